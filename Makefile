@@ -1,0 +1,174 @@
+# podmgr: one Makefile, no recursion.  `make help` lists the targets.
+#
+# A component is a directory whose .c files become one static library; a
+# program is its main.c linked to the libraries.  Variants (sanitizers, clang)
+# build the same tree under another BUILD directory.
+
+VERSION  := 0.1.0
+BUILD    ?= build
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+CC       ?= gcc
+SAN      ?=
+
+PKGS     := libuv libmicrohttpd libprotobuf-c jansson yaml-0.1 sqlite3 libcurl
+WARN     := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wmissing-prototypes \
+            -Wstrict-prototypes -Wvla -Werror
+# Asserts stay on in release: no -DNDEBUG anywhere.
+OPT      ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+HARDEN   := -fPIE
+CPPFLAGS += -D_GNU_SOURCE -DPODMGR_VERSION='"$(VERSION)"' -Icommon -Iwire -Ilibtpunet \
+            -I. -I$(BUILD)/gen $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CFLAGS   := -std=c17 $(OPT) $(HARDEN) $(WARN) $(SAN)
+LDFLAGS  := -pie -Wl,-z,relro,-z,now $(SAN)
+LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lnng -lm -lpthread
+
+ifneq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),)
+CPPFLAGS += -DHAVE_SYSTEMD $(shell pkg-config --cflags libsystemd)
+LDLIBS   += $(shell pkg-config --libs libsystemd)
+endif
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# ------------------------------------------------------------ components --
+
+COMPONENTS := common wire libtpunet podmgr simulator tpunetd podctl
+SRC_common    := $(wildcard common/*.c)
+SRC_wire      := $(wildcard wire/*.c)
+SRC_libtpunet := $(wildcard libtpunet/*.c)
+SRC_podmgr    := $(filter-out podmgr/main.c,$(wildcard podmgr/*.c podmgr/*/*.c))
+SRC_simulator := $(filter-out simulator/%_main.c,$(wildcard simulator/*.c))
+SRC_tpunetd   := $(filter-out libtpunet/tpunetd/main.c,$(wildcard libtpunet/tpunetd/*.c))
+SRC_podctl    := $(filter-out podctl/main.c,$(wildcard podctl/*.c))
+
+PROTOS    := $(wildcard proto/*.proto)
+PROTO_C   := $(PROTOS:proto/%.proto=$(BUILD)/gen/%.pb-c.c)
+PROTO_H   := $(PROTO_C:.c=.h)
+
+objs = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+lib  = $(BUILD)/lib/lib$(patsubst lib%,%,$(1)).a
+LIBS := $(foreach c,$(COMPONENTS),$(call lib,$(c)))
+
+# Link order: users before what they use.
+LINK_podmgr  := $(foreach c,podmgr wire libtpunet common,$(call lib,$(c)))
+LINK_podsim  := $(foreach c,simulator wire libtpunet common,$(call lib,$(c)))
+LINK_simctl  := $(LINK_podsim)
+LINK_tpunetd := $(foreach c,tpunetd wire libtpunet common,$(call lib,$(c)))
+LINK_podctl  := $(foreach c,podctl common,$(call lib,$(c)))
+LINK_test    := $(foreach c,podmgr simulator tpunetd podctl wire libtpunet common,$(call lib,$(c)))
+
+MAIN_podmgr  := podmgr/main.c
+MAIN_podsim  := simulator/podsim_main.c
+MAIN_simctl  := simulator/simctl_main.c
+MAIN_tpunetd := libtpunet/tpunetd/main.c
+MAIN_podctl  := podctl/main.c
+PROGRAMS     := $(foreach p,podmgr podsim simctl tpunetd podctl,$(if $(wildcard $(MAIN_$(p))),$(BUILD)/bin/$(p)))
+
+# Tests: every tests/<kind>/test_*.c is a program; other files there are helpers.
+TEST_KINDS   := unit contract system
+TEST_SRC     := $(foreach k,$(TEST_KINDS),$(wildcard tests/$(k)/test_*.c))
+TEST_HELPERS := $(filter-out $(TEST_SRC),$(foreach k,$(TEST_KINDS),$(wildcard tests/$(k)/*.c)))
+TESTS        := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
+BENCH_SRC    := $(wildcard tests/bench/*.c)
+
+.PHONY: all help deps deps-lint test unit demo bench lint format check-asan check-clang \
+        install clean
+
+all: deps $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | \
+	    awk -F'\t' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+# ---------------------------------------------------------------- build --
+
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: proto/%.proto | deps
+	@mkdir -p $(@D)
+	protoc-c --proto_path=proto --c_out=$(BUILD)/gen $<
+
+$(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out $(WARN),$(CFLAGS)) -w -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.c $(PROTO_H) | deps
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+define component_rule
+$(call lib,$(1)): $$(call objs,$$(SRC_$(1))) $(2)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach c,$(filter-out wire,$(COMPONENTS)),$(eval $(call component_rule,$(c),)))
+$(eval $(call component_rule,wire,$(PROTO_C:$(BUILD)/gen/%.c=$(BUILD)/obj/gen/%.o)))
+
+define program_rule
+$(BUILD)/bin/$(1): $$(call objs,$$(MAIN_$(1))) $$(LINK_$(1))
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
+endef
+$(foreach p,podmgr podsim simctl tpunetd podctl,$(eval $(call program_rule,$(p))))
+
+# ---------------------------------------------------------------- tests --
+
+define test_rule
+$(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$(call objs,$$(filter tests/$(1)/%,$$(TEST_HELPERS))) $$(LINK_test)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) -lcmocka
+endef
+$(foreach k,$(TEST_KINDS),$(eval $(call test_rule,$(k))))
+.SECONDARY:
+
+test: all $(TESTS) ## build and run all tests; ends with "N passed, N failed"
+	@BUILD=$(BUILD) tests/run.sh $(TESTS)
+
+unit: all $(filter $(BUILD)/tests/unit/%,$(TESTS)) ## the unit tests alone
+	@BUILD=$(BUILD) tests/run.sh $(filter $(BUILD)/tests/unit/%,$(TESTS))
+
+demo: all ## a simulated pod of 64 cubes, from request to verified torus (KEEP=1 leaves it up)
+	@BUILD=$(BUILD) KEEP=$(KEEP) demo/demo.sh
+
+$(BUILD)/tests/bench/bench: $(call objs,$(BENCH_SRC)) $(call objs,$(filter tests/system/%,$(TEST_HELPERS))) $(LINK_test)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+bench: all $(BUILD)/tests/bench/bench ## measure; table for people and build/bench.json
+	@BUILD=$(BUILD) $(BUILD)/tests/bench/bench --json $(BUILD)/bench.json
+
+check-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	$(MAKE) BUILD=build/asan OPT="-O1 -g" \
+	    SAN="-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer" test
+
+check-clang: ## everything compiled with clang, warning-free
+	$(MAKE) BUILD=build/clang CC=clang all
+	$(MAKE) BUILD=build/clang CC=clang $(TESTS:$(BUILD)/%=build/clang/%)
+
+# ----------------------------------------------------------------- care --
+
+deps: ## install the Debian packages that the build needs and that are missing
+	@packaging/install-deps.sh packaging/dependencies.txt
+
+deps-lint: ## the same for the tools of `make lint`
+	@packaging/install-deps.sh packaging/dependencies-lint.txt
+
+lint: deps-lint $(PROTO_H) ## format, clang-tidy, cppcheck, include rules, shell, spelling
+	@BUILD=$(BUILD) CPPFLAGS="$(filter-out -DPODMGR_VERSION%,$(CPPFLAGS))" tests/lint.sh
+
+format: ## rewrite the sources with clang-format
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+install: all ## programs, library, header, pkg-config file (DESTDIR= PREFIX=)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 libtpunet/tpunet.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(call lib,libtpunet) $(DESTDIR)$(PREFIX)/lib
+	sed 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' packaging/tpunet.pc.in \
+	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tpunet.pc
+
+clean: ## remove build/
+	rm -rf build
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,505 @@
+/* libtpunet: the torus of an accelerator pod, from fibres to proved routes.
+ *
+ * The library knows how the chips of a pod are wired (coordinates, faces,
+ * optical circuit switches), which cross-connects make a slice, how to find
+ * the links that really exist, how to compare them with the intent, how to
+ * route over them, and how to prove that the routes are complete and free of
+ * deadlock.  It does no I/O, reads no clock, draws no random number, keeps no
+ * global state and starts no thread; several threads may use it as long as
+ * each object stays with one of them.
+ *
+ * Sources: Zu et al., "Resiliency at Scale: Managing Google's TPUv4 Machine
+ * Learning Supercomputer" (NSDI'24) for the pod, the wiring and wild-first
+ * routing; Jouppi et al., "TPU v4" (ISCA'23) for twisted tori; Dally and
+ * Seitz (1987) for datelines and channel dependency graphs.
+ *
+ * Conventions.  Functions return 0 (or a count) or a negative TPUNET_E code;
+ * a failed call changes nothing but *err.  `err` may be NULL.  Axes are
+ * 0 = x, 1 = y, 2 = z and coordinates are arrays indexed by axis.
+ */
+#ifndef TPUNET_H
+#define TPUNET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------- errors -- */
+
+#define TPUNET_ERRORS(X)                                                       \
+    X(EINVAL, -1, "invalid argument")                                          \
+    X(ENOMEM, -2, "out of memory")                                             \
+    X(ESHAPE, -3, "not a valid slice shape")                                   \
+    X(ETWIST, -4, "this shape has no twisted torus")                           \
+    X(EWIRING, -5, "inconsistent wiring")                                      \
+    X(EMISMATCH, -6, "the fabric is not what was intended")                    \
+    X(EUNREACHABLE, -7, "some pairs of chips have no route")                   \
+    X(ECYCLE, -8, "the channel dependency graph has a cycle")                  \
+    X(EFABRIC, -9, "the fabric did not answer or refused")                     \
+    X(ESTALE, -10, "the fabric holds a newer intent")                          \
+    X(ECANCELED, -11, "canceled")
+
+enum tpunet_errcode {
+#define X(name, code, text) TPUNET_##name = (code),
+    TPUNET_ERRORS(X)
+#undef X
+};
+
+/* What went wrong, for a person; `text` names the part at fault. */
+struct tpunet_error {
+    int code;
+    char text[252];
+};
+
+const char *tpunet_strerror(int code);
+
+/* -------------------------------------------------------- coordinates -- */
+
+enum {
+    TPUNET_AXES = 3,
+    TPUNET_CUBE_DIM = 4,         /* a cube is 4x4x4 chips */
+    TPUNET_CUBE_CHIPS = 64,
+    TPUNET_CUBE_HOSTS = 16,      /* four chips a host, a 2x2x1 tray */
+    TPUNET_FACE_LINKS = 16,      /* optical links of one face */
+    TPUNET_PORTS = 6,            /* ICI ports of a chip */
+    TPUNET_OCSES = 48,           /* TPUNET_AXES * TPUNET_FACE_LINKS */
+    TPUNET_CUBES_MAX = 144,
+    TPUNET_CHIPS_MAX = TPUNET_CUBES_MAX * TPUNET_CUBE_CHIPS,
+    TPUNET_NONE = 0xFFFF,        /* no chip, no cube, no port */
+};
+
+/* Port p of a chip: axis p / 2, direction + when even and - when odd, so the
+ * port at the other end of a link is p ^ 1. */
+enum tpunet_port { TPUNET_XP, TPUNET_XM, TPUNET_YP, TPUNET_YM, TPUNET_ZP, TPUNET_ZM };
+
+static inline unsigned tpunet_port_axis(unsigned port) { return port >> 1; }
+static inline bool tpunet_port_minus(unsigned port) { return (port & 1U) != 0; }
+static inline unsigned tpunet_port_peer(unsigned port) { return port ^ 1U; }
+const char *tpunet_port_name(unsigned port);       /* "+x" ... "-z" */
+
+/* A physical chip: number = cube * 64 + x + 4 y + 16 z, in-cube 0 <= x,y,z <= 3.
+ * It is also the identity that a chip reports when it is probed. */
+struct tpunet_chip {
+    uint16_t cube;
+    uint8_t at[TPUNET_AXES];
+};
+uint32_t tpunet_chip_number(struct tpunet_chip chip);
+struct tpunet_chip tpunet_chip_of(uint32_t number);
+/* Host h of the cube owns the chip: h = x/2 + 2 (y/2) + 4 z. */
+unsigned tpunet_chip_host(struct tpunet_chip chip);
+/* The k-th of the four chips of a host, 0 <= k < 4, x fastest. */
+struct tpunet_chip tpunet_host_chip(uint16_t cube, unsigned host, unsigned k);
+
+/* ------------------------------------------------------------- shapes -- */
+
+/* A slice of dim[0] x dim[1] x dim[2] chips.  Below 64 chips a mesh inside one
+ * cube (2x2x1, 2x2x2, 2x2x4, 2x4x4), else a torus in whole cubes. */
+struct tpunet_shape {
+    uint16_t dim[TPUNET_AXES];
+    bool twisted;
+    bool mesh;                   /* sub-cube: no wraparound */
+};
+
+/* Parses "8x8x16".  `twisted` is taken as given: ask tpunet_shape_twistable()
+ * for the default.  TPUNET_ESHAPE (the text says which rule: not three
+ * numbers, a dimension that is no multiple of 4, not in rising order, above
+ * 4 * TPUNET_CUBES_MAX chips a dimension, more than TPUNET_CUBES_MAX cubes) or
+ * TPUNET_ETWIST. */
+int tpunet_shape_parse(struct tpunet_shape *out, const char *text, bool twisted,
+                       struct tpunet_error *err);
+bool tpunet_shape_twistable(const struct tpunet_shape *shape);
+/* Writes "8x8x16" and returns buf. */
+const char *tpunet_shape_format(const struct tpunet_shape *shape, char buf[static 24]);
+uint32_t tpunet_shape_chips(const struct tpunet_shape *shape);
+uint32_t tpunet_shape_cubes(const struct tpunet_shape *shape);  /* 1 for a mesh */
+
+/* Logical position of a cube in the slice, x fastest: index = i + a (j + b k)
+ * for a slice of a x b x c cubes. */
+void tpunet_cube_position(const struct tpunet_shape *shape, uint16_t index,
+                          uint16_t pos[static TPUNET_AXES]);
+uint16_t tpunet_cube_index(const struct tpunet_shape *shape,
+                           const uint16_t pos[static TPUNET_AXES]);
+/* Logical index of a chip in the slice: X + dim[0] (Y + dim[1] Z) where
+ * X, Y, Z are torus coordinates (cube position * 4 + in-cube coordinate). */
+uint32_t tpunet_logical_index(const struct tpunet_shape *shape,
+                              const uint16_t at[static TPUNET_AXES]);
+void tpunet_logical_at(const struct tpunet_shape *shape, uint32_t index,
+                       uint16_t at[static TPUNET_AXES]);
+
+/* The cube that the + face of cube `index` meets across `axis`, wraparound and
+ * twist included (the rule: crossing the wraparound of a short dimension k
+ * also shifts every long dimension 2k by k). */
+uint16_t tpunet_next_cube(const struct tpunet_shape *shape, uint16_t index, unsigned axis);
+
+/* ------------------------------------------------------------- wiring -- */
+
+enum tpunet_side { TPUNET_NORTH, TPUNET_SOUTH };
+
+/* One end of a fibre at a cube: face (axis, minus) and in-face position
+ * (a, b), the in-cube coordinates on the two other axes in rising order. */
+struct tpunet_fibre {
+    uint16_t cube;
+    uint8_t axis;
+    bool minus;
+    uint8_t a, b;
+};
+/* One port of an optical circuit switch. */
+struct tpunet_ocs_port {
+    uint16_t ocs;                /* 16 * axis + a + 4 b */
+    uint8_t side;                /* enum tpunet_side: + faces north, - faces south */
+    uint16_t port;
+};
+/* A fibre that a technician has moved away from its default port. */
+struct tpunet_rewire {
+    struct tpunet_fibre fibre;
+    uint16_t port;               /* same OCS, same side, another port */
+};
+
+struct tpunet_wiring;            /* the fibres of one pod; immutable */
+
+/* `cubes` <= TPUNET_CUBES_MAX, `ports_per_side` >= cubes.  Cube c is on port c
+ * of its 48 OCSes unless moved.  TPUNET_EWIRING names a fibre moved twice, a
+ * port out of range or a port with two fibres.  The caller owns *out. */
+int tpunet_wiring_create(struct tpunet_wiring **out, unsigned cubes, unsigned ports_per_side,
+                         const struct tpunet_rewire *moves, size_t n_moves,
+                         struct tpunet_error *err);
+void tpunet_wiring_destroy(struct tpunet_wiring *wiring);
+unsigned tpunet_wiring_cubes(const struct tpunet_wiring *wiring);
+unsigned tpunet_wiring_ports(const struct tpunet_wiring *wiring);
+struct tpunet_ocs_port tpunet_wiring_port(const struct tpunet_wiring *wiring,
+                                          struct tpunet_fibre fibre);
+/* False for a spare port (no fibre). */
+bool tpunet_wiring_fibre(const struct tpunet_wiring *wiring, struct tpunet_ocs_port port,
+                         struct tpunet_fibre *out);
+/* The fibre of a chip's port; false if that port is electrical. */
+bool tpunet_chip_fibre(struct tpunet_chip chip, unsigned port, struct tpunet_fibre *out);
+struct tpunet_chip tpunet_fibre_chip(struct tpunet_fibre fibre, unsigned *port);
+
+/* ----------------------------------------------------- cross-connects -- */
+
+/* One mirror setting: north port to south port of one OCS. */
+struct tpunet_xc {
+    uint16_t ocs, north, south;
+};
+
+/* What a slice wants of the pod: which cubes, and for every OCS which cube's
+ * + face meets which cube's - face.  The circuits are explicit (not only a
+ * shape) so that a slice of another weave is the same object. */
+struct tpunet_intent {
+    struct tpunet_shape shape;
+    uint16_t n_cubes;
+    uint16_t *cubes;             /* [n_cubes] physical cube of each logical one */
+    uint16_t *next;              /* [48][n_cubes] logical index, or TPUNET_NONE */
+};
+/* The torus of `shape` on `cubes` (copied).  TPUNET_EINVAL names a repeated
+ * cube or a wrong count. */
+int tpunet_intent_create(struct tpunet_intent **out, const struct tpunet_shape *shape,
+                         const uint16_t *cubes, size_t n_cubes, struct tpunet_error *err);
+void tpunet_intent_destroy(struct tpunet_intent *intent);
+
+/* The cross-connects of an intent, sorted by (ocs, north); 48 a cube, none for
+ * a mesh.  The caller frees *out with free(). */
+int tpunet_intent_xcs(const struct tpunet_intent *intent, const struct tpunet_wiring *wiring,
+                      struct tpunet_xc **out, size_t *n, struct tpunet_error *err);
+/* The minimal change from `have` to `want`, both sorted: breaks = have - want,
+ * makes = want - have (D3).  The caller frees both. */
+int tpunet_xc_diff(const struct tpunet_xc *have, size_t n_have, const struct tpunet_xc *want,
+                   size_t n_want, struct tpunet_xc **breaks, size_t *n_breaks,
+                   struct tpunet_xc **makes, size_t *n_makes);
+int tpunet_xc_compare(const void *a, const void *b);   /* for qsort: (ocs, north, south) */
+
+/* ------------------------------------------------------------- fabric -- */
+
+/* The fabric seam: how the library reaches chips.  Everything is in band: a
+ * chip is addressed by the chip where the command enters and the ports to
+ * leave by, hop after hop; what live links do not reach gives no answer.
+ *
+ * Calls start work and return 0, after which `done` is called exactly once,
+ * perhaps before the call returns; or they return a negative code and `done`
+ * is never called.  All buffers belong to the caller and stay valid until
+ * `done`.  A status passed to `done` is 0, TPUNET_EFABRIC or TPUNET_ESTALE. */
+struct tpunet_path {
+    uint32_t entry;              /* chip number */
+    uint16_t n_hops;
+    const uint8_t *hops;         /* port to leave by, per hop */
+};
+
+/* What a chip says of one of its ports. */
+struct tpunet_port_state {
+    bool up;                     /* light or copper, and a live neighbour */
+    bool enabled;
+    uint8_t peer_port;           /* valid when up */
+    uint32_t peer;               /* chip number, valid when up */
+};
+struct tpunet_probe_answer {
+    bool answered;
+    uint32_t chip;
+    struct tpunet_port_state port[TPUNET_PORTS];
+};
+
+/* Fences every write: a chip refuses a stamp older than the one it holds,
+ * ordered by (epoch, generation), and a slice id other than its own unless the
+ * stamp is newer. */
+struct tpunet_stamp {
+    char pod[32];
+    char slice[32];
+    uint64_t epoch;
+    uint64_t generation;
+};
+
+enum { TPUNET_CLASSES = 4 };     /* inject, VC0, VC1, VC2 */
+
+/* One row for one chip's shadow bank: for each destination the byte of the
+ * table model below, for the classes named in the mask (bit c = class c). */
+struct tpunet_row_write {
+    struct tpunet_path path;
+    uint32_t self;               /* logical index of the chip */
+    uint8_t class_mask;
+    const uint8_t *row;          /* [n_chips] */
+};
+
+typedef void tpunet_done_fn(void *arg, int status);
+
+struct tpunet_fabric {
+    void *ctx;
+    /* Asks the chip at the end of each path who it is and who is on its ports. */
+    int (*probe)(void *ctx, const struct tpunet_path *paths, size_t n,
+                 struct tpunet_probe_answer *answers, tpunet_done_fn *done, void *arg);
+    /* Writes rows to the shadow banks. */
+    int (*write_rows)(void *ctx, const struct tpunet_stamp *stamp, uint32_t n_chips,
+                      const struct tpunet_row_write *rows, size_t n, tpunet_done_fn *done,
+                      void *arg);
+    /* Stops injection of the slice at these chips and waits until no flit of
+     * it is under way. */
+    int (*quiesce)(void *ctx, const struct tpunet_stamp *stamp, const struct tpunet_path *paths,
+                   size_t n, tpunet_done_fn *done, void *arg);
+    /* Makes the shadow bank the forwarding one and allows injection (R1: one
+     * generation forwards per slice). */
+    int (*commit)(void *ctx, const struct tpunet_stamp *stamp, const struct tpunet_path *paths,
+                  size_t n, tpunet_done_fn *done, void *arg);
+    /* Enables or disables one port of the chip at the end of the path. */
+    int (*set_port)(void *ctx, const struct tpunet_stamp *stamp, struct tpunet_path path,
+                    unsigned port, bool enabled, tpunet_done_fn *done, void *arg);
+};
+
+/* ---------------------------------------------------------- discovery -- */
+
+/* The graph found by breadth-first search: chips in the order of discovery,
+ * each with the path that reached it. */
+struct tpunet_found {
+    uint32_t chip;               /* as reported */
+    uint32_t parent;             /* index in chips[], itself for the entry */
+    uint8_t via;                 /* port of the parent that leads here */
+    uint16_t depth;
+    struct tpunet_port_state port[TPUNET_PORTS];
+};
+struct tpunet_graph {
+    struct tpunet_found *chips;
+    size_t n;
+    uint32_t *index;             /* chip number -> position in chips[], or UINT32_MAX */
+    size_t index_len;
+};
+
+/* The search as a machine without I/O: take the frontier, ask the fabric, give
+ * the answers back, until the frontier is empty. */
+struct tpunet_discovery;
+/* Chips outside the intended cubes are seen on their neighbour's port but
+ * never asked: the search does not wander into another slice.  `intent` must
+ * outlive the search; TPUNET_EINVAL if the entry is not in it. */
+int tpunet_discovery_create(struct tpunet_discovery **out, uint32_t entry_chip,
+                            const struct tpunet_intent *intent, struct tpunet_error *err);
+void tpunet_discovery_destroy(struct tpunet_discovery *d);
+/* The chips to probe now; *paths stays valid until the next call.  Returns
+ * their number, 0 when the search is complete. */
+size_t tpunet_discovery_frontier(struct tpunet_discovery *d, const struct tpunet_path **paths);
+/* Answers to the frontier, in its order. */
+int tpunet_discovery_answer(struct tpunet_discovery *d,
+                            const struct tpunet_probe_answer *answers, size_t n,
+                            struct tpunet_error *err);
+const struct tpunet_graph *tpunet_discovery_graph(const struct tpunet_discovery *d);
+
+/* ---------------------------------------------------------- placement -- */
+
+enum tpunet_mismatch_kind {
+    TPUNET_LINK_MISSING,         /* intended, not there */
+    TPUNET_LINK_EXTRA,           /* there, not intended */
+    TPUNET_LINK_SWAPPED,         /* two fibres exchanged: `other` is the second */
+    TPUNET_LINK_MISDIRECTED,     /* leads to another chip or port than intended */
+    TPUNET_CHIP_MISSING,         /* no live link leads to it */
+    TPUNET_CHIP_EXTRA,           /* reached, yet not of this slice */
+};
+
+/* One difference between fabric and intent, so exact that a person can walk
+ * to it.  Optical links carry their OCS ports on both sides. */
+struct tpunet_mismatch {
+    uint8_t kind;                /* enum tpunet_mismatch_kind */
+    uint8_t port;                /* of `chip` */
+    bool optical;
+    uint32_t chip;               /* physical chip number */
+    uint32_t expected;           /* peer chip number, or UINT32_MAX */
+    uint32_t found;              /* peer chip number, or UINT32_MAX */
+    uint8_t found_port;
+    struct tpunet_ocs_port at;   /* of (chip, port), when optical */
+    struct tpunet_ocs_port other; /* the intended far end; the second fibre when swapped */
+};
+const char *tpunet_mismatch_name(unsigned kind);   /* "missing", "extra", ... */
+/* One line: "swapped: fibre/5+x-0-3 at ocs/12 north 5 with ...". */
+const char *tpunet_mismatch_format(const struct tpunet_mismatch *m, char *buf, size_t size);
+
+/* Gives every discovered chip its logical coordinates and lists each
+ * difference once (a link is reported from its + port), sorted.  Returns their
+ * number; *out is NULL when 0, else the caller frees it.  When two + or two -
+ * fibres of one OCS are exchanged, both ends are reported as one SWAPPED.
+ * `dead` may be NULL, or a list of [n_dead] {chip, port} links (either end)
+ * known to be down and not to be reported as missing. */
+struct tpunet_link_end {
+    uint32_t chip;
+    uint8_t port;
+};
+int tpunet_place(const struct tpunet_graph *graph, const struct tpunet_intent *intent,
+                 const struct tpunet_wiring *wiring, const struct tpunet_link_end *dead,
+                 size_t n_dead, struct tpunet_mismatch **out, struct tpunet_error *err);
+
+/* ----------------------------------------------------------- topology -- */
+
+/* The links that routes may use: logical chips and their neighbours. */
+struct tpunet_topology {
+    struct tpunet_shape shape;
+    uint32_t n_chips;
+    uint16_t *peer;              /* [n_chips][6] logical chip, or TPUNET_NONE when down */
+};
+/* All links of the intended slice; mesh borders are TPUNET_NONE. */
+int tpunet_topology_create(struct tpunet_topology **out, const struct tpunet_intent *intent,
+                           struct tpunet_error *err);
+/* The same from a shape alone (logical cubes 0..n-1). */
+int tpunet_topology_of_shape(struct tpunet_topology **out, const struct tpunet_shape *shape,
+                             struct tpunet_error *err);
+void tpunet_topology_destroy(struct tpunet_topology *t);
+/* Takes one link down, both directions; no effect if it is down already. */
+void tpunet_topology_cut(struct tpunet_topology *t, uint32_t logical, unsigned port);
+
+/* ------------------------------------------------------------- routes -- */
+
+/* Table model.  An entry says, for a packet at a chip, bound for a destination
+ * and arriving in a class (INJECT, or the VC it came on), which port to leave
+ * by and on which VC:  bits 0-2 port (0..5, 6 = arrived, 7 = no route), bits
+ * 4-5 VC.  Destinations are logical indices.  Classes whose rows are equal
+ * share a plane, so a dimension-ordered table takes n_chips bytes a chip and a
+ * fault-tolerant one twice that. */
+enum { TPUNET_ARRIVED = 6, TPUNET_NO_ROUTE = 7 };
+enum tpunet_class { TPUNET_INJECT, TPUNET_VC0, TPUNET_VC1, TPUNET_VC2 };
+
+static inline uint8_t tpunet_entry(unsigned port, unsigned vc)
+{
+    return (uint8_t)(port | vc << 4);
+}
+static inline unsigned tpunet_entry_port(uint8_t e) { return e & 7U; }
+static inline unsigned tpunet_entry_vc(uint8_t e) { return (e >> 4) & 3U; }
+
+struct tpunet_tables {
+    uint32_t n_chips;
+    uint8_t n_planes;
+    uint8_t plane[TPUNET_CLASSES]; /* class -> plane */
+    uint8_t n_vcs;               /* VC classes used */
+    const char *algorithm;       /* static name: "dor", ... */
+    uint8_t *rows;               /* [n_planes][n_chips][n_chips] */
+};
+static inline uint8_t tpunet_lookup(const struct tpunet_tables *t, unsigned cls, uint32_t chip,
+                                    uint32_t dst)
+{
+    size_t n = t->n_chips;
+    return t->rows[((size_t)t->plane[cls] * n + chip) * n + dst];
+}
+
+/* Fault-free dimension-order routes: minimal around each ring, VC0 while the
+ * dateline lies ahead (the wrap hop itself is VC0), VC1 after; ties of half a
+ * ring broken by parity so that both directions carry the same load.  Twisted
+ * tori follow a minimal lattice vector, axes in the given order.  Meshes need
+ * one VC.  `order` is a permutation of the axes, NULL for x, y, z. */
+int tpunet_route_dor(struct tpunet_tables **out, const struct tpunet_shape *shape,
+                     const uint8_t *order, struct tpunet_error *err);
+/* The same without datelines: the verifier's negative control. */
+int tpunet_route_dor_unsafe(struct tpunet_tables **out, const struct tpunet_shape *shape,
+                            struct tpunet_error *err);
+void tpunet_tables_destroy(struct tpunet_tables *t);
+
+/* ------------------------------------------------------------ verifier -- */
+
+/* What was proved of a table set on a topology. */
+struct tpunet_proof {
+    uint64_t pairs;              /* ordered pairs of distinct chips */
+    uint64_t unreachable_pairs;
+    uint32_t bad_chip, bad_dst;  /* the first unreachable pair or bad entry */
+    uint32_t max_hops;
+    double mean_hops;
+    double max_link_load;        /* routes over the busiest directed link, all pairs once */
+    uint64_t channels;           /* (link, VC) in use */
+    uint64_t dependencies;       /* edges of the channel dependency graph */
+    bool acyclic;
+    uint32_t cycle_len;          /* of the witness below, 0 if acyclic */
+    struct {
+        uint32_t chip;
+        uint8_t port, vc;
+    } cycle[16];                 /* the first channels of one cycle */
+};
+/* Proves that every entry is valid (no entry over a dead link, "arrived" only
+ * on the diagonal), every pair has a route, and the channel dependency graph
+ * over (link, VC) has no cycle.  Returns 0, TPUNET_EUNREACHABLE or
+ * TPUNET_ECYCLE; *proof is filled in each case. */
+int tpunet_verify(const struct tpunet_tables *tables, const struct tpunet_topology *topology,
+                  struct tpunet_proof *proof, struct tpunet_error *err);
+/* Walks one route; returns the number of hops written, or TPUNET_EUNREACHABLE. */
+struct tpunet_hop {
+    uint32_t chip;
+    uint8_t port, vc;
+};
+int tpunet_walk(const struct tpunet_tables *tables, const struct tpunet_topology *topology,
+                uint32_t src, uint32_t dst, struct tpunet_hop *hops, size_t max_hops);
+
+/* ----------------------------------------------------------- bring-up -- */
+
+/* Brings a slice up over the fabric seam: discover, place, route, prove,
+ * install.  Without I/O of its own, it moves when the fabric answers. */
+enum tpunet_bringup_mode {
+    TPUNET_INSTALL,              /* the whole way */
+    TPUNET_CHECK,                /* discover and place only: nothing is written */
+};
+enum tpunet_bringup_phase {
+    TPUNET_DISCOVERING, TPUNET_ROUTING, TPUNET_WRITING, TPUNET_QUIESCING, TPUNET_COMMITTING,
+    TPUNET_DONE,
+};
+struct tpunet_verdict {
+    int status;                  /* 0, or why the slice is not up */
+    struct tpunet_error error;
+    struct tpunet_mismatch *mismatches; /* owned by the bring-up */
+    size_t n_mismatches;
+    size_t chips_found;
+    struct tpunet_proof proof;
+    const char *algorithm;
+    uint8_t n_vcs;
+    size_t table_bytes_per_chip;
+};
+struct tpunet_bringup;
+typedef void tpunet_verdict_fn(void *arg, const struct tpunet_verdict *verdict);
+/* `fabric`, `intent` and `wiring` must outlive the bring-up.  `entry_chip` is
+ * a chip of the slice. */
+int tpunet_bringup_create(struct tpunet_bringup **out, const struct tpunet_fabric *fabric,
+                          const struct tpunet_intent *intent, const struct tpunet_wiring *wiring,
+                          const struct tpunet_stamp *stamp, uint32_t entry_chip,
+                          enum tpunet_bringup_mode mode, struct tpunet_error *err);
+/* Starts it; `done` is called once, perhaps before this returns, and may
+ * destroy the bring-up. */
+void tpunet_bringup_start(struct tpunet_bringup *b, tpunet_verdict_fn *done, void *arg);
+enum tpunet_bringup_phase tpunet_bringup_phase(const struct tpunet_bringup *b);
+/* Not while a fabric call is under way: cancel first, and wait for `done`. */
+void tpunet_bringup_destroy(struct tpunet_bringup *b);
+void tpunet_bringup_cancel(struct tpunet_bringup *b);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
