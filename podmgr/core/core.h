@@ -1,0 +1,226 @@
+/* The core: one event and the model in, changes and effects out.
+ *
+ * It does no I/O, reads no clock (time comes in the event), draws no random
+ * number and starts no thread.  The shell (../shell.c) lets it take a batch of
+ * events, commits all their changes in one transaction, and only then carries
+ * the effects out: durable before visible (D6, A2).
+ *
+ * Changes are keys: "slice 3-41 changed".  The store derives the rows from the
+ * model at commit, so a change is written once however often it was made, and
+ * an object that is gone is deleted.  Journal entries are values. */
+#ifndef PODMGR_CORE_CORE_H
+#define PODMGR_CORE_CORE_H
+
+#include "err.h"
+#include "model.h"
+#include "slice.h"
+
+/* ------------------------------------------------------------- events -- */
+
+/* A result of a batch on a switch, or a map that was read, for one north port. */
+struct seen_circuit {
+    uint16_t north, south;       /* south TPUNET_NONE: dark */
+    float north_dbm, south_dbm, loss_db;
+};
+/* Where a switch stands, as it said itself. */
+struct ocs_identity {
+    char boot_id[40];
+    uint64_t generation, epoch, instance;
+    uint16_t north_ports, south_ports;
+    bool light;
+};
+struct ocs_op_result {
+    struct id op;
+    bool done;
+    char text[160];              /* why not; names port and mirror */
+    struct seen_circuit *seen;   /* the touched north ports, read back */
+    size_t n_seen;
+};
+
+enum event_kind {
+    EV_START,                    /* the model is loaded: take the epoch */
+    EV_TICK,
+    EV_CREATE_SLICE,
+    EV_DELETE_SLICE,
+    EV_OCS_ATTACHED,             /* fenced with our epoch, map read */
+    EV_OCS_SUPERSEDED,           /* it holds a claim that is not older than ours */
+    EV_OCS_LOST,
+    EV_OCS_APPLIED,
+    EV_AGENT_HELLO,
+    EV_AGENT_SEEN,
+    EV_AGENT_LOST,
+    EV_VERDICT,
+    EV_LINKS,
+};
+
+struct verdict {
+    struct id slice;
+    uint64_t epoch, generation;
+    bool ok, check_only;
+    char code[24];
+    char text[SLICE_REASON_MAX];
+    struct slice_routes routes;
+    double discovered_ms, proved_ms, installed_ms;
+};
+
+struct link_change {
+    struct id slice;
+    uint32_t chip;
+    uint8_t port;
+    bool up;
+};
+
+struct event {
+    enum event_kind kind;
+    struct now now;
+    uint64_t cookie;             /* of the request to answer, 0 = nobody waits */
+    union {
+        struct slice_spec *create;   /* taken by the core */
+        struct {
+            struct id id;
+            uint64_t if_version; /* 0 = any (A4) */
+        } del;
+        struct {
+            uint16_t ocs;
+            struct ocs_identity identity;
+            struct seen_circuit *seen;
+            size_t n_seen;
+            char why[120];       /* LOST */
+        } ocs;
+        struct {
+            uint16_t ocs;
+            struct ocs_identity identity;
+            struct ocs_op_result *results;
+            size_t n_results;
+        } applied;
+        struct {
+            const char *name;
+            uint64_t instance;
+            const uint16_t *hosts;
+            size_t n_hosts;
+            uint32_t id;         /* SEEN, LOST */
+        } agent;
+        struct verdict *verdict;
+        struct {
+            const struct link_change *links;
+            size_t n;
+        } links;
+    };
+};
+
+/* ------------------------------------------------------------ changes -- */
+
+enum change_kind { CHANGE_META, CHANGE_SLICE, CHANGE_OP, CHANGE_CIRCUIT, CHANGE_CUBE, CHANGE_HOST };
+struct change {
+    enum change_kind kind;
+    union {
+        struct id id;            /* slice, op */
+        struct {
+            uint16_t ocs, north;
+        } circuit;
+        uint32_t index;          /* cube, host */
+    };
+};
+
+/* One line of the journal: ordered, gap-free, resumable. */
+struct journal_entry {
+    uint64_t seq;
+    struct wall_ms at;
+    const char *type;            /* static: "slice.active", "ocs.unreachable", ... */
+    char subject[80];            /* part name */
+    char *data;                  /* JSON object text */
+};
+
+/* ------------------------------------------------------------ effects -- */
+
+enum effect_kind {
+    EFFECT_REPLY,                /* answer the request `cookie` */
+    EFFECT_OCS_ATTACH,           /* identify, fence, read the map of `ocs` (or all: TPUNET_NONE) */
+    EFFECT_OCS_APPLY,            /* send what operation `id` wants of switch `ocs` */
+    EFFECT_BRING_UP,             /* hand the intent of slice `id` to its coordinator */
+    EFFECT_RELEASE,              /* tell agent `agent` to stop watching slice `id` */
+    EFFECT_STOP,                 /* another manager took over: stop at once; see text */
+};
+/* What a client hears.  status 0: `id` names the slice. */
+struct reply {
+    int status;                  /* 0 or an E_ code */
+    const char *code;            /* stable code of the problem: "insufficient-capacity" */
+    char *text;                  /* detail, owned by the outbox; NULL when status is 0 */
+};
+struct effect {
+    enum effect_kind kind;
+    uint64_t cookie;
+    struct id id;
+    uint16_t ocs;
+    uint32_t agent;
+    bool check_only;
+    uint64_t generation;
+    struct reply reply;
+    char text[160];
+};
+
+struct outbox {
+    struct change *changes;
+    size_t n_changes, cap_changes;
+    struct journal_entry *journal;
+    size_t n_journal, cap_journal;
+    struct effect *effects;
+    size_t n_effects, cap_effects;
+};
+void outbox_init(struct outbox *out);
+void outbox_clear(struct outbox *out);  /* frees texts, keeps the arrays */
+void outbox_fini(struct outbox *out);
+
+/* Takes one event.  Owned payloads of the event are taken over or freed by
+ * event_fini(), which the caller calls after the step. */
+void core_step(struct model *m, struct event *ev, struct outbox *out);
+void event_fini(struct event *ev);
+
+/* Ready to serve: the epoch is taken and every switch has answered once or is
+ * known to be unreachable.  If not, *why says what is awaited. */
+bool core_ready(const struct model *m, char *why, size_t why_size);
+
+/* ------------------------------------------- inside the core directory -- */
+
+void emit_change(struct outbox *out, struct change change);
+void emit_slice(struct outbox *out, const struct slice *slice);
+struct effect *emit_effect(struct outbox *out, enum effect_kind kind);
+void emit_reply(struct outbox *out, uint64_t cookie, struct id id);
+void emit_refusal(struct outbox *out, uint64_t cookie, int status, const char *code,
+                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+/* `fmt` makes the JSON object of the entry. */
+void emit_journal(struct model *m, struct outbox *out, struct wall_ms at, const char *type,
+                  const char *subject, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* The state of a slice changed: row, journal and version. */
+void emit_slice_state(struct model *m, struct outbox *out, struct slice *slice,
+                      enum slice_state to, struct wall_ms at);
+
+/* slices.c */
+void slices_create(struct model *m, struct event *ev, struct outbox *out);
+void slices_delete(struct model *m, struct event *ev, struct outbox *out);
+void slices_programmed(struct model *m, struct slice *slice, struct now now, struct outbox *out);
+void slices_fail(struct model *m, struct slice *slice, struct now now, struct outbox *out,
+                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void slices_released(struct model *m, struct slice *slice, struct now now, struct outbox *out);
+void slices_verdict(struct model *m, struct event *ev, struct outbox *out);
+void slices_agent_arrived(struct model *m, const struct agent *agent, struct outbox *out);
+
+/* operations.c */
+struct op *ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct now now,
+                    struct outbox *out);
+void ops_applied(struct model *m, struct event *ev, struct outbox *out);
+void ops_reopen(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
+
+/* switches.c */
+void switches_start(struct model *m, struct outbox *out);
+void switches_attached(struct model *m, struct event *ev, struct outbox *out);
+void switches_superseded(struct model *m, struct event *ev, struct outbox *out);
+void switches_lost(struct model *m, struct event *ev, struct outbox *out);
+void switches_saw(struct ocs *ocs, const struct seen_circuit *seen, size_t n, struct wall_ms at);
+
+/* agents.c */
+void agents_hello(struct model *m, struct event *ev, struct outbox *out);
+void agents_lost(struct model *m, struct event *ev, struct outbox *out);
+void agents_expire(struct model *m, struct event *ev, struct outbox *out);
+
+#endif

@@ -1,0 +1,213 @@
+/* The pod as podmgr knows it: inventory, slices, circuits, operations.
+ *
+ * Plain data with small accessors; no I/O, no clock.  The core alone changes
+ * it (core.h), the store reads it to make it durable, the API reads it to
+ * answer.  Everything that outlives a restart can be rebuilt by model_load_*;
+ * what cannot (what switches and agents last said) starts as unknown. */
+#ifndef PODMGR_CORE_MODEL_H
+#define PODMGR_CORE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "clock.h"
+#include "tpunet.h"
+
+/* (epoch, sequence): an epoch never repeats, so neither does an id, whatever
+ * backup was restored; and of two ids the older is decidable.  Written "3-41". */
+struct id {
+    uint64_t epoch;
+    uint64_t seq;
+};
+static inline int id_compare(struct id a, struct id b)
+{
+    if (a.epoch != b.epoch) {
+        return a.epoch < b.epoch ? -1 : 1;
+    }
+    return a.seq < b.seq ? -1 : a.seq > b.seq;
+}
+static inline bool id_is_none(struct id id) { return id.epoch == 0; }
+const char *id_format(struct id id, char buf[static 48]);
+bool id_parse(struct id *out, const char *text);
+
+enum limits {
+    MODEL_CUBES_MAX = TPUNET_CUBES_MAX,
+    MODEL_PORTS_MAX = 160,
+    MODEL_HOSTS_MAX = MODEL_CUBES_MAX * TPUNET_CUBE_HOSTS,
+    MODEL_SLICES_MAX = 4096,
+    MODEL_OPS_KEPT = 1000,       /* finished operations kept for GET */
+};
+
+/* ---------------------------------------------------- inventory states -- */
+
+#define ADMIN_STATES(X) X(IN_SERVICE) X(DRAINING) X(DRAINED)
+#define HEALTH_STATES(X)                                                       \
+    X(HEALTHY) X(SUSPECT) X(DEGRADED) X(FAILED) X(UNKNOWN) X(QUARANTINED) X(PROBATION)
+
+enum admin {
+#define X(name) ADMIN_##name,
+    ADMIN_STATES(X)
+#undef X
+};
+enum health {
+#define X(name) HEALTH_##name,
+    HEALTH_STATES(X)
+#undef X
+};
+const char *admin_name(enum admin admin);
+const char *health_name(enum health health);
+
+struct slice;
+
+/* A host is healthy while a tpunetd that stands for it holds a lease. */
+struct host {
+    enum admin admin;
+    enum health health;
+    struct wall_ms since;        /* of this health */
+    uint32_t agent;              /* id of the agent that stands for it, 0 = none */
+    struct id owner;             /* below 64 chips a slice owns hosts (A1) */
+};
+struct cube {
+    enum admin admin;
+    enum health health;          /* its own; see cube_health() */
+    struct wall_ms since;
+    struct id owner;             /* A1: at most one */
+};
+
+/* ------------------------------------------------------------ switches -- */
+
+/* UNKNOWN until first heard of; UNREACHABLE is not FAILED (D7, ruling of an
+ * operator).  Only REACHABLE ones are commanded. */
+#define OCS_STATES(X) X(UNKNOWN) X(REACHABLE) X(UNREACHABLE) X(FAILED)
+enum ocs_state {
+#define X(name) OCS_STATE_##name,
+    OCS_STATES(X)
+#undef X
+};
+const char *ocs_state_name(enum ocs_state state);
+
+/* A north port: what we intend and what the switch last showed. */
+struct circuit {
+    uint16_t south;              /* intended, or TPUNET_NONE */
+    struct id slice;             /* whose intent */
+    bool breaking;               /* intended no more, not yet confirmed down */
+    uint16_t seen;               /* observed south port, or TPUNET_NONE */
+    float north_dbm, south_dbm, loss_db;
+};
+struct ocs {
+    enum ocs_state state;
+    struct wall_ms since;
+    struct wall_ms observed_at;
+    char boot_id[40];
+    uint64_t generation;
+    uint64_t epoch;              /* highest claim that it reported */
+    bool supports_light;
+    struct circuit north[MODEL_PORTS_MAX];
+    uint16_t owner_of_south[MODEL_PORTS_MAX]; /* north port intended for it, or NONE */
+};
+
+/* ----------------------------------------------------------- operations -- */
+
+enum op_kind { OP_PROGRAM, OP_RELEASE };
+enum op_state { OP_OPEN, OP_DONE, OP_FAILED };
+const char *op_kind_name(enum op_kind kind);
+const char *op_state_name(enum op_state state);
+
+enum part_state { PART_NONE, PART_PENDING, PART_DONE, PART_FAILED };
+const char *part_state_name(enum part_state state);
+
+/* One change of the switches on behalf of one slice: explicit breaks and makes,
+ * both sorted by (ocs, north), and how far each switch is. */
+struct op {
+    struct id id;
+    struct id slice;
+    enum op_kind kind;
+    enum op_state state;
+    struct wall_ms created, finished;
+    struct tpunet_xc *breaks, *makes;
+    size_t n_breaks, n_makes;
+    uint8_t part[TPUNET_OCSES];  /* enum part_state */
+    uint16_t open_parts;
+    char reason[240];            /* why it failed: names switch, port, mirror */
+};
+
+/* -------------------------------------------------------------- agents -- */
+
+struct agent {
+    uint32_t id;
+    char name[64];               /* "tpunetd/NAME" */
+    uint64_t instance;
+    struct mono_ns seen;
+    bool leased;
+    uint16_t *hosts;
+    size_t n_hosts;
+};
+
+/* ---------------------------------------------------------------- pod -- */
+
+/* What the configuration says; constant while podmgr runs. */
+struct pod {
+    char id[32];
+    uint16_t n_cubes;
+    uint16_t ports_per_side;
+    uint8_t vc_classes;
+    double loss_db_max;          /* above it a circuit is not good */
+    unsigned lease_ms;
+    struct tpunet_wiring *wiring;
+    struct tpunet_rewire *rewires;
+    size_t n_rewires;
+};
+
+struct model {
+    const struct pod *pod;
+    uint64_t epoch;              /* of this process; 0 before it is taken */
+    uint64_t instance;           /* random, of this process */
+    uint64_t next_seq;           /* of ids in this epoch */
+    uint64_t next_event;         /* of the journal */
+    char incarnation[40];        /* of the journal: changes when numbering restarts */
+
+    struct cube cubes[MODEL_CUBES_MAX];
+    struct host hosts[MODEL_HOSTS_MAX];
+    struct ocs ocs[TPUNET_OCSES];
+
+    struct slice **slices;       /* sorted by id */
+    size_t n_slices, cap_slices;
+    struct op **ops;             /* sorted by id */
+    size_t n_ops, cap_ops;
+    struct agent *agents[MODEL_HOSTS_MAX];
+    size_t n_agents;
+    uint32_t next_agent;
+};
+
+struct model *model_create(const struct pod *pod, uint64_t instance);
+void model_destroy(struct model *m);
+
+static inline unsigned model_hosts(const struct model *m)
+{
+    return m->pod->n_cubes * (unsigned)TPUNET_CUBE_HOSTS;
+}
+struct id model_new_id(struct model *m);
+
+struct slice *model_slice(const struct model *m, struct id id);    /* NULL if gone */
+void model_add_slice(struct model *m, struct slice *slice);        /* takes it */
+void model_remove_slice(struct model *m, struct id id);            /* frees it */
+struct op *model_op(const struct model *m, struct id id);
+void model_add_op(struct model *m, struct op *op);
+void model_remove_op(struct model *m, struct id id);
+void op_destroy(struct op *op);
+struct agent *model_agent(const struct model *m, uint32_t id);
+struct agent *model_agent_named(const struct model *m, const char *name);
+void model_remove_agent(struct model *m, uint32_t id);
+
+/* Worst of a cube and its hosts: what placement asks (A6). */
+enum health model_cube_health(const struct model *m, unsigned cube);
+/* May cube be given to a new slice?  If not, *why says so ("owned by ..."). */
+bool model_cube_free(const struct model *m, unsigned cube, char *why, size_t why_size);
+
+/* The only writers of intended circuits; they assert D1 and D2. */
+void model_intend(struct model *m, struct tpunet_xc xc, struct id slice);
+void model_breaking(struct model *m, struct tpunet_xc xc);
+void model_forget(struct model *m, struct tpunet_xc xc);
+
+#endif

@@ -1,0 +1,86 @@
+/* A slice and its life.
+ *
+ *                 plan                 verdict ok
+ *   (request) ──────────> ACTIVATING ─────────────> ACTIVE <──────┐
+ *                             │                       │  │        │
+ *              switch refuses │                       │  └─> ACTIVE_DEGRADED
+ *              or mismatch    v                       │           │
+ *                          FAILED                     v           │
+ *                             │       delete     RECONFIGURING ───┘
+ *                             └──────────┐  ┌─────────┘
+ *                                        v  v
+ *                                    DEACTIVATING ──> DELETED
+ *                                             all circuits confirmed down (A8)
+ *
+ * DELETED is the last thing said of a slice; then its record goes.  The table
+ * of allowed moves is in slice.c; an internal illegal move asserts, a client's
+ * is refused before. */
+#ifndef PODMGR_CORE_SLICE_H
+#define PODMGR_CORE_SLICE_H
+
+#include "model.h"
+
+#define SLICE_STATES(X)                                                        \
+    X(ACTIVATING) X(ACTIVE) X(ACTIVE_DEGRADED) X(RECONFIGURING) X(FAILED)      \
+    X(DEACTIVATING) X(DELETED)
+
+enum slice_state {
+#define X(name) SLICE_##name,
+    SLICE_STATES(X)
+#undef X
+};
+const char *slice_state_name(enum slice_state state);
+bool slice_state_parse(enum slice_state *out, const char *text);
+/* ACTIVE, ACTIVE_DEGRADED, FAILED, DELETED: what a waiting client waits for. */
+bool slice_state_settled(enum slice_state state);
+
+enum { SLICE_NAME_MAX = 64, SLICE_LABELS_MAX = 4096, SLICE_REASON_MAX = 1024 };
+
+/* What a client asks for; validated by the API for syntax, by the core for
+ * sense. */
+struct slice_spec {
+    char name[SLICE_NAME_MAX];
+    struct tpunet_shape shape;
+    uint16_t *cubes;             /* NULL: placement chooses */
+    size_t n_cubes;
+    bool accept_degraded;
+    char owner[SLICE_NAME_MAX];
+    int32_t priority;
+    char labels[SLICE_LABELS_MAX]; /* JSON object text, "" = none */
+};
+
+struct slice_routes {
+    char algorithm[16];          /* "" until proved */
+    uint32_t vcs, max_hops, table_bytes_per_chip;
+    double max_link_load;
+    uint64_t unreachable_pairs;
+};
+
+struct slice {
+    struct id id;
+    struct slice_spec spec;      /* spec.cubes unused after placement */
+    enum slice_state state;
+    bool degraded;
+    char reason[SLICE_REASON_MAX];
+    uint64_t version;            /* rises with each change: the ETag */
+    uint64_t generation;         /* of the intent given to the fabric */
+    struct tpunet_intent *intent; /* cubes and explicit circuits */
+    struct id op;                /* open operation, none if settled */
+    struct wall_ms created;
+    struct wall_ms changed;      /* last change of state */
+    struct mono_ns created_mono; /* 0 after a restart */
+    double planned_ms, programmed_ms, verified_ms, active_ms; /* since creation; < 0: not yet */
+    struct slice_routes routes;
+    uint32_t coordinator;        /* host number, UINT32_MAX = none yet */
+    uint32_t coordinator_agent;
+    bool verified;               /* since this process started (A5) */
+};
+
+struct slice *slice_create(struct id id, const struct slice_spec *spec);
+void slice_destroy(struct slice *slice);
+/* Moves the state; asserts that the table allows it; bumps the version. */
+void slice_move(struct slice *slice, enum slice_state to, struct wall_ms now);
+bool slice_may_move(enum slice_state from, enum slice_state to);
+void slice_spec_fini(struct slice_spec *spec);
+
+#endif

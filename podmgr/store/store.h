@@ -1,0 +1,38 @@
+/* The store: what must outlive podmgr.  Nothing outside this directory knows
+ * SQL.
+ *
+ * One transaction per batch (WAL, synchronous=FULL).  A commit that fails for
+ * any reason is final: the caller stops the process, since the model is ahead
+ * of the disk by then, and the next start loads what is durable. */
+#ifndef PODMGR_STORE_H
+#define PODMGR_STORE_H
+
+#include "core/core.h"
+
+struct store;
+
+/* Opens or creates the database and migrates it forward.  E_VERSION for a
+ * newer schema, E_CORRUPT, E_BUSY (another process has it), E_IO; the text
+ * names the file.  Nothing is changed on failure. */
+int store_open(struct store **out, const char *path, struct error *err);
+void store_close(struct store *store);
+
+/* Fills a fresh model: epoch (the last one taken), slices, circuits, open and
+ * recent operations, admin states, the journal's position.  E_CORRUPT names
+ * the row if the tables contradict each other or the pod. */
+int store_load(struct store *store, struct model *m, struct error *err);
+
+/* Makes one batch durable: for each change the row of what the model now
+ * holds, or its deletion; then the journal. */
+int store_commit(struct store *store, const struct model *m, const struct outbox *batch,
+                 struct error *err);
+
+/* Calls `each` for journal entries with seq > since, in order, at most `max`;
+ * returns their number.  E_NOT_FOUND when entries after `since` are no longer
+ * kept (the API's 410 events-expired).  The entry's pointers are valid during
+ * the call. */
+typedef void store_journal_fn(void *arg, const struct journal_entry *entry);
+int store_journal(struct store *store, uint64_t since, size_t max, store_journal_fn *each,
+                  void *arg, struct error *err);
+
+#endif
