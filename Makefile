@@ -17,7 +17,7 @@ WARN     := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wmissing-prototyp
 # Asserts stay on in release: no -DNDEBUG anywhere.
 OPT      ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 HARDEN   := -fPIE
-CPPFLAGS += -D_GNU_SOURCE -DPODMGR_VERSION='"$(VERSION)"' -Icommon -Iwire -Ilibtpunet \
+CPPFLAGS += -D_GNU_SOURCE -DPODMGR_VERSION='"$(VERSION)"' -Icommon -Iwire -Ilibtpunet -Ipodmgr \
             -I. -I$(BUILD)/gen $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS   := -std=c17 $(OPT) $(HARDEN) $(WARN) $(SAN)
 LDFLAGS  := -pie -Wl,-z,relro,-z,now $(SAN)

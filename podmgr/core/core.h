@@ -48,7 +48,6 @@ enum event_kind {
     EV_OCS_APPLIED,
     EV_AGENT_HELLO,
     EV_AGENT_SEEN,
-    EV_AGENT_LOST,
     EV_VERDICT,
     EV_LINKS,
 };
@@ -72,7 +71,8 @@ struct link_change {
 
 struct event {
     enum event_kind kind;
-    struct now now;
+    struct mono_ns arrived;      /* when the shell took it */
+    struct now now;              /* of the batch */
     uint64_t cookie;             /* of the request to answer, 0 = nobody waits */
     union {
         struct slice_spec *create;   /* taken by the core */
@@ -94,15 +94,15 @@ struct event {
             size_t n_results;
         } applied;
         struct {
-            const char *name;
+            char name[64];
             uint64_t instance;
-            const uint16_t *hosts;
+            uint16_t *hosts;
             size_t n_hosts;
-            uint32_t id;         /* SEEN, LOST */
+            uint32_t id;         /* SEEN */
         } agent;
         struct verdict *verdict;
         struct {
-            const struct link_change *links;
+            struct link_change *links;
             size_t n;
         } links;
     };
@@ -110,7 +110,7 @@ struct event {
 
 /* ------------------------------------------------------------ changes -- */
 
-enum change_kind { CHANGE_META, CHANGE_SLICE, CHANGE_OP, CHANGE_CIRCUIT, CHANGE_CUBE, CHANGE_HOST };
+enum change_kind { CHANGE_META, CHANGE_SLICE, CHANGE_OP, CHANGE_CIRCUIT };
 struct change {
     enum change_kind kind;
     union {
@@ -118,7 +118,6 @@ struct change {
         struct {
             uint16_t ocs, north;
         } circuit;
-        uint32_t index;          /* cube, host */
     };
 };
 
@@ -179,48 +178,5 @@ void event_fini(struct event *ev);
 /* Ready to serve: the epoch is taken and every switch has answered once or is
  * known to be unreachable.  If not, *why says what is awaited. */
 bool core_ready(const struct model *m, char *why, size_t why_size);
-
-/* ------------------------------------------- inside the core directory -- */
-
-void emit_change(struct outbox *out, struct change change);
-void emit_slice(struct outbox *out, const struct slice *slice);
-struct effect *emit_effect(struct outbox *out, enum effect_kind kind);
-void emit_reply(struct outbox *out, uint64_t cookie, struct id id);
-void emit_refusal(struct outbox *out, uint64_t cookie, int status, const char *code,
-                  const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-/* `fmt` makes the JSON object of the entry. */
-void emit_journal(struct model *m, struct outbox *out, struct wall_ms at, const char *type,
-                  const char *subject, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
-/* The state of a slice changed: row, journal and version. */
-void emit_slice_state(struct model *m, struct outbox *out, struct slice *slice,
-                      enum slice_state to, struct wall_ms at);
-
-/* slices.c */
-void slices_create(struct model *m, struct event *ev, struct outbox *out);
-void slices_delete(struct model *m, struct event *ev, struct outbox *out);
-void slices_programmed(struct model *m, struct slice *slice, struct now now, struct outbox *out);
-void slices_fail(struct model *m, struct slice *slice, struct now now, struct outbox *out,
-                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-void slices_released(struct model *m, struct slice *slice, struct now now, struct outbox *out);
-void slices_verdict(struct model *m, struct event *ev, struct outbox *out);
-void slices_agent_arrived(struct model *m, const struct agent *agent, struct outbox *out);
-
-/* operations.c */
-struct op *ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct now now,
-                    struct outbox *out);
-void ops_applied(struct model *m, struct event *ev, struct outbox *out);
-void ops_reopen(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
-
-/* switches.c */
-void switches_start(struct model *m, struct outbox *out);
-void switches_attached(struct model *m, struct event *ev, struct outbox *out);
-void switches_superseded(struct model *m, struct event *ev, struct outbox *out);
-void switches_lost(struct model *m, struct event *ev, struct outbox *out);
-void switches_saw(struct ocs *ocs, const struct seen_circuit *seen, size_t n, struct wall_ms at);
-
-/* agents.c */
-void agents_hello(struct model *m, struct event *ev, struct outbox *out);
-void agents_lost(struct model *m, struct event *ev, struct outbox *out);
-void agents_expire(struct model *m, struct event *ev, struct outbox *out);
 
 #endif

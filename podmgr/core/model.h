@@ -66,13 +66,13 @@ struct host {
     enum health health;
     struct wall_ms since;        /* of this health */
     uint32_t agent;              /* id of the agent that stands for it, 0 = none */
-    struct id owner;             /* below 64 chips a slice owns hosts (A1) */
+    struct id owner;             /* set when a slice below 64 chips owns it (A1) */
 };
 struct cube {
     enum admin admin;
     enum health health;          /* its own; see cube_health() */
     struct wall_ms since;
-    struct id owner;             /* A1: at most one */
+    struct id owner;             /* A1: at most one; derived from the slices */
 };
 
 /* ------------------------------------------------------------ switches -- */
@@ -139,7 +139,6 @@ struct agent {
     char name[64];               /* "tpunetd/NAME" */
     uint64_t instance;
     struct mono_ns seen;
-    bool leased;
     uint16_t *hosts;
     size_t n_hosts;
 };
@@ -178,6 +177,7 @@ struct model {
     struct agent *agents[MODEL_HOSTS_MAX];
     size_t n_agents;
     uint32_t next_agent;
+    struct mono_ns last_tick;    /* tells our own stalls from silent agents */
 };
 
 struct model *model_create(const struct pod *pod, uint64_t instance);

@@ -1,0 +1,221 @@
+/* The outbox, and the table from events to those who handle them. */
+#include "core/internal.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+/* ------------------------------------------------------------- outbox -- */
+
+void outbox_init(struct outbox *out)
+{
+    memset(out, 0, sizeof *out);
+}
+
+void outbox_clear(struct outbox *out)
+{
+    for (size_t i = 0; i < out->n_journal; i++) {
+        free(out->journal[i].data);
+    }
+    for (size_t i = 0; i < out->n_effects; i++) {
+        free(out->effects[i].reply.text);
+    }
+    out->n_changes = out->n_journal = out->n_effects = 0;
+}
+
+void outbox_fini(struct outbox *out)
+{
+    outbox_clear(out);
+    free(out->changes);
+    free(out->journal);
+    free(out->effects);
+}
+
+static struct change *add_change(struct outbox *out, enum change_kind kind)
+{
+    VEC_GROW(out->changes, out->n_changes, out->cap_changes);
+    struct change *change = &out->changes[out->n_changes++];
+    *change = (struct change){.kind = kind};
+    return change;
+}
+
+void emit_meta(struct outbox *out)
+{
+    (void)add_change(out, CHANGE_META);
+}
+
+void emit_slice(struct outbox *out, struct id id)
+{
+    add_change(out, CHANGE_SLICE)->id = id;
+}
+
+void emit_op(struct outbox *out, struct id id)
+{
+    add_change(out, CHANGE_OP)->id = id;
+}
+
+void emit_circuit(struct outbox *out, struct tpunet_xc xc)
+{
+    struct change *change = add_change(out, CHANGE_CIRCUIT);
+    change->circuit.ocs = xc.ocs;
+    change->circuit.north = xc.north;
+}
+
+struct effect *emit_effect(struct outbox *out, enum effect_kind kind)
+{
+    VEC_GROW(out->effects, out->n_effects, out->cap_effects);
+    struct effect *effect = &out->effects[out->n_effects++];
+    *effect = (struct effect){.kind = kind};
+    return effect;
+}
+
+void emit_done(struct outbox *out, uint64_t cookie, struct id id)
+{
+    if (cookie != 0) {
+        struct effect *effect = emit_effect(out, EFFECT_REPLY);
+        effect->cookie = cookie;
+        effect->id = id;
+    }
+}
+
+void emit_refusal(struct outbox *out, uint64_t cookie, int status, const char *code,
+                  const char *fmt, ...)
+{
+    assert(status < 0);
+    if (cookie == 0) {
+        return;
+    }
+    char text[640];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+
+    struct effect *effect = emit_effect(out, EFFECT_REPLY);
+    effect->cookie = cookie;
+    effect->reply.status = status;
+    effect->reply.code = code;
+    effect->reply.text = xstrdup(text);
+}
+
+void emit_journal(struct model *m, struct outbox *out, struct now now, const char *type,
+                  const char *subject, json_t *data)
+{
+    VEC_GROW(out->journal, out->n_journal, out->cap_journal);
+    struct journal_entry *entry = &out->journal[out->n_journal++];
+
+    *entry = (struct journal_entry){.seq = m->next_event++, .at = now.wall, .type = type};
+    (void)snprintf(entry->subject, sizeof entry->subject, "%s", subject);
+    entry->data = data != NULL ? json_dumps(data, JSON_COMPACT) : xstrdup("{}");
+    assert(entry->data != NULL); /* the core makes only valid UTF-8 */
+    json_decref(data);
+}
+
+/* ------------------------------------------------------------- events -- */
+
+void core_step(struct model *m, struct event *ev, struct outbox *out)
+{
+    switch (ev->kind) {
+    case EV_START:
+        switches_start(m, ev, out);
+        return;
+    case EV_TICK:
+        agents_tick(m, ev, out);
+        return;
+    case EV_CREATE_SLICE:
+        slices_create(m, ev, out);
+        return;
+    case EV_DELETE_SLICE:
+        slices_delete(m, ev, out);
+        return;
+    case EV_OCS_ATTACHED:
+        switches_attached(m, ev, out);
+        return;
+    case EV_OCS_SUPERSEDED:
+        switches_superseded(m, ev, out);
+        return;
+    case EV_OCS_LOST:
+        switches_lost(m, ev, out);
+        return;
+    case EV_OCS_APPLIED:
+        ops_applied(m, ev, out);
+        return;
+    case EV_AGENT_HELLO:
+        agents_hello(m, ev, out);
+        return;
+    case EV_AGENT_SEEN:
+        agents_seen(m, ev);
+        return;
+    case EV_VERDICT:
+        slices_verdict(m, ev, out);
+        return;
+    case EV_LINKS:
+        slices_links(m, ev, out);
+        return;
+    }
+    abort();
+}
+
+void event_fini(struct event *ev)
+{
+    switch (ev->kind) {
+    case EV_CREATE_SLICE:
+        if (ev->create != NULL) {
+            slice_spec_fini(ev->create);
+            free(ev->create);
+        }
+        return;
+    case EV_OCS_ATTACHED:
+    case EV_OCS_SUPERSEDED:
+    case EV_OCS_LOST:
+        free(ev->ocs.seen);
+        return;
+    case EV_OCS_APPLIED:
+        for (size_t i = 0; i < ev->applied.n_results; i++) {
+            free(ev->applied.results[i].seen);
+        }
+        free(ev->applied.results);
+        return;
+    case EV_AGENT_HELLO:
+        free(ev->agent.hosts);
+        return;
+    case EV_VERDICT:
+        free(ev->verdict);
+        return;
+    case EV_LINKS:
+        free(ev->links.links);
+        return;
+    case EV_START:
+    case EV_TICK:
+    case EV_DELETE_SLICE:
+    case EV_AGENT_SEEN:
+        return;
+    }
+    abort();
+}
+
+bool core_ready(const struct model *m, char *why, size_t why_size)
+{
+    unsigned unknown = 0, first = 0;
+
+    if (m->epoch == 0) {
+        (void)snprintf(why, why_size, "the epoch is not taken yet");
+        return false;
+    }
+    for (unsigned o = TPUNET_OCSES; o-- > 0;) {
+        if (m->ocs[o].state == OCS_STATE_UNKNOWN) {
+            unknown++;
+            first = o;
+        }
+    }
+    if (unknown > 0) {
+        (void)snprintf(why, why_size, "%u switches have not answered yet, the first is ocs/%u",
+                       unknown, first);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,405 @@
+/* The model's containers and the few rules that hold whatever the policy:
+ * ids rise, a cube has one owner (A1), an intended circuit joins two free
+ * ports of the same owner (D1, D2). */
+#include "core/model.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/slice.h"
+#include "mem.h"
+
+#define NAME_CASE(prefix, name)                                                                    \
+    case prefix##name:                                                                             \
+        return #name;
+
+const char *admin_name(enum admin admin)
+{
+    switch (admin) {
+#define X(name) NAME_CASE(ADMIN_, name)
+        ADMIN_STATES(X)
+#undef X
+    }
+    abort();
+}
+
+const char *health_name(enum health health)
+{
+    switch (health) {
+#define X(name) NAME_CASE(HEALTH_, name)
+        HEALTH_STATES(X)
+#undef X
+    }
+    abort();
+}
+
+const char *ocs_state_name(enum ocs_state state)
+{
+    switch (state) {
+#define X(name) NAME_CASE(OCS_STATE_, name)
+        OCS_STATES(X)
+#undef X
+    }
+    abort();
+}
+
+const char *op_kind_name(enum op_kind kind)
+{
+    switch (kind) {
+        NAME_CASE(OP_, PROGRAM)
+        NAME_CASE(OP_, RELEASE)
+    }
+    abort();
+}
+
+const char *op_state_name(enum op_state state)
+{
+    switch (state) {
+        NAME_CASE(OP_, OPEN)
+        NAME_CASE(OP_, DONE)
+        NAME_CASE(OP_, FAILED)
+    }
+    abort();
+}
+
+const char *part_state_name(enum part_state state)
+{
+    switch (state) {
+        NAME_CASE(PART_, NONE)
+        NAME_CASE(PART_, PENDING)
+        NAME_CASE(PART_, DONE)
+        NAME_CASE(PART_, FAILED)
+    }
+    abort();
+}
+
+/* ---------------------------------------------------------------- ids -- */
+
+const char *id_format(struct id id, char buf[static 48])
+{
+    (void)snprintf(buf, 48, "%" PRIu64 "-%" PRIu64, id.epoch, id.seq);
+    return buf;
+}
+
+bool id_parse(struct id *out, const char *text)
+{
+    struct id id;
+    char canonical[48];
+    char *end;
+
+    id.epoch = strtoull(text, &end, 10);
+    if (*end != '-') {
+        return false;
+    }
+    id.seq = strtoull(end + 1, &end, 10);
+    /* Only the canonical spelling names an id: no signs, blanks or zeros before. */
+    if (*end != '\0' || id_is_none(id) || strcmp(id_format(id, canonical), text) != 0) {
+        return false;
+    }
+    *out = id;
+    return true;
+}
+
+struct id model_new_id(struct model *m)
+{
+    assert(m->epoch > 0);
+    return (struct id){.epoch = m->epoch, .seq = m->next_seq++};
+}
+
+/* ------------------------------------------------------------ the pod -- */
+
+struct model *model_create(const struct pod *pod, uint64_t instance)
+{
+    struct model *m = xcalloc(1, sizeof *m);
+
+    assert(pod->n_cubes > 0 && pod->n_cubes <= MODEL_CUBES_MAX);
+    assert(pod->ports_per_side >= pod->n_cubes && pod->ports_per_side <= MODEL_PORTS_MAX);
+    m->pod = pod;
+    m->instance = instance;
+    m->next_seq = 1;
+    m->next_event = 1;
+    m->next_agent = 1;
+    for (unsigned h = 0; h < model_hosts(m); h++) {
+        m->hosts[h].health = HEALTH_UNKNOWN;
+    }
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        for (unsigned p = 0; p < MODEL_PORTS_MAX; p++) {
+            m->ocs[o].north[p].south = TPUNET_NONE;
+            m->ocs[o].north[p].seen = TPUNET_NONE;
+            m->ocs[o].owner_of_south[p] = TPUNET_NONE;
+        }
+    }
+    return m;
+}
+
+void model_destroy(struct model *m)
+{
+    if (m == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < m->n_slices; i++) {
+        slice_destroy(m->slices[i]);
+    }
+    for (size_t i = 0; i < m->n_ops; i++) {
+        op_destroy(m->ops[i]);
+    }
+    while (m->n_agents > 0) {
+        model_remove_agent(m, m->agents[0]->id);
+    }
+    free(m->slices);
+    free(m->ops);
+    free(m);
+}
+
+enum health model_cube_health(const struct model *m, unsigned cube)
+{
+    /* How bad each state is, best first. */
+    static const uint8_t rank[] = {
+        [HEALTH_HEALTHY] = 0, [HEALTH_PROBATION] = 1,   [HEALTH_UNKNOWN] = 2, [HEALTH_SUSPECT] = 3,
+        [HEALTH_DEGRADED] = 4, [HEALTH_QUARANTINED] = 5, [HEALTH_FAILED] = 6,
+    };
+    enum health worst = m->cubes[cube].health;
+
+    for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
+        enum health health = m->hosts[cube * TPUNET_CUBE_HOSTS + h].health;
+        if (rank[health] > rank[worst]) {
+            worst = health;
+        }
+    }
+    return worst;
+}
+
+/* The host that keeps a cube from being healthy, for the person who asks why. */
+static const struct host *sick_host(const struct model *m, unsigned cube, unsigned *number)
+{
+    for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
+        const struct host *host = &m->hosts[cube * TPUNET_CUBE_HOSTS + h];
+        if (host->health != HEALTH_HEALTHY || host->admin != ADMIN_IN_SERVICE) {
+            *number = h;
+            return host;
+        }
+    }
+    return NULL;
+}
+
+static bool cube_free_reason(const struct model *m, unsigned index, char *why, size_t size)
+{
+    const struct cube *cube = &m->cubes[index];
+    char id[48], at[32];
+    unsigned h = 0;
+
+    if (!id_is_none(cube->owner)) {
+        (void)snprintf(why, size, "owned by slice/%s", id_format(cube->owner, id));
+        return false;
+    }
+    if (cube->admin != ADMIN_IN_SERVICE || cube->health != HEALTH_HEALTHY) {
+        (void)snprintf(why, size, "%s %s since %s", admin_name(cube->admin),
+                       health_name(cube->health), wall_format(cube->since, at));
+        return false;
+    }
+    const struct host *host = sick_host(m, index, &h);
+    if (host != NULL) {
+        (void)snprintf(why, size, "host/%u-%u %s %s since %s", index, h, admin_name(host->admin),
+                       health_name(host->health), wall_format(host->since, at));
+        return false;
+    }
+    return true;
+}
+
+bool model_cube_free(const struct model *m, unsigned cube, char *why, size_t why_size)
+{
+    char unused[160];
+
+    assert(cube < m->pod->n_cubes);
+    return why != NULL ? cube_free_reason(m, cube, why, why_size)
+                       : cube_free_reason(m, cube, unused, sizeof unused);
+}
+
+/* ----------------------------------------------------- sorted vectors -- */
+
+/* Position of the first element whose id is not below `id`; ids rise, so a new
+ * element belongs at the end and insertion is cheap. */
+static size_t slice_position(const struct model *m, struct id id)
+{
+    size_t lo = 0, hi = m->n_slices;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (id_compare(m->slices[mid]->id, id) < 0) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+struct slice *model_slice(const struct model *m, struct id id)
+{
+    size_t i = slice_position(m, id);
+    return i < m->n_slices && id_compare(m->slices[i]->id, id) == 0 ? m->slices[i] : NULL;
+}
+
+void model_add_slice(struct model *m, struct slice *slice)
+{
+    size_t at = slice_position(m, slice->id);
+
+    assert(model_slice(m, slice->id) == NULL && m->n_slices < MODEL_SLICES_MAX);
+    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
+        struct cube *cube = &m->cubes[slice->intent->cubes[i]];
+        assert(id_is_none(cube->owner)); /* A1 */
+        cube->owner = slice->id;
+    }
+    VEC_GROW(m->slices, m->n_slices, m->cap_slices);
+    memmove(m->slices + at + 1, m->slices + at, (m->n_slices - at) * sizeof *m->slices);
+    m->slices[at] = slice;
+    m->n_slices++;
+}
+
+void model_remove_slice(struct model *m, struct id id)
+{
+    size_t at = slice_position(m, id);
+    struct slice *slice = model_slice(m, id);
+
+    assert(slice != NULL);
+    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
+        struct cube *cube = &m->cubes[slice->intent->cubes[i]];
+        assert(id_compare(cube->owner, id) == 0);
+        cube->owner = (struct id){0};
+    }
+    m->n_slices--;
+    memmove(m->slices + at, m->slices + at + 1, (m->n_slices - at) * sizeof *m->slices);
+    slice_destroy(slice);
+}
+
+static size_t op_position(const struct model *m, struct id id)
+{
+    size_t lo = 0, hi = m->n_ops;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (id_compare(m->ops[mid]->id, id) < 0) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+struct op *model_op(const struct model *m, struct id id)
+{
+    size_t i = op_position(m, id);
+    return i < m->n_ops && id_compare(m->ops[i]->id, id) == 0 ? m->ops[i] : NULL;
+}
+
+void model_add_op(struct model *m, struct op *op)
+{
+    size_t at = op_position(m, op->id);
+
+    assert(model_op(m, op->id) == NULL);
+    VEC_GROW(m->ops, m->n_ops, m->cap_ops);
+    memmove(m->ops + at + 1, m->ops + at, (m->n_ops - at) * sizeof *m->ops);
+    m->ops[at] = op;
+    m->n_ops++;
+}
+
+void model_remove_op(struct model *m, struct id id)
+{
+    size_t at = op_position(m, id);
+    struct op *op = model_op(m, id);
+
+    assert(op != NULL && op->state != OP_OPEN);
+    m->n_ops--;
+    memmove(m->ops + at, m->ops + at + 1, (m->n_ops - at) * sizeof *m->ops);
+    op_destroy(op);
+}
+
+void op_destroy(struct op *op)
+{
+    if (op != NULL) {
+        free(op->breaks);
+        free(op->makes);
+        free(op);
+    }
+}
+
+/* ------------------------------------------------------------- agents -- */
+
+struct agent *model_agent(const struct model *m, uint32_t id)
+{
+    for (size_t i = 0; i < m->n_agents; i++) {
+        if (m->agents[i]->id == id) {
+            return m->agents[i];
+        }
+    }
+    return NULL;
+}
+
+struct agent *model_agent_named(const struct model *m, const char *name)
+{
+    for (size_t i = 0; i < m->n_agents; i++) {
+        if (strcmp(m->agents[i]->name, name) == 0) {
+            return m->agents[i];
+        }
+    }
+    return NULL;
+}
+
+void model_remove_agent(struct model *m, uint32_t id)
+{
+    for (size_t i = 0; i < m->n_agents; i++) {
+        if (m->agents[i]->id == id) {
+            free(m->agents[i]->hosts);
+            free(m->agents[i]);
+            m->agents[i] = m->agents[--m->n_agents];
+            return;
+        }
+    }
+}
+
+/* ----------------------------------------------------------- circuits -- */
+
+static bool owns_port(const struct model *m, struct tpunet_xc xc, uint8_t side, struct id slice)
+{
+    struct tpunet_ocs_port port = {
+        .ocs = xc.ocs, .side = side, .port = side == TPUNET_NORTH ? xc.north : xc.south};
+    struct tpunet_fibre fibre;
+
+    return tpunet_wiring_fibre(m->pod->wiring, port, &fibre) &&
+           id_compare(m->cubes[fibre.cube].owner, slice) == 0;
+}
+
+void model_intend(struct model *m, struct tpunet_xc xc, struct id slice)
+{
+    struct ocs *ocs = &m->ocs[xc.ocs];
+    struct circuit *circuit = &ocs->north[xc.north];
+
+    assert(circuit->south == TPUNET_NONE && ocs->owner_of_south[xc.south] == TPUNET_NONE); /* D1 */
+    assert(owns_port(m, xc, TPUNET_NORTH, slice) && owns_port(m, xc, TPUNET_SOUTH, slice)); /* D2 */
+    circuit->south = xc.south;
+    circuit->slice = slice;
+    circuit->breaking = false;
+    ocs->owner_of_south[xc.south] = xc.north;
+}
+
+void model_breaking(struct model *m, struct tpunet_xc xc)
+{
+    struct circuit *circuit = &m->ocs[xc.ocs].north[xc.north];
+
+    assert(circuit->south == xc.south);
+    circuit->breaking = true;
+}
+
+void model_forget(struct model *m, struct tpunet_xc xc)
+{
+    struct ocs *ocs = &m->ocs[xc.ocs];
+    struct circuit *circuit = &ocs->north[xc.north];
+
+    assert(circuit->south == xc.south && ocs->owner_of_south[xc.south] == xc.north);
+    circuit->south = TPUNET_NONE;
+    circuit->slice = (struct id){0};
+    circuit->breaking = false;
+    ocs->owner_of_south[xc.south] = TPUNET_NONE;
+}

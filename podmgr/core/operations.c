@@ -1,0 +1,224 @@
+/* Operations on the switches: the intent of one slice, sent to every switch
+ * that it concerns, judged by what is read back.
+ *
+ *   1. The intent is in the model (and durable with this batch) before any
+ *      switch is told (D6).
+ *   2. A part is done when the read-back shows every make with light within
+ *      the loss threshold and no break any more, whatever the switch's word:
+ *      so a replay after a lost answer ends the same way.
+ *   3. An operation ends when all its parts have; it failed if one did, and its
+ *      reason names the switch, the port and what was seen.
+ *   4. Circuits that were broken are forgotten only when their operation is
+ *      done (A8).
+ */
+#include "core/internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+/* The stretch of a sorted list that concerns one switch. */
+struct stretch {
+    const struct tpunet_xc *first;
+    size_t n;
+};
+
+static struct stretch of_switch(const struct tpunet_xc *xcs, size_t n, unsigned ocs)
+{
+    size_t lo = 0, hi;
+
+    while (lo < n && xcs[lo].ocs < ocs) {
+        lo++;
+    }
+    for (hi = lo; hi < n && xcs[hi].ocs == ocs; hi++) {
+    }
+    return (struct stretch){xcs + lo, hi - lo};
+}
+
+static void owned_circuits(const struct model *m, struct id slice, struct tpunet_xc **out,
+                           size_t *n)
+{
+    size_t cap = 0;
+
+    *out = NULL;
+    *n = 0;
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        for (unsigned p = 0; p < m->pod->ports_per_side; p++) {
+            const struct circuit *circuit = &m->ocs[o].north[p];
+            if (circuit->south != TPUNET_NONE && id_compare(circuit->slice, slice) == 0) {
+                VEC_GROW(*out, *n, cap);
+                (*out)[(*n)++] = (struct tpunet_xc){
+                    .ocs = (uint16_t)o, .north = (uint16_t)p, .south = circuit->south};
+            }
+        }
+    }
+}
+
+static void plan_parts(struct op *op)
+{
+    for (size_t i = 0; i < op->n_breaks; i++) {
+        op->part[op->breaks[i].ocs] = PART_PENDING;
+    }
+    for (size_t i = 0; i < op->n_makes; i++) {
+        op->part[op->makes[i].ocs] = PART_PENDING;
+    }
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        op->open_parts = (uint16_t)(op->open_parts + (op->part[o] == PART_PENDING));
+    }
+}
+
+static void send_part(struct outbox *out, const struct op *op, uint16_t ocs)
+{
+    struct effect *effect = emit_effect(out, EFFECT_OCS_APPLY);
+    effect->id = op->id;
+    effect->ocs = ocs;
+}
+
+/* Rule 3; also drops the oldest finished operations beyond what is kept. */
+static void end_op(struct model *m, struct op *op, struct now now, struct outbox *out)
+{
+    struct slice *slice = model_slice(m, op->slice);
+
+    assert(slice != NULL && op->open_parts == 0 && op->state == OP_OPEN);
+    op->state = op->reason[0] == '\0' ? OP_DONE : OP_FAILED;
+    op->finished = now.wall;
+    emit_op(out, op->id);
+    for (size_t i = 0; op->state == OP_DONE && i < op->n_breaks; i++) {
+        model_forget(m, op->breaks[i]);
+        emit_circuit(out, op->breaks[i]);
+    }
+    slice->op = (struct id){0};
+    slices_op_ended(m, slice, op, now, out);
+
+    for (size_t i = 0; m->n_ops > MODEL_OPS_KEPT && i < m->n_ops;) {
+        struct id id = m->ops[i]->id;
+        if (m->ops[i]->state == OP_OPEN) {
+            i++;
+            continue;
+        }
+        model_remove_op(m, id);
+        emit_op(out, id);
+    }
+}
+
+void ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct now now,
+              struct outbox *out)
+{
+    struct op *op = xcalloc(1, sizeof *op);
+
+    assert(id_is_none(slice->op));
+    op->id = model_new_id(m);
+    op->slice = slice->id;
+    op->kind = kind;
+    op->created = now.wall;
+    if (kind == OP_PROGRAM) {
+        int status = tpunet_intent_xcs(slice->intent, m->pod->wiring, &op->makes, &op->n_makes,
+                                       NULL);
+        assert(status == 0); /* the intent was checked when it was made */
+        for (size_t i = 0; i < op->n_makes; i++) {
+            model_intend(m, op->makes[i], slice->id);
+            emit_circuit(out, op->makes[i]);
+        }
+    } else {
+        owned_circuits(m, slice->id, &op->breaks, &op->n_breaks);
+        for (size_t i = 0; i < op->n_breaks; i++) {
+            model_breaking(m, op->breaks[i]);
+            emit_circuit(out, op->breaks[i]);
+        }
+    }
+    plan_parts(op);
+    slice->op = op->id;
+    model_add_op(m, op);
+    emit_op(out, op->id);
+    emit_slice(out, slice->id);
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        if (op->part[o] == PART_PENDING) {
+            send_part(out, op, o);
+        }
+    }
+    if (op->open_parts == 0) {
+        end_op(m, op, now, out);
+    }
+}
+
+void ops_resend(struct model *m, uint16_t ocs, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_ops; i++) {
+        if (m->ops[i]->state == OP_OPEN && m->ops[i]->part[ocs] == PART_PENDING) {
+            send_part(out, m->ops[i], ocs);
+        }
+    }
+}
+
+/* Rule 2.  False with a reason if the read-back contradicts the intent. */
+static bool part_holds(const struct model *m, const struct op *op, uint16_t number,
+                       const char *word, char *why, size_t why_size)
+{
+    const struct ocs *ocs = &m->ocs[number];
+    struct stretch makes = of_switch(op->makes, op->n_makes, number);
+    struct stretch breaks = of_switch(op->breaks, op->n_breaks, number);
+
+    for (size_t i = 0; i < breaks.n; i++) {
+        const struct tpunet_xc *xc = &breaks.first[i];
+        if (ocs->north[xc->north].seen == xc->south) {
+            (void)snprintf(why, why_size, "ocs/%u north %u to south %u is still connected: %s",
+                           number, xc->north, xc->south, word);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < makes.n; i++) {
+        const struct tpunet_xc *xc = &makes.first[i];
+        const struct circuit *circuit = &ocs->north[xc->north];
+        if (circuit->seen != xc->south) {
+            (void)snprintf(why, why_size, "ocs/%u north %u to south %u did not connect: %s",
+                           number, xc->north, xc->south, word);
+            return false;
+        }
+        if (ocs->supports_light && !(circuit->loss_db <= (float)m->pod->loss_db_max)) {
+            (void)snprintf(why, why_size,
+                           "ocs/%u north %u to south %u loses %.1f dB, at most %.1f is good: "
+                           "port/%u-n-%u or port/%u-s-%u is dark or dirty",
+                           number, xc->north, xc->south, (double)circuit->loss_db,
+                           m->pod->loss_db_max, number, xc->north, number, xc->south);
+            return false;
+        }
+    }
+    return true;
+}
+
+void ops_applied(struct model *m, struct event *ev, struct outbox *out)
+{
+    uint16_t number = ev->applied.ocs;
+    struct ocs *ocs = &m->ocs[number];
+
+    ocs->generation = ev->applied.identity.generation;
+    for (size_t i = 0; i < ev->applied.n_results; i++) {
+        const struct ocs_op_result *result = &ev->applied.results[i];
+        switches_saw(ocs, result->seen, result->n_seen, ev->now.wall);
+    }
+    for (size_t i = 0; i < ev->applied.n_results; i++) {
+        const struct ocs_op_result *result = &ev->applied.results[i];
+        struct op *op = model_op(m, result->op);
+        char why[sizeof op->reason];
+
+        if (op == NULL || op->state != OP_OPEN || op->part[number] != PART_PENDING) {
+            continue; /* an answer to a repeated question */
+        }
+        if (part_holds(m, op, number, result->done ? "the switch says it is" : result->text, why,
+                       sizeof why)) {
+            op->part[number] = PART_DONE;
+        } else {
+            op->part[number] = PART_FAILED;
+            if (op->reason[0] == '\0') {
+                memcpy(op->reason, why, sizeof op->reason);
+            }
+        }
+        op->open_parts--;
+        if (op->open_parts == 0) {
+            end_op(m, op, ev->now, out);
+        }
+    }
+}

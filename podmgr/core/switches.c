@@ -1,0 +1,135 @@
+/* What we know of the switches, and the claim on them.
+ *
+ *   1. At start the epoch rises by one, durably, before any switch hears of it.
+ *   2. A switch that holds a claim not older than ours, before we ever held
+ *      it: our database is behind (a restored backup); the epoch rises above
+ *      the largest seen and every switch is claimed again.
+ *   3. A switch that we held and that now holds another claim: a newer manager
+ *      took over; we stop at once (D4).
+ *   4. A switch that does not answer is UNREACHABLE, never FAILED: its map is
+ *      unknown, nothing is evicted because of it (D7).
+ */
+#include "core/internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *subject_of(uint16_t ocs, char buf[static 16])
+{
+    (void)snprintf(buf, 16, "ocs/%u", ocs);
+    return buf;
+}
+
+static void set_state(struct ocs *ocs, enum ocs_state state, struct wall_ms at)
+{
+    if (ocs->state != state) {
+        ocs->state = state;
+        ocs->since = at;
+    }
+}
+
+static void take_epoch(struct model *m, uint64_t epoch, struct now now, struct outbox *out)
+{
+    m->epoch = epoch;
+    m->next_seq = 1;
+    emit_meta(out);
+    char subject[48];
+    (void)snprintf(subject, sizeof subject, "pod/%s", m->pod->id);
+    emit_journal(m, out, now, "epoch.taken", subject,
+                 json_pack("{s:I}", "epoch", (json_int_t)epoch));
+    emit_effect(out, EFFECT_OCS_ATTACH)->ocs = TPUNET_NONE;
+}
+
+void switches_start(struct model *m, struct event *ev, struct outbox *out)
+{
+    take_epoch(m, m->epoch + 1, ev->now, out);
+}
+
+void switches_saw(struct ocs *ocs, const struct seen_circuit *seen, size_t n, struct wall_ms at)
+{
+    for (size_t i = 0; i < n; i++) {
+        assert(seen[i].north < MODEL_PORTS_MAX);
+        struct circuit *circuit = &ocs->north[seen[i].north];
+        circuit->seen = seen[i].south;
+        circuit->north_dbm = seen[i].north_dbm;
+        circuit->south_dbm = seen[i].south_dbm;
+        circuit->loss_db = seen[i].loss_db;
+    }
+    ocs->observed_at = at;
+}
+
+static void take_identity(struct ocs *ocs, const struct ocs_identity *identity)
+{
+    memcpy(ocs->boot_id, identity->boot_id, sizeof ocs->boot_id);
+    ocs->generation = identity->generation;
+    ocs->epoch = identity->epoch;
+    ocs->supports_light = identity->light;
+}
+
+void switches_attached(struct model *m, struct event *ev, struct outbox *out)
+{
+    struct ocs *ocs = &m->ocs[ev->ocs.ocs];
+    char subject[16];
+
+    if (ev->ocs.identity.epoch != m->epoch) {
+        return; /* of a claim that we have since replaced (rule 2) */
+    }
+    take_identity(ocs, &ev->ocs.identity);
+    set_state(ocs, OCS_STATE_REACHABLE, ev->now.wall);
+    for (unsigned p = 0; p < MODEL_PORTS_MAX; p++) {
+        ocs->north[p].seen = TPUNET_NONE;
+    }
+    switches_saw(ocs, ev->ocs.seen, ev->ocs.n_seen, ev->now.wall);
+    emit_journal(m, out, ev->now, "ocs.attached", subject_of(ev->ocs.ocs, subject),
+                 json_pack("{s:s,s:I,s:I}", "boot_id", ocs->boot_id, "generation",
+                           (json_int_t)ocs->generation, "circuits", (json_int_t)ev->ocs.n_seen));
+    ops_resend(m, ev->ocs.ocs, out);
+}
+
+void switches_superseded(struct model *m, struct event *ev, struct outbox *out)
+{
+    const struct ocs_identity *identity = &ev->ocs.identity;
+    const struct ocs *ocs = &m->ocs[ev->ocs.ocs];
+
+    if (identity->epoch < m->epoch) {
+        return; /* answered before we took a larger one (rule 2) */
+    }
+    if (ocs->epoch == m->epoch) {
+        (void)snprintf(emit_effect(out, EFFECT_STOP)->text, sizeof((struct effect *)0)->text,
+                       "ocs/%u is claimed by another podmgr (its epoch %llu, ours %llu)",
+                       ev->ocs.ocs, (unsigned long long)identity->epoch,
+                       (unsigned long long)m->epoch);
+        return;
+    }
+    take_epoch(m, identity->epoch + 1, ev->now, out);
+}
+
+void switches_lost(struct model *m, struct event *ev, struct outbox *out)
+{
+    struct ocs *ocs = &m->ocs[ev->ocs.ocs];
+    char subject[16];
+
+    if (ocs->state == OCS_STATE_UNREACHABLE || ocs->state == OCS_STATE_FAILED) {
+        return;
+    }
+    set_state(ocs, OCS_STATE_UNREACHABLE, ev->now.wall);
+    emit_journal(m, out, ev->now, "ocs.unreachable", subject_of(ev->ocs.ocs, subject),
+                 json_pack("{s:s}", "reason", ev->ocs.why));
+}
+
+bool switches_all_reachable(const struct model *m, char *why, size_t why_size)
+{
+    size_t len = 0;
+
+    why[0] = '\0';
+    for (unsigned o = 0; o < TPUNET_OCSES && len + 60 < why_size; o++) {
+        if (m->ocs[o].state != OCS_STATE_REACHABLE) {
+            char since[32];
+            len += (size_t)snprintf(why + len, why_size - len, "%socs/%u %s since %s",
+                                    len > 0 ? "; " : "", o, ocs_state_name(m->ocs[o].state),
+                                    wall_format(m->ocs[o].since, since));
+        }
+    }
+    return len == 0;
+}
