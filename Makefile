@@ -8,12 +8,16 @@ VERSION  := 0.1.0
 BUILD    ?= build
 PREFIX   ?= /usr/local
 DESTDIR  ?=
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 SAN      ?=
 
 PKGS     := libuv libmicrohttpd libprotobuf-c jansson yaml-0.1 sqlite3 libcurl
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wmissing-prototypes \
             -Wstrict-prototypes -Wvla -Werror
+# Texts for people are cut where the buffer ends, on purpose.
+WARN     += $(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 # Asserts stay on in release: no -DNDEBUG anywhere.
 OPT      ?= -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 HARDEN   := -fPIE
