@@ -192,17 +192,21 @@ struct tpunet_xc {
 struct tpunet_intent {
     struct tpunet_shape shape;
     uint16_t n_cubes;
+    uint8_t origin[TPUNET_AXES]; /* of a mesh: in-cube coordinates of its first chip */
     uint16_t *cubes;             /* [n_cubes] physical cube of each logical one */
     uint16_t *next;              /* [48][n_cubes] logical index, or TPUNET_NONE */
 };
-/* The torus of `shape` on `cubes` (copied).  TPUNET_EINVAL names a repeated
- * cube or a wrong count. */
+/* The torus of `shape` on `cubes` (copied), or a mesh in the first corner of
+ * its cube.  TPUNET_EINVAL names a repeated cube or a wrong count.  Who wants
+ * another weave overwrites next[] and origin[]. */
 int tpunet_intent_create(struct tpunet_intent **out, const struct tpunet_shape *shape,
                          const uint16_t *cubes, size_t n_cubes, struct tpunet_error *err);
 void tpunet_intent_destroy(struct tpunet_intent *intent);
 
-/* The cross-connects of an intent, sorted by (ocs, north); 48 a cube, none for
- * a mesh.  The caller frees *out with free(). */
+/* The cross-connects of an intent, sorted by (ocs, north); 48 a cube of a
+ * torus, none for a mesh (*out is then NULL).  TPUNET_EINVAL names a cube that
+ * the wiring does not have, or a - face that two + faces claim.  The caller
+ * frees *out with free(). */
 int tpunet_intent_xcs(const struct tpunet_intent *intent, const struct tpunet_wiring *wiring,
                       struct tpunet_xc **out, size_t *n, struct tpunet_error *err);
 /* The minimal change from `have` to `want`, both sorted: breaks = have - want,

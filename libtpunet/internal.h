@@ -1,0 +1,41 @@
+/* What the files of libtpunet share and nobody else sees. */
+#ifndef LIBTPUNET_INTERNAL_H
+#define LIBTPUNET_INTERNAL_H
+
+#include "tpunet.h"
+
+/* Fill *err (NULL is fine) and return the code: `return tpunet_fail(...)`. */
+int tpunet_fail(struct tpunet_error *err, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+int tpunet_fail_nomem(struct tpunet_error *err);
+
+/* Checks a shape that did not come from tpunet_shape_parse().  `name` is how
+ * the caller knows it, for the error's text. */
+int tpunet_shape_check(const struct tpunet_shape *shape, const char *name,
+                       struct tpunet_error *err);
+/* Cubes along each axis; 1 x 1 x 1 for a mesh. */
+void tpunet_shape_cube_dims(const struct tpunet_shape *shape, uint16_t dims[static TPUNET_AXES]);
+
+/* Which chip of the pod is which of the slice, both ways: physical chip number
+ * and logical index, TPUNET_NONE where there is none. */
+struct chip_map {
+    uint32_t n_chips;
+    uint16_t chip_of[TPUNET_CHIPS_MAX];
+    uint16_t logical_of[TPUNET_CHIPS_MAX];
+};
+void chip_map_init(struct chip_map *map, const struct tpunet_intent *intent);
+
+/* Checks what others may have written into an intent: the weave (each - face
+ * met at most once) and the origin of a mesh. */
+int tpunet_intent_check(const struct tpunet_intent *intent, struct tpunet_error *err);
+
+unsigned tpunet_fibre_ocs(struct tpunet_fibre fibre);
+
+/* Part names for messages: "chip/5-3-0-2", "fibre/5+x-0-3". */
+struct part_name {
+    char text[32];
+};
+struct part_name chip_name(uint32_t number);
+struct part_name fibre_name(struct tpunet_fibre fibre);
+
+#endif
