@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "core/model.h"
+#include "err.h"
 
 struct config {
     struct pod pod;

@@ -21,6 +21,26 @@ struct agents_server;            /* agents/agents.h: nng endpoint for daemons on
 struct api;                      /* api/api.h: the REST surface */
 struct shell;                    /* shell.c: queue, batch, effects */
 
+/* Whose request a core event's cookie is. */
+#define COOKIE_AGENT (1ULL << 63)
+
+/* Cumulative histogram: le[i] counts what took at most metrics_le_s[i]. */
+enum { METRICS_BUCKETS = 12 };
+extern const double metrics_le_s[METRICS_BUCKETS];
+struct histogram {
+    uint64_t le[METRICS_BUCKETS];
+    uint64_t count;
+    double sum_s;
+};
+void histogram_add(struct histogram *h, double seconds);
+
+struct metrics {
+    struct histogram commit, activation, reconfigure;
+    uint64_t events;
+    uint64_t cross_connects;     /* made or broken since start */
+    uint64_t readback_mismatches;
+};
+
 struct podmgr {
     uv_loop_t *loop;
     const struct config *config;
@@ -31,18 +51,7 @@ struct podmgr {
     struct dispatch *dispatch;
     struct agents_server *agents;
     struct api *api;
-    struct metrics {
-        uint64_t batches, events, commits;
-        double commit_seconds_sum, commit_seconds_max;
-        uint64_t commit_le[12];  /* histogram, see api/metrics.c */
-        uint64_t readback_mismatches;
-        uint64_t cross_connects; /* made or broken since start */
-        double activation_seconds_sum;
-        uint64_t activations;
-        uint64_t activation_le[12];
-        double reconfigure_seconds_sum;
-        uint64_t reconfigures;
-    } metrics;
+    struct metrics metrics;
 };
 
 /* Queues an event for the end of this turn; takes over its payload. */
@@ -50,8 +59,15 @@ void podmgr_post(struct podmgr *p, struct event *ev);
 /* Opens everything in order: store, model, epoch, listeners. */
 int podmgr_start(struct podmgr *p, uv_loop_t *loop, const struct config *config,
                  struct error *err);
-/* Drains and closes; the loop ends by itself after it. */
+/* Answers who still waits and closes everything; the loop runs out by itself
+ * after it.  Then podmgr_fini() frees the rest. */
 void podmgr_stop(struct podmgr *p);
-struct now podmgr_now(const struct podmgr *p);
+void podmgr_fini(struct podmgr *p);
+
+/* shell.c, used by podmgr.c */
+struct shell *shell_create(struct podmgr *p);
+void shell_destroy(struct shell *shell);
+/* Lets the core take what is queued, now. */
+void shell_drain(struct shell *shell);
 
 #endif

@@ -12,10 +12,9 @@ int agents_server_create(struct agents_server **out, struct podmgr *p, const cha
 void agents_server_destroy(struct agents_server *s);
 
 /* Effects of the core. */
-void agents_server_bring_up(struct agents_server *s, const struct slice *slice, bool check_only);
-void agents_server_release(struct agents_server *s, uint32_t agent, struct id slice,
-                           uint64_t generation);
-/* The batch is durable: acknowledge what waited for it. */
+void agents_server_bring_up(struct agents_server *s, const struct effect *effect);
+void agents_server_release(struct agents_server *s, const struct effect *effect);
+/* The batch is durable: acknowledges what waited for it. */
 void agents_server_reply(struct agents_server *s, const struct effect *reply);
 
 #endif

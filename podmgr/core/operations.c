@@ -77,6 +77,18 @@ static void send_part(struct outbox *out, const struct op *op, uint16_t ocs)
     effect->ocs = ocs;
 }
 
+static void tell_end(struct model *m, const struct op *op, struct now now, struct outbox *out)
+{
+    char id[48], slice[48], subject[64];
+
+    (void)snprintf(subject, sizeof subject, "operation/%s", id_format(op->id, id));
+    emit_journal(m, out, now, op->state == OP_DONE ? "operation.done" : "operation.failed", subject,
+                 json_pack("{s:s,s:s,s:I,s:I,s:I,s:s}", "slice", id_format(op->slice, slice),
+                           "kind", op_kind_name(op->kind), "breaks", (json_int_t)op->n_breaks,
+                           "makes", (json_int_t)op->n_makes, "took_ms",
+                           (json_int_t)(op->finished.ms - op->created.ms), "reason", op->reason));
+}
+
 /* Rule 3; also drops the oldest finished operations beyond what is kept. */
 static void end_op(struct model *m, struct op *op, struct now now, struct outbox *out)
 {
@@ -86,6 +98,7 @@ static void end_op(struct model *m, struct op *op, struct now now, struct outbox
     op->state = op->reason[0] == '\0' ? OP_DONE : OP_FAILED;
     op->finished = now.wall;
     emit_op(out, op->id);
+    tell_end(m, op, now, out);
     for (size_t i = 0; op->state == OP_DONE && i < op->n_breaks; i++) {
         model_forget(m, op->breaks[i]);
         emit_circuit(out, op->breaks[i]);

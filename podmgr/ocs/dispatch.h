@@ -17,6 +17,9 @@ void dispatch_destroy(struct dispatch *d);
 /* The driver calls dispatch_link() when a connection changes. */
 void dispatch_set_driver(struct dispatch *d, struct ocs_driver *driver);
 void dispatch_link(void *dispatch, uint16_t ocs, bool connected);
+/* Once in a while: attaches again what is connected but not attached, and says
+ * of what never connected that it is lost. */
+void dispatch_retry(struct dispatch *d);
 /* Effects of the core. */
 void dispatch_attach(struct dispatch *d, uint16_t ocs);
 void dispatch_apply(struct dispatch *d, uint16_t ocs, struct id op);

@@ -13,8 +13,9 @@ struct store;
 
 /* Opens or creates the database and migrates it forward.  E_VERSION for a
  * newer schema, E_CORRUPT, E_BUSY (another process has it), E_IO; the text
- * names the file.  Nothing is changed on failure. */
-int store_open(struct store **out, const char *path, struct error *err);
+ * names the file.  Nothing is changed on failure.  At least `journal_keep`
+ * entries of the journal are kept. */
+int store_open(struct store **out, const char *path, unsigned journal_keep, struct error *err);
 void store_close(struct store *store);
 
 /* Fills a fresh model: epoch (the last one taken), slices, circuits, open and

@@ -1,0 +1,694 @@
+/* The only file that knows libmicrohttpd.
+ *
+ * Two daemons (TCP, Unix socket) without threads of their own; their epoll
+ * descriptors are polled by our loop.  A request whose answer must wait is
+ * suspended and resumed; at stop all are resumed first, since libmicrohttpd
+ * aborts otherwise. */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/http.h"
+#include "log.h"
+#include "mem.h"
+
+enum { SWEEP_MS = 20, MEMORY_PER_CONNECTION = 32 << 10 };
+
+struct listener {
+    struct api *api;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    uv_timer_t timer;
+    bool is_unix;
+    bool open;
+};
+
+struct api {
+    struct podmgr *p;
+    struct listener tcp, local;
+    uv_timer_t sweep;
+    int open_handles;
+    bool stopping;
+    struct request *deferred;    /* suspended requests */
+    uint64_t next_cookie;
+    char socket_path[sizeof((struct sockaddr_un *)0)->sun_path];
+};
+
+/* ------------------------------------------------------------ answers -- */
+
+void respond_text(struct request *req, int status, const char *content_type, char *text)
+{
+    assert(req->status == 0);
+    req->status = status;
+    req->content_type = content_type;
+    req->answer = text;
+    req->answer_len = strlen(text);
+}
+
+void respond_json(struct request *req, int status, json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+
+    json_decref(json);
+    assert(text != NULL);
+    respond_text(req, status, status >= 400 ? "application/problem+json" : "application/json", text);
+}
+
+static const char *title_of(int status)
+{
+    switch (status) {
+    case 400: return "Bad request";
+    case 403: return "Forbidden";
+    case 404: return "Not found";
+    case 405: return "Method not allowed";
+    case 409: return "Conflict";
+    case 410: return "Gone";
+    case 412: return "Precondition failed";
+    case 413: return "Content too large";
+    case 429: return "Too many requests";
+    case 431: return "Request header fields too large";
+    case 503: return "Service unavailable";
+    default: return "Error";
+    }
+}
+
+void respond_problem(struct request *req, int status, const char *code, const char *field,
+                     const char *fmt, ...)
+{
+    char detail[640];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(detail, sizeof detail, fmt, ap);
+    va_end(ap);
+
+    /* A client's bytes may stand in the detail: jansson refuses bad UTF-8. */
+    json_t *text = json_string(detail);
+    json_t *json = json_pack("{s:o,s:s,s:i,s:s,s:o}", "type",
+                             json_sprintf("urn:podmgr:problem:%s", code), "title",
+                             title_of(status), "status", status, "code", code, "detail",
+                             text != NULL ? text : json_string("(not valid UTF-8)"));
+    if (field != NULL) {
+        (void)json_object_set_new(json, "field", json_string(field));
+    }
+    if (status == 503 || status == 429) {
+        req->retry_after_s = 1;
+    }
+    respond_json(req, status, json);
+}
+
+int http_status_of(int err_code)
+{
+    switch ((enum err_code)err_code) {
+    case E_INVALID:
+    case E_PARSE:
+        return 400;
+    case E_DENIED:
+        return 403;
+    case E_NOT_FOUND:
+        return 404;
+    case E_CONFLICT:
+    case E_FULL:
+        return 409;
+    case E_STALE:
+        return 412;
+    case E_TOO_LARGE:
+        return 413;
+    case E_BUSY:
+        return 429;
+    case E_UNREACHABLE:
+    case E_TIMEOUT:
+        return 503;
+    case E_IO:
+    case E_VERSION:
+    case E_CORRUPT:
+    case E_CONFIG:
+        return 500;
+    }
+    return 500;
+}
+
+/* ----------------------------------------------------------- requests -- */
+
+const char *request_query(const struct request *req, const char *name)
+{
+    return MHD_lookup_connection_value(req->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *request_header(const struct request *req, const char *name)
+{
+    return MHD_lookup_connection_value(req->connection, MHD_HEADER_KIND, name);
+}
+
+struct name_check {
+    const char *const *names;
+    size_t n;
+    char bad[64];
+};
+
+static enum MHD_Result check_name(void *cls, enum MHD_ValueKind kind, const char *key,
+                                  const char *value)
+{
+    struct name_check *check = cls;
+
+    (void)kind;
+    (void)value;
+    for (size_t i = 0; i < check->n; i++) {
+        if (strcmp(key, check->names[i]) == 0) {
+            return MHD_YES;
+        }
+    }
+    (void)snprintf(check->bad, sizeof check->bad, "%s", key);
+    return MHD_NO;
+}
+
+bool request_query_is(struct request *req, const char *const *names, size_t n)
+{
+    struct name_check check = {.names = names, .n = n};
+
+    (void)MHD_get_connection_values(req->connection, MHD_GET_ARGUMENT_KIND, check_name, &check);
+    if (check.bad[0] != '\0') {
+        respond_problem(req, 400, "unknown-parameter", check.bad, "%s has no parameter '%s'",
+                        req->route->path, check.bad);
+        return false;
+    }
+    return true;
+}
+
+bool request_read_wait(struct request *req)
+{
+    const char *text = request_query(req, "wait");
+    char *end;
+
+    if (text == NULL) {
+        return true;
+    }
+    errno = 0;
+    unsigned long n = strtoul(text, &end, 10);
+    unsigned long unit_ms = strcmp(end, "ms") == 0  ? 1
+                            : strcmp(end, "s") == 0 ? 1000
+                            : strcmp(end, "m") == 0 ? 60000
+                                                    : 0;
+    if (end == text || text[0] == '-' || unit_ms == 0 || errno != 0 ||
+        n > API_WAIT_MAX_MS / unit_ms) {
+        respond_problem(req, 400, "invalid-parameter", "wait",
+                        "wait: '%.32s' is not a duration up to %d s, such as 30s or 500ms", text,
+                        API_WAIT_MAX_MS / 1000);
+        return false;
+    }
+    req->wait_ms = (unsigned)(n * unit_ms);
+    return true;
+}
+
+bool request_read_number(struct request *req, const char *name, uint64_t dflt, uint64_t max,
+                         uint64_t *out)
+{
+    const char *text = request_query(req, name);
+    char *end;
+
+    *out = dflt;
+    if (text == NULL) {
+        return true;
+    }
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n > max) {
+        respond_problem(req, 400, "invalid-parameter", name,
+                        "%s: '%.32s' is not a number from 0 to %" PRIu64, name, text, max);
+        return false;
+    }
+    *out = n;
+    return true;
+}
+
+static void request_free(struct request *req)
+{
+    free(req->body);
+    free(req->answer);
+    json_decref(req->last_seen);
+    free(req);
+}
+
+void request_hold(struct request *req)
+{
+    req->deadline_ms = uv_now(req->p->loop) + req->wait_ms;
+    req->next = req->api->deferred;
+    req->api->deferred = req;
+    MHD_suspend_connection(req->connection);
+}
+
+void request_defer(struct request *req, struct event *ev)
+{
+    req->cookie = ev->cookie = req->api->next_cookie++;
+    podmgr_post(req->p, ev);
+    request_hold(req);
+}
+
+/* ----------------------------------------------------- deferred answers -- */
+
+static void resume(struct request **at)
+{
+    struct request *req = *at;
+
+    assert(req->status != 0);
+    *at = req->next;
+    MHD_resume_connection(req->connection);
+}
+
+static bool slice_wait_is_over(const struct request *req, bool timed_out)
+{
+    const struct slice *slice = model_slice(req->p->model, req->slice);
+
+    if (timed_out || slice == NULL) {
+        return true;
+    }
+    /* A delete that could not finish leaves the slice FAILED. */
+    return req->wait == WAIT_DELETED ? slice->state == SLICE_FAILED
+                                     : slice_state_settled(slice->state);
+}
+
+/* Answers the request if what it waits for has come. */
+static bool try_answer(struct request *req, uint64_t now_ms)
+{
+    bool timed_out = now_ms >= req->deadline_ms || req->api->stopping;
+
+    if (req->cookie != 0) {
+        return false; /* the core has it: its answer decides, and it always comes */
+    }
+    switch (req->wait) {
+    case WAIT_NOTHING:
+        return false;
+    case WAIT_SETTLED:
+    case WAIT_DELETED:
+        if (slice_wait_is_over(req, timed_out)) {
+            answer_slice(req, timed_out);
+            return true;
+        }
+        return false;
+    case WAIT_EVENTS:
+        return answer_events(req, timed_out);
+    }
+    abort();
+}
+
+static void answer_what_can_be(struct api *api)
+{
+    uint64_t now_ms = uv_now(api->p->loop);
+
+    for (struct request **at = &api->deferred; *at != NULL;) {
+        if (try_answer(*at, now_ms)) {
+            resume(at);
+        } else {
+            at = &(*at)->next;
+        }
+    }
+}
+
+void api_reply(struct api *api, const struct effect *effect)
+{
+    for (struct request **at = &api->deferred; *at != NULL; at = &(*at)->next) {
+        struct request *req = *at;
+        if (req->cookie != effect->cookie) {
+            continue;
+        }
+        req->cookie = 0;
+        if (effect->reply.status < 0) {
+            respond_problem(req, http_status_of(effect->reply.status), effect->reply.code, NULL,
+                            "%s", effect->reply.text);
+            resume(at);
+            return;
+        }
+        req->slice = effect->id;
+        if (req->wait_ms == 0) {
+            answer_slice(req, true);
+            resume(at);
+        }
+        return;
+    }
+}
+
+static void run_daemon(struct listener *listener);
+
+void api_batch_done(struct api *api, const struct outbox *batch)
+{
+    if (batch->n_journal > 0) {
+        answer_what_can_be(api);
+    }
+    run_daemon(&api->tcp);
+    run_daemon(&api->local);
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct api *api = timer->data;
+
+    if (api->deferred != NULL) {
+        answer_what_can_be(api);
+    }
+}
+
+/* ---------------------------------------------------------- connection -- */
+
+static enum role role_of(const struct listener *listener, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct ucred cred;
+    socklen_t len = sizeof cred;
+
+    if (!listener->is_unix) {
+        return ROLE_VIEWER; /* loopback without authentication */
+    }
+    if (info == NULL ||
+        getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
+        return ROLE_NONE;
+    }
+    return cred.uid == 0 || cred.uid == geteuid() ? ROLE_ADMIN : ROLE_VIEWER;
+}
+
+static enum MHD_Result queue_answer(struct request *req)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(req->answer_len, req->answer, MHD_RESPMEM_MUST_FREE);
+    char text[16];
+
+    req->answer = NULL;
+    (void)MHD_add_response_header(response, "Content-Type", req->content_type);
+    (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+    if (req->location[0] != '\0') {
+        (void)MHD_add_response_header(response, "Location", req->location);
+    }
+    if (req->etag[0] != '\0') {
+        (void)MHD_add_response_header(response, "ETag", req->etag);
+    }
+    if (req->retry_after_s != 0) {
+        (void)snprintf(text, sizeof text, "%u", req->retry_after_s);
+        (void)MHD_add_response_header(response, "Retry-After", text);
+    }
+    if (req->status == 413) {
+        (void)MHD_add_response_header(response, "Connection", "close");
+    }
+    enum MHD_Result result =
+        MHD_queue_response(req->connection, (unsigned)req->status, response);
+    MHD_destroy_response(response);
+    metrics_count_request(req);
+    return result;
+}
+
+/* Everything that can be judged before the body is read. */
+static void check_head(struct request *req, const char *method, const char *url)
+{
+    int status;
+    const char *length = request_header(req, "Content-Length");
+    int fields = MHD_get_connection_values(req->connection, MHD_HEADER_KIND, NULL, NULL);
+
+    if (fields > API_HEADER_FIELDS_MAX) {
+        respond_problem(req, 431, "too-many-headers", NULL, "%d header fields, at most %d", fields,
+                        API_HEADER_FIELDS_MAX);
+        return;
+    }
+    req->route = route_find(method, url, req->id, sizeof req->id, &status);
+    if (req->route == NULL) {
+        respond_problem(req, status, status == 405 ? "method-not-allowed" : "no-such-path", NULL,
+                        "%s %.120s is not served; see /openapi.json", method, url);
+    } else if (req->role < req->route->role) {
+        respond_problem(req, 403, "denied", NULL,
+                        "%s %s needs role '%s', this connection has '%s'; use the Unix socket as "
+                        "an authorised user",
+                        method, req->route->path, role_name(req->route->role),
+                        role_name(req->role));
+    } else if (length != NULL && strtoull(length, NULL, 10) > API_BODY_MAX) {
+        respond_problem(req, 413, "body-too-large", NULL, "%s bytes, at most %d", length,
+                        API_BODY_MAX);
+    }
+}
+
+static void take_body(struct request *req, const char *data, size_t len)
+{
+    if (req->status != 0) {
+        return;
+    }
+    if (req->body_len + len > API_BODY_MAX) {
+        respond_problem(req, 413, "body-too-large", NULL, "more than %d bytes", API_BODY_MAX);
+        return;
+    }
+    if (req->body_len + len > req->body_cap) {
+        req->body_cap = 2 * (req->body_len + len);
+        req->body = xrealloc_array(req->body, req->body_cap, 1);
+    }
+    memcpy(req->body + req->body_len, data, len);
+    req->body_len += len;
+}
+
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url,
+                                 const char *method, const char *version, const char *data,
+                                 size_t *data_size, void **slot)
+{
+    struct listener *listener = cls;
+    struct request *req = *slot;
+
+    (void)version;
+    if (req == NULL) {
+        req = xcalloc(1, sizeof *req);
+        *slot = req;
+        req->api = listener->api;
+        req->p = listener->api->p;
+        req->connection = connection;
+        req->started_ns = uv_hrtime();
+        req->role = role_of(listener, connection);
+        check_head(req, method, url);
+        return req->status == 413 ? queue_answer(req) : MHD_YES;
+    }
+    if (*data_size > 0) {
+        take_body(req, data, *data_size);
+        *data_size = 0;
+        return MHD_YES;
+    }
+    if (req->status == 0) {
+        req->route->handler(req);
+    }
+    return req->status != 0 ? queue_answer(req) : MHD_YES; /* else it is suspended */
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **slot,
+                         enum MHD_RequestTerminationCode code)
+{
+    (void)cls;
+    (void)connection;
+    (void)code;
+    if (*slot != NULL) {
+        request_free(*slot);
+        *slot = NULL;
+    }
+}
+
+/* ------------------------------------------------------------ listeners -- */
+
+static void on_due(uv_timer_t *timer);
+
+static void run_daemon(struct listener *listener)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+
+    if (!listener->open) {
+        return;
+    }
+    (void)MHD_run(listener->daemon);
+    if (MHD_get_timeout(listener->daemon, &timeout_ms) == MHD_YES) {
+        (void)uv_timer_start(&listener->timer, on_due, timeout_ms, 0);
+    } else {
+        (void)uv_timer_stop(&listener->timer);
+    }
+}
+
+static void on_due(uv_timer_t *timer)
+{
+    run_daemon(timer->data);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    run_daemon(poll->data);
+}
+
+static void log_from_mhd(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+static void log_from_mhd(void *cls, const char *fmt, va_list ap)
+{
+    char text[256];
+
+    (void)cls;
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    log_warning("http", "%s", text);
+}
+
+static int start_daemon(struct listener *listener, int fd, unsigned per_peer, struct error *err)
+{
+    struct api *api = listener->api;
+
+    listener->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access,
+        listener, MHD_OPTION_EXTERNAL_LOGGER, log_from_mhd, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)API_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_peer,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)API_HEADER_DEADLINE_S,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_END);
+    if (listener->daemon == NULL) {
+        (void)close(fd);
+        return err_set(err, E_IO, "cannot start the HTTP server");
+    }
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    (void)uv_poll_init(api->p->loop, &listener->poll, info->epoll_fd);
+    (void)uv_timer_init(api->p->loop, &listener->timer);
+    listener->poll.data = listener->timer.data = listener;
+    (void)uv_poll_start(&listener->poll, UV_READABLE, on_ready);
+    listener->open = true;
+    api->open_handles += 2;
+    return 0;
+}
+
+static int listen_tcp(struct api *api, struct error *err)
+{
+    const struct config *config = api->p->config;
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(config->http_port)};
+    int one = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0 || inet_pton(AF_INET, config->http_address, &addr.sin_addr) != 1 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || listen(fd, 128) != 0) {
+        int cause = errno;
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return err_set(err, E_IO, "cannot listen on %s:%u: %s", config->http_address,
+                       config->http_port, strerror(cause));
+    }
+    return start_daemon(&api->tcp, fd, API_CONNECTIONS_PER_PEER, err);
+}
+
+/* Everybody on the machine may read; what a peer may do is its uid's role. */
+static int listen_unix(struct api *api, struct error *err)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    const char *path = api->p->config->http_socket;
+    struct stat st;
+
+    if (strlen(path) >= sizeof addr.sun_path) {
+        return err_set(err, E_IO, "socket path %s is longer than %zu characters", path,
+                       sizeof addr.sun_path - 1);
+    }
+    memcpy(addr.sun_path, path, strlen(path) + 1);
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        (void)unlink(path); /* the database lock proves that no podmgr serves it */
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 ||
+        chmod(path, 0666) != 0 || listen(fd, 128) != 0) {
+        int cause = errno;
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return err_set(err, E_IO, "cannot listen on %s: %s", path, strerror(cause));
+    }
+    memcpy(api->socket_path, addr.sun_path, sizeof api->socket_path);
+    return start_daemon(&api->local, fd, 0, err);
+}
+
+uint16_t api_port(const struct api *api)
+{
+    const union MHD_DaemonInfo *info =
+        api->tcp.open ? MHD_get_daemon_info(api->tcp.daemon, MHD_DAEMON_INFO_LISTEN_FD) : NULL;
+    struct sockaddr_in addr;
+    socklen_t len = sizeof addr;
+
+    if (info == NULL || getsockname(info->listen_fd, (struct sockaddr *)&addr, &len) != 0) {
+        return 0;
+    }
+    return ntohs(addr.sin_port);
+}
+
+int api_create(struct api **out, struct podmgr *p, struct error *err)
+{
+    struct api *api = xcalloc(1, sizeof *api);
+    int status = 0;
+
+    api->p = p;
+    api->next_cookie = 1;
+    api->tcp.api = api->local.api = api;
+    api->local.is_unix = true;
+    (void)uv_timer_init(p->loop, &api->sweep);
+    api->sweep.data = api;
+    api->open_handles = 1;
+    (void)uv_timer_start(&api->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    if (p->config->http_address != NULL) {
+        status = listen_tcp(api, err);
+    }
+    if (status == 0) {
+        status = listen_unix(api, err);
+    }
+    if (status < 0) {
+        api_destroy(api);
+        return status;
+    }
+    *out = api;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct api *api = handle->data;
+
+    if (--api->open_handles == 0) {
+        free(api);
+    }
+}
+
+static void stop_listener(struct listener *listener)
+{
+    if (listener->open) {
+        listener->open = false;
+        (void)uv_poll_stop(&listener->poll);
+        (void)MHD_run(listener->daemon); /* resumed requests get their answers out */
+        MHD_stop_daemon(listener->daemon);
+        listener->poll.data = listener->timer.data = listener->api;
+        uv_close((uv_handle_t *)&listener->poll, on_closed);
+        uv_close((uv_handle_t *)&listener->timer, on_closed);
+    }
+}
+
+void api_destroy(struct api *api)
+{
+    if (api == NULL) {
+        return;
+    }
+    api->stopping = true;
+    while (api->deferred != NULL) {
+        struct request *req = api->deferred;
+        if (req->cookie != 0 || req->wait == WAIT_NOTHING) {
+            respond_problem(req, 503, "stopping", NULL, "podmgr is stopping; ask again");
+        } else {
+            (void)try_answer(req, UINT64_MAX);
+        }
+        resume(&api->deferred);
+    }
+    stop_listener(&api->tcp);
+    stop_listener(&api->local);
+    if (api->socket_path[0] != '\0') {
+        (void)unlink(api->socket_path);
+    }
+    uv_close((uv_handle_t *)&api->sweep, on_closed);
+}

@@ -1,0 +1,124 @@
+/* Inside the API: a request as handlers see it, and how they answer.
+ *
+ * A handler answers now (respond_*), or hands an event to the core and returns
+ * after request_defer(): the answer follows when the batch is durable, and
+ * with ?wait= when the slice has settled. */
+#ifndef PODMGR_API_HTTP_H
+#define PODMGR_API_HTTP_H
+
+#include <jansson.h>
+
+#include "podmgr.h"
+
+enum api_limits {
+    API_BODY_MAX = 256 << 10,
+    API_HEADER_BYTES_MAX = 8 << 10,
+    API_HEADER_FIELDS_MAX = 64,
+    API_JSON_DEPTH_MAX = 16,
+    API_HEADER_DEADLINE_S = 5,
+    API_CONNECTIONS_PER_PEER = 32,
+    API_CONNECTIONS = 1024,
+    API_WAIT_MAX_MS = 600 * 1000,
+};
+
+/* In rising order of what they may do; a route names the least that serves. */
+enum role { ROLE_NONE, ROLE_VIEWER, ROLE_SCHEDULER, ROLE_OPERATOR, ROLE_ADMIN };
+const char *role_name(enum role role);
+
+struct request;
+struct api;
+struct route;
+
+typedef void route_fn(struct request *req);
+struct route {
+    const char *method;
+    const char *path;            /* "{id}" matches one segment */
+    enum role role;
+    route_fn *handler;
+};
+/* routes.c: the whole REST surface.  NULL with *status 404 or 405. */
+const struct route *route_find(const char *method, const char *path, char *id, size_t id_size,
+                               int *status);
+extern const struct route api_routes[];
+extern const size_t api_route_count;
+
+/* What a request waits for after its handler returned. */
+enum wait_kind { WAIT_NOTHING, WAIT_SETTLED, WAIT_DELETED, WAIT_EVENTS };
+
+struct request {
+    struct api *api;
+    struct podmgr *p;
+    const struct route *route;
+    void *connection;            /* http.c's */
+    enum role role;
+    uint64_t started_ns;
+    char id[80];                 /* what {id} matched */
+    char *body;
+    size_t body_len, body_cap;
+
+    uint64_t cookie;             /* of the core event under way, 0 = none */
+    enum wait_kind wait;
+    unsigned wait_ms;            /* 0: do not wait */
+    uint64_t deadline_ms;
+    struct id slice;
+    json_t *last_seen;           /* WAIT_DELETED: the slice as it was */
+    uint64_t since;              /* WAIT_EVENTS */
+    size_t limit;
+
+    int status;                  /* 0 until answered */
+    char *answer;
+    size_t answer_len;
+    const char *content_type;
+    char location[96], etag[32];
+    unsigned retry_after_s;
+    struct request *next;        /* of the API's list of deferred requests */
+};
+
+/* http.c */
+const char *request_query(const struct request *req, const char *name);
+const char *request_header(const struct request *req, const char *name);
+/* The query may hold these names only; answers 400 otherwise. */
+bool request_query_is(struct request *req, const char *const *names, size_t n);
+/* Reads ?wait= into wait_ms; answers 400 and returns false if malformed. */
+bool request_read_wait(struct request *req);
+/* Reads an unsigned query parameter; answers 400 and returns false if bad. */
+bool request_read_number(struct request *req, const char *name, uint64_t dflt, uint64_t max,
+                         uint64_t *out);
+/* Passes the event to the core; the answer comes later. */
+void request_defer(struct request *req, struct event *ev);
+/* Keeps the request open for req->wait without an event. */
+void request_hold(struct request *req);
+
+void respond_json(struct request *req, int status, json_t *json);   /* takes json */
+void respond_text(struct request *req, int status, const char *content_type, char *text);
+void respond_problem(struct request *req, int status, const char *code, const char *field,
+                     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+int http_status_of(int err_code);
+
+/* strict.c: JSON bodies, no surprises */
+/* NULL after answering the problem: not JSON, duplicate key, too deep, not an
+ * object. */
+json_t *body_object(struct request *req);
+
+/* handlers */
+route_fn slices_post, slices_list, slice_get, slice_delete, slice_links;
+route_fn pod_get, cubes_list, cube_get, hosts_list, host_get, ocs_list, ocs_get;
+route_fn operation_get, operations_list, events_list;
+route_fn metrics_get, health_get, ready_get, openapi_get;
+
+/* render.c: the model as JSON */
+json_t *render_slice(const struct model *m, const struct slice *slice);
+json_t *render_cube(const struct model *m, unsigned cube);
+json_t *render_host(const struct model *m, unsigned host);
+json_t *render_ocs(const struct model *m, unsigned ocs, bool maps);
+json_t *render_op(const struct op *op);
+json_t *render_pod(const struct model *m);
+json_t *render_links(const struct model *m, const struct slice *slice);
+
+/* Called by http.c when a held request may be answered. */
+void answer_slice(struct request *req, bool timed_out);
+bool answer_events(struct request *req, bool timed_out);
+
+void metrics_count_request(const struct request *req);
+
+#endif

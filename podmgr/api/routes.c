@@ -1,0 +1,73 @@
+/* The REST surface, whole.  A new route is a line here, a handler and a path
+ * in openapi.yaml; the role column is the access policy (default deny). */
+#include <string.h>
+
+#include "api/http.h"
+
+const struct route api_routes[] = {
+    {"POST", "/v1/slices", ROLE_SCHEDULER, slices_post},
+    {"GET", "/v1/slices", ROLE_VIEWER, slices_list},
+    {"GET", "/v1/slices/{id}", ROLE_VIEWER, slice_get},
+    {"DELETE", "/v1/slices/{id}", ROLE_SCHEDULER, slice_delete},
+    {"GET", "/v1/slices/{id}/links", ROLE_VIEWER, slice_links},
+    {"GET", "/v1/pod", ROLE_VIEWER, pod_get},
+    {"GET", "/v1/cubes", ROLE_VIEWER, cubes_list},
+    {"GET", "/v1/cubes/{id}", ROLE_VIEWER, cube_get},
+    {"GET", "/v1/hosts", ROLE_VIEWER, hosts_list},
+    {"GET", "/v1/hosts/{id}", ROLE_VIEWER, host_get},
+    {"GET", "/v1/ocs", ROLE_VIEWER, ocs_list},
+    {"GET", "/v1/ocs/{id}", ROLE_VIEWER, ocs_get},
+    {"GET", "/v1/operations", ROLE_VIEWER, operations_list},
+    {"GET", "/v1/operations/{id}", ROLE_VIEWER, operation_get},
+    {"GET", "/v1/events", ROLE_VIEWER, events_list},
+    {"GET", "/metrics", ROLE_VIEWER, metrics_get},
+    {"GET", "/healthz", ROLE_VIEWER, health_get},
+    {"GET", "/readyz", ROLE_VIEWER, ready_get},
+    {"GET", "/openapi.json", ROLE_VIEWER, openapi_get},
+};
+const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];
+
+const char *role_name(enum role role)
+{
+    static const char *const names[] = {
+        [ROLE_NONE] = "none",         [ROLE_VIEWER] = "viewer", [ROLE_SCHEDULER] = "scheduler",
+        [ROLE_OPERATOR] = "operator", [ROLE_ADMIN] = "admin",
+    };
+    return names[role];
+}
+
+static bool matches(const char *pattern, const char *path, char *id, size_t id_size)
+{
+    const char *brace = strchr(pattern, '{');
+
+    if (brace == NULL) {
+        return strcmp(pattern, path) == 0;
+    }
+    size_t before = (size_t)(brace - pattern);
+    const char *after = strchr(brace, '}') + 1;
+    if (strncmp(pattern, path, before) != 0) {
+        return false;
+    }
+    size_t len = strcspn(path + before, "/");
+    if (len == 0 || len >= id_size || strcmp(path + before + len, after) != 0) {
+        return false;
+    }
+    memcpy(id, path + before, len);
+    id[len] = '\0';
+    return true;
+}
+
+const struct route *route_find(const char *method, const char *path, char *id, size_t id_size,
+                               int *status)
+{
+    *status = 404;
+    for (size_t i = 0; i < api_route_count; i++) {
+        if (matches(api_routes[i].path, path, id, id_size)) {
+            if (strcmp(api_routes[i].method, method) == 0) {
+                return &api_routes[i];
+            }
+            *status = 405;
+        }
+    }
+    return NULL;
+}
