@@ -325,6 +325,22 @@ void op_destroy(struct op *op)
     }
 }
 
+void op_plan_parts(struct op *op)
+{
+    enum part_state state = op->state == OP_OPEN ? PART_PENDING : PART_DONE;
+
+    for (size_t i = 0; i < op->n_breaks; i++) {
+        op->part[op->breaks[i].ocs] = (uint8_t)state;
+    }
+    for (size_t i = 0; i < op->n_makes; i++) {
+        op->part[op->makes[i].ocs] = (uint8_t)state;
+    }
+    op->open_parts = 0;
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        op->open_parts = (uint16_t)(op->open_parts + (op->part[o] == PART_PENDING));
+    }
+}
+
 /* ------------------------------------------------------------- agents -- */
 
 struct agent *model_agent(const struct model *m, uint32_t id)

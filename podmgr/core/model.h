@@ -196,6 +196,8 @@ struct op *model_op(const struct model *m, struct id id);
 void model_add_op(struct model *m, struct op *op);
 void model_remove_op(struct model *m, struct id id);
 void op_destroy(struct op *op);
+/* Which switches an operation concerns: all pending while it is open. */
+void op_plan_parts(struct op *op);
 struct agent *model_agent(const struct model *m, uint32_t id);
 struct agent *model_agent_named(const struct model *m, const char *name);
 void model_remove_agent(struct model *m, uint32_t id);

@@ -57,19 +57,6 @@ static void owned_circuits(const struct model *m, struct id slice, struct tpunet
     }
 }
 
-static void plan_parts(struct op *op)
-{
-    for (size_t i = 0; i < op->n_breaks; i++) {
-        op->part[op->breaks[i].ocs] = PART_PENDING;
-    }
-    for (size_t i = 0; i < op->n_makes; i++) {
-        op->part[op->makes[i].ocs] = PART_PENDING;
-    }
-    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
-        op->open_parts = (uint16_t)(op->open_parts + (op->part[o] == PART_PENDING));
-    }
-}
-
 static void send_part(struct outbox *out, const struct op *op, uint16_t ocs)
 {
     struct effect *effect = emit_effect(out, EFFECT_OCS_APPLY);
@@ -142,7 +129,7 @@ void ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct no
             emit_circuit(out, op->breaks[i]);
         }
     }
-    plan_parts(op);
+    op_plan_parts(op);
     slice->op = op->id;
     model_add_op(m, op);
     emit_op(out, op->id);

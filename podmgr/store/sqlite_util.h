@@ -1,0 +1,44 @@
+/* Inside the store: the database handle and small helpers over sqlite3. */
+#ifndef PODMGR_STORE_SQLITE_UTIL_H
+#define PODMGR_STORE_SQLITE_UTIL_H
+
+#include <sqlite3.h>
+
+#include "store/store.h"
+
+/* Every statement of the store; prepared once. */
+enum stmt {
+    ST_BEGIN, ST_COMMIT, ST_ROLLBACK,
+    ST_META_PUT, ST_META_GET,
+    ST_SLICE_PUT, ST_SLICE_DELETE, ST_SLICE_ALL,
+    ST_OP_PUT, ST_OP_DELETE, ST_OP_ALL,
+    ST_CIRCUIT_PUT, ST_CIRCUIT_DELETE, ST_CIRCUIT_ALL,
+    ST_JOURNAL_ADD, ST_JOURNAL_READ, ST_JOURNAL_FIRST, ST_JOURNAL_PRUNE,
+    ST_COUNT,
+};
+
+struct store {
+    sqlite3 *db;
+    sqlite3_stmt *stmt[ST_COUNT];
+    char path[512];
+    unsigned journal_keep;
+    uint64_t pruned_below;       /* entries before this one are gone */
+};
+
+/* The one map from SQLite's codes to ours; the text names the file. */
+int store_failed(const struct store *store, struct error *err, const char *what);
+int store_schema_open(struct store *store, struct error *err);
+
+/* Steps a statement that returns no row and resets it. */
+int store_run(struct store *store, enum stmt which, struct error *err);
+
+static inline void bind_u64(sqlite3_stmt *s, int at, uint64_t value)
+{
+    (void)sqlite3_bind_int64(s, at, (sqlite3_int64)value);
+}
+static inline uint64_t column_u64(sqlite3_stmt *s, int at)
+{
+    return (uint64_t)sqlite3_column_int64(s, at);
+}
+
+#endif
