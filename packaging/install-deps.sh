@@ -3,12 +3,13 @@
 # Does nothing, quietly and without the network, when all are there.
 set -euo pipefail
 
-missing=()
-while read -r package; do
-    case "$package" in '' | '#'*) continue ;; esac
-    status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
-    [ "$status" = installed ] || missing+=("$package")
-done <"$1"
+mapfile -t wanted < <(grep -Ev '^[[:space:]]*(#|$)' "$1")
+# One call for all.  dpkg-query names unknown packages on stderr only (and then
+# fails), so what counts is who is listed as installed.
+mapfile -t missing < <(comm -23 \
+    <(printf '%s\n' "${wanted[@]}" | sort -u) \
+    <(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null |
+        sed -n 's/^installed //p' | sort -u))
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 echo "installing missing Debian packages: ${missing[*]}" >&2
