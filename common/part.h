@@ -32,7 +32,9 @@ struct part {
 
 /* Checks the syntax and the bounds that every pod has (0 <= x,y,z,a,b <= 3,
  * host < 16, ocs < 48); whether cube and port exist is the caller's to check.
- * E_INVALID names what is wrong with the text. */
+ * A part has one name: leading zeros and signs are refused.  An ID is 1 to 63
+ * of A-Z a-z 0-9 . _ -.  E_INVALID names what is wrong with the text
+ * ("host/5-16: host is 0 to 15"); *out is then untouched. */
 int part_parse(struct part *out, const char *text, struct error *err);
 /* Writes the name and returns buf. */
 const char *part_format(const struct part *part, char buf[static 80]);
