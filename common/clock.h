@@ -11,7 +11,7 @@ struct mono_ns {
     int64_t ns;
 };
 struct wall_ms {
-    int64_t ms;                  /* since 1970-01-01T00:00:00Z */
+    int64_t ms; /* since 1970-01-01T00:00:00Z */
 };
 struct now {
     struct mono_ns mono;

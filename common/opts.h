@@ -19,25 +19,29 @@
 enum { OPTS_EXIT_USAGE = 2, OPTS_MAX = 32 };
 
 struct opt {
-    const char *name;            /* long name, without the dashes; NULL ends the table */
-    char short_name;             /* 0: none */
-    const char *arg;             /* what --help calls the argument; NULL: a flag */
+    const char *name; /* long name, without the dashes; NULL ends the table */
+    char short_name;  /* 0: none */
+    const char *arg;  /* what --help calls the argument; NULL: a flag */
     const char *help;
-    const char **value;          /* set to the argument (of argv, not copied) */
-    bool *flag;                  /* set to true */
+    const char **value; /* set to the argument (of argv, not copied) */
+    bool *flag;         /* set to true */
 };
 
-#define OPT_CONFIG(target, dflt)                                               \
-    {"config", 'c', "FILE", "configuration (default " dflt ")", (target), NULL}
-#define OPT_LOG_JSON(target)                                                   \
-    {"log-json", 0, NULL, "log one JSON object a line", NULL, (target)}
+#define OPT_CONFIG(target, dflt)                                                                   \
+    {                                                                                              \
+        "config", 'c', "FILE", "configuration (default " dflt ")", (target), NULL                  \
+    }
+#define OPT_LOG_JSON(target)                                                                       \
+    {                                                                                              \
+        "log-json", 0, NULL, "log one JSON object a line", NULL, (target)                          \
+    }
 
 struct program {
     const char *name;
-    const char *operands;        /* for the usage line, e.g. "COMMAND [ARG]..."; NULL: none taken */
-    const char *about;           /* a sentence or a paragraph */
-    const struct opt *options;   /* at most OPTS_MAX */
-    bool commands;               /* stop at the first operand: what follows has its own options */
+    const char *operands;      /* for the usage line, e.g. "COMMAND [ARG]..."; NULL: none taken */
+    const char *about;         /* a sentence or a paragraph */
+    const struct opt *options; /* at most OPTS_MAX */
+    bool commands;             /* stop at the first operand: what follows has its own options */
 };
 
 /* Returns the index in argv of the first operand (argc if there is none);

@@ -91,7 +91,7 @@ struct reader {
 static void quote(struct reader *r, const char *text)
 {
     size_t n = 0;
-    for (; text[n] != '\0' && n < sizeof r->quoted - 1; n++) {
+    for (; n < sizeof r->quoted - 1 && text[n] != '\0'; n++) {
         r->quoted[n] = text[n] > ' ' && text[n] < 0x7f ? text[n] : '?';
     }
     r->quoted[n] = '\0';

@@ -14,20 +14,29 @@
 #include "err.h"
 
 enum part_kind {
-    PART_POD, PART_CUBE, PART_HOST, PART_CHIP, PART_OCS, PART_PORT, PART_FIBRE, PART_FACE,
-    PART_LINK, PART_POWER, PART_SLICE,
+    PART_POD,
+    PART_CUBE,
+    PART_HOST,
+    PART_CHIP,
+    PART_OCS,
+    PART_PORT,
+    PART_FIBRE,
+    PART_FACE,
+    PART_LINK,
+    PART_POWER,
+    PART_SLICE,
 };
 
 /* Only the fields that the kind has are meaningful; others are 0. */
 struct part {
     enum part_kind kind;
     uint16_t cube, host, ocs, port;
-    uint8_t at[3];               /* chip, link: in-cube x, y, z */
-    uint8_t a, b;                /* fibre: in-face position */
-    uint8_t axis;                /* fibre, face, link */
-    bool minus;                  /* fibre, face, link */
-    bool south;                  /* port */
-    char id[64];                 /* pod, power, slice */
+    uint8_t at[3]; /* chip, link: in-cube x, y, z */
+    uint8_t a, b;  /* fibre: in-face position */
+    uint8_t axis;  /* fibre, face, link */
+    bool minus;    /* fibre, face, link */
+    bool south;    /* port */
+    char id[64];   /* pod, power, slice */
 };
 
 /* Checks the syntax and the bounds that every pod has (0 <= x,y,z,a,b <= 3,

@@ -18,7 +18,7 @@
 
 #include "err.h"
 
-struct yconf;                    /* a document */
+struct yconf; /* a document */
 struct yconf_node;
 
 /* One document of at most 1 MiB, depth 16, 1,024 keys a mapping, whose top is a
