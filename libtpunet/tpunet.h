@@ -320,7 +320,9 @@ void tpunet_discovery_destroy(struct tpunet_discovery *d);
 /* The chips to probe now; *paths stays valid until the next call.  Returns
  * their number, 0 when the search is complete. */
 size_t tpunet_discovery_frontier(struct tpunet_discovery *d, const struct tpunet_path **paths);
-/* Answers to the frontier, in its order. */
+/* Answers to the frontier, in its order.  A chip that does not answer is left
+ * out of the graph.  TPUNET_EFABRIC: the entry is silent, an answer makes no
+ * sense, or another chip answers than the one that was seen there. */
 int tpunet_discovery_answer(struct tpunet_discovery *d,
                             const struct tpunet_probe_answer *answers, size_t n,
                             struct tpunet_error *err);
@@ -329,12 +331,18 @@ const struct tpunet_graph *tpunet_discovery_graph(const struct tpunet_discovery 
 /* ---------------------------------------------------------- placement -- */
 
 enum tpunet_mismatch_kind {
-    TPUNET_LINK_MISSING,         /* intended, not there */
-    TPUNET_LINK_EXTRA,           /* there, not intended */
+    TPUNET_LINK_MISSING,         /* intended, not there: both ends see nothing */
+    TPUNET_LINK_EXTRA,           /* there, between two ports meant to be dark */
     TPUNET_LINK_SWAPPED,         /* two fibres exchanged: `other` is the second */
     TPUNET_LINK_MISDIRECTED,     /* leads to another chip or port than intended */
-    TPUNET_CHIP_MISSING,         /* no live link leads to it */
+    TPUNET_CHIP_MISSING,         /* no live link leads to it, or it is silent */
     TPUNET_CHIP_EXTRA,           /* reached, yet not of this slice */
+};
+
+/* One end of a link. */
+struct tpunet_link_end {
+    uint32_t chip;
+    uint8_t port;
 };
 
 /* One difference between fabric and intent, so exact that a person can walk
@@ -349,21 +357,27 @@ struct tpunet_mismatch {
     uint8_t found_port;
     struct tpunet_ocs_port at;   /* of (chip, port), when optical */
     struct tpunet_ocs_port other; /* the intended far end; the second fibre when swapped */
+    struct tpunet_link_end second; /* the chip port of the second fibre, when swapped */
 };
 const char *tpunet_mismatch_name(unsigned kind);   /* "missing", "extra", ... */
-/* One line: "swapped: fibre/5+x-0-3 at ocs/12 north 5 with ...". */
+/* One line and returns buf (512 bytes hold every line): "swapped:
+ * fibre/5+x-0-3 (ocs/12 north 5) and fibre/6+x-0-3 (ocs/12 north 6), or ...". */
 const char *tpunet_mismatch_format(const struct tpunet_mismatch *m, char *buf, size_t size);
 
-/* Gives every discovered chip its logical coordinates and lists each
- * difference once (a link is reported from its + port), sorted.  Returns their
- * number; *out is NULL when 0, else the caller frees it.  When two + or two -
- * fibres of one OCS are exchanged, both ends are reported as one SWAPPED.
+/* Compares what was found with the intent, chip by chip and link by link, and
+ * lists each difference once, sorted by (chip, port).  Returns their number;
+ * *out is NULL when 0, else the caller frees it.  TPUNET_EINVAL: the intent is
+ * none of this wiring.
+ *
+ * An intended link that is not there is one entry: MISDIRECTED from the end
+ * that sees something else (the + end first), MISSING from its + end when both
+ * are dark.  Two links whose ends are exchanged are one SWAPPED, whether at
+ * one OCS, at two, or with a fibre of another slice that shines; from the
+ * links alone the exchange of the two far fibres looks the same, so the line
+ * names these as well.  A missing chip is one entry, its links none.
+ * A link counts when both of its ends see each other and are enabled.
  * `dead` may be NULL, or a list of [n_dead] {chip, port} links (either end)
  * known to be down and not to be reported as missing. */
-struct tpunet_link_end {
-    uint32_t chip;
-    uint8_t port;
-};
 int tpunet_place(const struct tpunet_graph *graph, const struct tpunet_intent *intent,
                  const struct tpunet_wiring *wiring, const struct tpunet_link_end *dead,
                  size_t n_dead, struct tpunet_mismatch **out, struct tpunet_error *err);
