@@ -33,6 +33,9 @@ struct tpunet_discovery {
 int tpunet_discovery_create(struct tpunet_discovery **out, uint32_t entry_chip,
                             const struct tpunet_intent *intent, struct tpunet_error *err)
 {
+    int rc = tpunet_intent_check(intent, err);
+    if (rc < 0)
+        return rc;
     struct tpunet_discovery *d = calloc(1, sizeof *d);
     if (d == NULL)
         return tpunet_fail_nomem(err);

@@ -184,13 +184,15 @@ static void bad_answers(void **state)
     bench_end(&b);
 }
 
-static void the_entry_is_of_the_slice(void **state)
+static void the_entry_and_the_intent_are_checked(void **state)
 {
     (void)state;
     struct bench b = bench_of("4x4x8", false);
     struct tpunet_discovery *d = NULL;
     assert_int_equal(tpunet_discovery_create(&d, 0, b.intent, NULL), TPUNET_EINVAL);
     assert_int_equal(tpunet_discovery_create(&d, UINT32_MAX, b.intent, NULL), TPUNET_EINVAL);
+    b.intent->next[0] = 2;
+    assert_int_equal(tpunet_discovery_create(&d, 63 * 64, b.intent, NULL), TPUNET_EINVAL);
     assert_null(d);
     bench_end(&b);
 }
@@ -203,7 +205,7 @@ int main(void)
         cmocka_unit_test(faults_are_gone_around),
         cmocka_unit_test(a_disabled_port_is_no_way),
         cmocka_unit_test(bad_answers),
-        cmocka_unit_test(the_entry_is_of_the_slice),
+        cmocka_unit_test(the_entry_and_the_intent_are_checked),
     };
     return cmocka_run_group_tests_name("discover", tests, NULL, NULL);
 }
