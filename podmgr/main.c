@@ -1,0 +1,83 @@
+/* podmgr: owns the intent of one pod. */
+#include <signal.h>
+#include <sysexits.h>
+
+#include "log.h"
+#include "opts.h"
+#include "podmgr.h"
+#include "sd.h"
+
+struct process {
+    struct podmgr podmgr;
+    uv_signal_t term, interrupt;
+};
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct process *process = handle->data;
+
+    log_notice("podmgr", "stopping on signal %d", number);
+    sd_stopping();
+    podmgr_stop(&process->podmgr);
+    uv_close((uv_handle_t *)&process->term, NULL);
+    uv_close((uv_handle_t *)&process->interrupt, NULL);
+}
+
+static void watch_signal(struct process *process, uv_loop_t *loop, uv_signal_t *handle, int number)
+{
+    (void)uv_signal_init(loop, handle);
+    handle->data = process;
+    (void)uv_signal_start_oneshot(handle, on_signal, number);
+}
+
+static int run(const struct config *config)
+{
+    static struct process process;
+    uv_loop_t *loop = uv_default_loop();
+    struct error err;
+
+    (void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no news */
+    if (podmgr_start(&process.podmgr, loop, config, &err) < 0) {
+        log_error("podmgr", "%s", err.text);
+        return err.code == E_CONFIG ? EX_CONFIG : EX_UNAVAILABLE;
+    }
+    watch_signal(&process, loop, &process.term, SIGTERM);
+    watch_signal(&process, loop, &process.interrupt, SIGINT);
+    sd_ready();
+    (void)uv_run(loop, UV_RUN_DEFAULT);
+    podmgr_fini(&process.podmgr);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *file = "/etc/podmgr/podmgr.yaml";
+    static bool json, check;
+    static const struct opt options[] = {
+        OPT_CONFIG(&file, "/etc/podmgr/podmgr.yaml"),
+        OPT_LOG_JSON(&json),
+        {"check-config", 0, NULL, "print the normalised configuration and exit", NULL, &check},
+        {0}};
+    static const struct program program = {
+        .name = "podmgr",
+        .about = "Allocates the cubes of an accelerator pod, programs its optical circuit\n"
+                 "switches and serves schedulers and operators over REST.",
+        .options = options};
+    struct config config;
+    struct error err;
+
+    (void)opts_parse(&program, argc, argv);
+    log_init("podmgr", json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, LOG_INFO);
+    if (config_load(&config, file, &err) < 0) {
+        log_error("config", "%s", err.text);
+        return EX_CONFIG;
+    }
+    int status = 0;
+    if (check) {
+        config_print(&config, stdout);
+    } else {
+        status = run(&config);
+    }
+    config_fini(&config);
+    return status;
+}

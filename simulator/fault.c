@@ -1,0 +1,320 @@
+#include "fault.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "ocs_device.h"
+
+enum { AGENT_RESTART_MS = 200 };
+
+struct fault_kind {
+    struct fault_kind_info info;
+    enum part_kind part;
+    void (*set)(struct world *w, const struct fault *f, bool on);
+    int64_t default_for_ns;
+};
+
+/* ------------------------------------------------------------------ kinds -- */
+
+static void look_at_chip(struct world *w, uint32_t chip)
+{
+    for (unsigned p = 0; p < SIM_CHIP_PORTS; p++) {
+        world_look(w, chip, p);
+    }
+}
+
+static void kill_chip(struct world *w, uint32_t chip, bool on)
+{
+    w->chips[chip].dead = (uint8_t)(w->chips[chip].dead + (on ? 1 : -1));
+    look_at_chip(w, chip);
+}
+
+static void set_chip(struct world *w, const struct fault *f, bool on)
+{
+    kill_chip(w, sim_chip_number(f->target.cube, f->target.at), on);
+}
+
+/* Host h owns the chips with h = x/2 + 2 (y/2) + 4 z. */
+static void set_host(struct world *w, const struct fault *f, bool on)
+{
+    unsigned h = f->target.host;
+
+    for (unsigned k = 0; k < 4; k++) {
+        uint8_t at[3] = {(uint8_t)(2 * (h % 2) + k % 2), (uint8_t)(2 * (h / 2 % 2) + k / 2),
+                         (uint8_t)(h / 4)};
+        kill_chip(w, sim_chip_number(f->target.cube, at), on);
+    }
+}
+
+static void set_cube(struct world *w, const struct fault *f, bool on)
+{
+    for (uint32_t i = 0; i < SIM_CUBE_CHIPS; i++) {
+        kill_chip(w, f->target.cube * (uint32_t)SIM_CUBE_CHIPS + i, on);
+    }
+}
+
+static void set_link(struct world *w, const struct fault *f, bool on)
+{
+    uint32_t chip = sim_chip_number(f->target.cube, f->target.at);
+    unsigned port = f->target.axis * 2U + f->target.minus;
+    uint8_t *cut = &w->chips[chip].cut[port];
+
+    *cut = (uint8_t)(*cut + (on ? 1 : -1));
+    world_look(w, chip, port);
+}
+
+static void look_at_port(struct world *w, const struct part *port)
+{
+    const struct sim_ocs *o = &w->ocs[port->ocs];
+    uint16_t far = port->south ? o->back[port->port] : o->map[port->port];
+
+    world_look_ocs_port(w, port->ocs, port->south, port->port);
+    if (far != SIM_NONE) {
+        world_look_ocs_port(w, port->ocs, !port->south, far);
+    }
+}
+
+static void set_dark(struct world *w, const struct fault *f, bool on)
+{
+    uint8_t *dark = &w->ocs[f->target.ocs].dark[f->target.south][f->target.port];
+
+    *dark = (uint8_t)(*dark + (on ? 1 : -1));
+    look_at_port(w, &f->target);
+}
+
+static void set_stuck(struct world *w, const struct fault *f, bool on)
+{
+    uint8_t *stuck = &w->ocs[f->target.ocs].stuck[f->target.south][f->target.port];
+    *stuck = (uint8_t)(*stuck + (on ? 1 : -1));
+}
+
+static void set_loss(struct world *w, const struct fault *f, bool on)
+{
+    float *extra = &w->ocs[f->target.ocs].extra_loss_db[f->target.south][f->target.port];
+
+    *extra += (float)(on ? f->db : -f->db);
+    look_at_port(w, &f->target);
+}
+
+static void set_swap(struct world *w, const struct fault *f, bool on)
+{
+    const struct part *a = &f->target, *b = &f->with;
+
+    (void)on; /* an exchange undoes itself */
+    world_swap_fibres(w, sim_fibre_number(a->cube, a->axis, a->minus, a->a, a->b),
+                      sim_fibre_number(b->cube, b->axis, b->minus, b->a, b->b));
+}
+
+static void set_agent(struct world *w, const struct fault *f, bool on)
+{
+    struct sim_ocs *o = &w->ocs[f->target.ocs];
+    bool was_up = o->agent_down == 0;
+
+    o->agent_down = (uint8_t)(o->agent_down + (on ? 1 : -1));
+    bool is_up = o->agent_down == 0;
+    if (was_up != is_up && w->on_agent != NULL) {
+        w->on_agent(w->hook_arg, f->target.ocs, is_up);
+    }
+}
+
+static void set_power(struct world *w, const struct fault *f, bool on)
+{
+    struct sim_ocs *o = &w->ocs[f->target.ocs];
+
+    o->power_down = (uint8_t)(o->power_down + (on ? 1 : -1));
+    if (on && o->power_down == 1) {
+        sim_ocs_lose_power(w, f->target.ocs);
+    }
+    set_agent(w, f, on);
+}
+
+static const struct fault_kind kinds[] = {
+    {{"link", "link/5-3-0-2+x", "the link at this chip port is down, both directions"},
+     PART_LINK, set_link, 0},
+    {{"chip", "chip/5-3-0-2", "the chip is dead: no neighbour sees it"}, PART_CHIP, set_chip, 0},
+    {{"host", "host/5-3", "the host's four chips are dead"}, PART_HOST, set_host, 0},
+    {{"cube", "cube/5", "all chips of the cube are dead"}, PART_CUBE, set_cube, 0},
+    {{"ocs-port", "port/12-n-5", "the port is dark, whatever its mirror does"}, PART_PORT, set_dark,
+     0},
+    {{"stuck-mirror", "port/12-n-5", "the mirror does not move from where it is"}, PART_PORT,
+     set_stuck, 0},
+    {{"loss", "port/12-n-5", "extra insertion loss; --set db=2.5"}, PART_PORT, set_loss, 0},
+    {{"swapped-fibres", "fibre/5+x-0-3", "two fibres exchanged; --set with=fibre/6+x-0-3"},
+     PART_FIBRE, set_swap, 0},
+    {{"agent-restart", "ocs/12", "the agent goes away and comes back; the map stays"}, PART_OCS,
+     set_agent, AGENT_RESTART_MS * 1000000LL},
+    {{"agent-down", "ocs/12", "the agent is away until healed; the map stays"}, PART_OCS, set_agent,
+     0},
+    {{"power-loss", "ocs/12", "power is gone until healed; the map is lost"}, PART_OCS, set_power,
+     0},
+};
+
+const struct fault_kind_info *fault_kind_at(size_t i)
+{
+    return i < ARRAY_LEN(kinds) ? &kinds[i].info : NULL;
+}
+
+const char *fault_kind_name(const struct fault *fault)
+{
+    return fault->kind->info.name;
+}
+
+/* ------------------------------------------------------------ inject, heal -- */
+
+static const struct fault_kind *find_kind(const char *name, struct error *err)
+{
+    char list[256] = "";
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (strcmp(kinds[i].info.name, name) == 0) {
+            return &kinds[i];
+        }
+        size_t len = strlen(list);
+        (void)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "",
+                       kinds[i].info.name);
+    }
+    (void)err_set(err, E_INVALID, "no fault kind '%s'; there are %s", name, list);
+    return NULL;
+}
+
+static int parse_target(const struct world *w, struct part *out, const char *text,
+                        const struct fault_kind *kind, struct error *err)
+{
+    int status = part_parse(out, text, err);
+
+    if (status < 0) {
+        return status;
+    }
+    if (out->kind != kind->part) {
+        return err_set(err, E_INVALID, "%s: '%s' breaks a target such as %s", text, kind->info.name,
+                       kind->info.target);
+    }
+    bool port_fits = out->kind != PART_PORT || out->port < w->config->ports_per_side;
+    if (out->cube >= w->config->cubes || !port_fits) {
+        return err_set(err, E_INVALID, "%s: not in this pod of %u cubes, %u ports a side", text,
+                       w->config->cubes, w->config->ports_per_side);
+    }
+    return 0;
+}
+
+static bool same_part(const struct part *a, const struct part *b)
+{
+    char x[80], y[80];
+    return strcmp(part_format(a, x), part_format(b, y)) == 0;
+}
+
+static int take_parameters(const struct world *w, struct fault *f,
+                           const struct fault_request *request, struct error *err)
+{
+    if (f->kind->set == set_swap) {
+        if (request->with == NULL) {
+            return err_set(err, E_INVALID, "swapped-fibres needs --set with=fibre/...");
+        }
+        int status = parse_target(w, &f->with, request->with, f->kind, err);
+        if (status == 0 && same_part(&f->target, &f->with)) {
+            status = err_set(err, E_INVALID, "with: the same fibre");
+        }
+        return status;
+    }
+    f->db = 3;
+    if (f->kind->set == set_loss && request->db != NULL) {
+        char *end;
+        f->db = strtod(request->db, &end);
+        if (*end != '\0' || !isfinite(f->db) || f->db < 0 || f->db > 60) {
+            return err_set(err, E_INVALID, "db: '%s' is not a loss from 0 to 60 dB", request->db);
+        }
+    }
+    return 0;
+}
+
+static void take_off(struct world *w, struct fault **at)
+{
+    struct fault *f = *at;
+
+    *at = f->next;
+    f->kind->set(w, f, false);
+    free(f);
+}
+
+struct expiry {
+    struct world *w;
+    unsigned id;
+};
+
+static void on_expiry(void *arg)
+{
+    struct expiry *expiry = arg;
+
+    for (struct fault **at = &expiry->w->faults; *at != NULL; at = &(*at)->next) {
+        if ((*at)->id == expiry->id) {
+            take_off(expiry->w, at);
+            break;
+        }
+    }
+    free(expiry);
+}
+
+int fault_inject(struct world *w, const struct fault_request *request, struct error *err)
+{
+    struct fault f = {.kind = find_kind(request->kind, err)};
+
+    if (f.kind == NULL) {
+        return E_INVALID;
+    }
+    int status = parse_target(w, &f.target, request->target, f.kind, err);
+    if (status == 0) {
+        status = take_parameters(w, &f, request, err);
+    }
+    if (status < 0) {
+        return status;
+    }
+    int64_t for_ns = request->for_ns > 0 ? request->for_ns : f.kind->default_for_ns;
+    f.id = w->next_fault++;
+    f.since_ns = evq_now_ns(w->evq);
+    f.until_ns = for_ns > 0 ? f.since_ns + for_ns : 0;
+    f.next = w->faults;
+    w->faults = xmemdup(&f, sizeof f);
+    if (for_ns > 0) {
+        struct expiry *expiry = xmalloc(sizeof *expiry);
+        *expiry = (struct expiry){.w = w, .id = f.id};
+        evq_at(w->evq, f.until_ns, on_expiry, expiry);
+    }
+    f.kind->set(w, w->faults, true);
+    return 0;
+}
+
+int fault_heal(struct world *w, const char *target, struct error *err)
+{
+    struct part part;
+    bool all = strcmp(target, "all") == 0;
+    int healed = 0;
+
+    if (!all && part_parse(&part, target, err) < 0) {
+        return E_INVALID;
+    }
+    for (struct fault **at = &w->faults; *at != NULL;) {
+        bool swap = (*at)->kind->set == set_swap;
+        if (all || same_part(&(*at)->target, &part) || (swap && same_part(&(*at)->with, &part))) {
+            take_off(w, at);
+            healed++;
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    if (healed == 0 && !all) {
+        return err_set(err, E_NOT_FOUND, "%s has no fault; see simctl status", target);
+    }
+    return healed;
+}
+
+void faults_destroy(struct world *w)
+{
+    while (w->faults != NULL) {
+        struct fault *f = w->faults;
+        w->faults = f->next;
+        free(f);
+    }
+}
