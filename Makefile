@@ -124,7 +124,7 @@ $(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$(call objs,$$(fil
 	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) -lcmocka
 endef
 $(foreach k,$(TEST_KINDS),$(eval $(call test_rule,$(k))))
-.SECONDARY:
+.PRECIOUS: $(BUILD)/obj/%.o
 
 test: all $(TESTS) ## build and run all tests; ends with "N passed, N failed"
 	@BUILD=$(BUILD) tests/run.sh $(TESTS)
