@@ -1,0 +1,467 @@
+/* The configuration file: read, checked, given its defaults, printed.
+ *
+ * Every mistake is one line, "file:line:column: key: what".  What the file
+ * leaves out gets the default that is printed, so `--check-config` shows what
+ * is in force.  The rules that go beyond types:
+ *
+ *   1. A switch has a port a side for each cube.
+ *   2. A fibre is moved once, within its own switch and side, to a port that
+ *      exists and that no other fibre holds.
+ *   3. The pattern of the switches' addresses has "%u" once.
+ *   4. HTTP listens on loopback only, since there is no TLS. */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "mem.h"
+#include "part.h"
+#include "yconf.h"
+
+enum {
+    TIMEOUT_MS = 2000,
+    LEASE_MS = 1500,
+    JOURNAL_KEEP = 100000,
+    SOCKET_PATH_MAX = (int)sizeof((struct sockaddr_un *)0)->sun_path - 1,
+    LOOPBACK_NET = 127,
+};
+static const double loss_db_max = 3.0; /* below 2 dB is normal (Palomar) */
+static const char default_http[] = "127.0.0.1:8470";
+static const char default_socket[] = "/run/podmgr/podmgr.sock";
+static const char default_database[] = "/var/lib/podmgr/podmgr.db";
+
+/* --------------------------------------------------------------- texts -- */
+
+/* A text that may stand in a line of a log and in quotes: never empty. */
+static bool is_printable(const char *text)
+{
+    size_t len = 0;
+
+    while (text[len] >= ' ' && text[len] <= '~') {
+        len++;
+    }
+    return len > 0 && text[len] == '\0';
+}
+
+static char *read_text(struct yconf *doc, const struct yconf_node *map, const char *section,
+                       const char *key, const char *dflt)
+{
+    const char *text = yconf_str(doc, map, key, dflt);
+
+    if (text == NULL) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "%s.%s", section, key);
+        yconf_fail(doc, map, map != NULL ? key : path, "is required");
+        text = "";
+    } else if (!is_printable(text)) {
+        yconf_fail(doc, map, key, "is empty or has characters other than printable ASCII");
+    }
+    return xstrdup(text);
+}
+
+/* ----------------------------------------------------------------- pod -- */
+
+static void read_pod(struct pod *pod, struct yconf *doc, const struct yconf_node *map)
+{
+    const char *id = yconf_str(doc, map, "id", NULL);
+    char name[sizeof "pod/" + 64];
+    struct part part;
+    struct error err = {0};
+
+    if (id == NULL) {
+        yconf_fail(doc, map, map != NULL ? "id" : "pod.id", "is required");
+    } else if (strlen(id) >= sizeof pod->id) {
+        yconf_fail(doc, map, "id", "has more than %zu characters", sizeof pod->id - 1);
+    } else {
+        (void)snprintf(name, sizeof name, "pod/%s", id);
+        if (part_parse(&part, name, &err) < 0) {
+            yconf_fail(doc, map, "id", "%s", err.text);
+        }
+        (void)snprintf(pod->id, sizeof pod->id, "%s", id);
+    }
+    unsigned cubes = (unsigned)yconf_int(doc, map, "cubes", 64, 1, MODEL_CUBES_MAX);
+    unsigned ports = (unsigned)yconf_int(doc, map, "ports_per_side",
+                                         cubes <= 64 ? cubes + 4 : cubes + 8, 1, MODEL_PORTS_MAX);
+    if (ports < cubes) {
+        yconf_fail(doc, map, "ports_per_side", "an OCS with %u ports a side cannot serve %u cubes",
+                   ports, cubes);
+    }
+    pod->n_cubes = (uint16_t)cubes;
+    pod->ports_per_side = (uint16_t)ports;
+    pod->vc_classes = (uint8_t)yconf_int(doc, map, "vc_classes", 3, 2, 3);
+    yconf_finish(doc, map);
+}
+
+/* -------------------------------------------------------------- wiring -- */
+
+/* Who moved what, so that a conflict names both: entries are 1 + the index of
+ * the item in the list. */
+struct moves {
+    struct tpunet_wiring *standard; /* where the fibres are by default */
+    uint16_t of_fibre[TPUNET_OCSES][2][MODEL_CUBES_MAX];
+    uint16_t of_port[TPUNET_OCSES][2][MODEL_PORTS_MAX];
+};
+
+static struct part part_of_fibre(struct tpunet_fibre f)
+{
+    return (struct part){
+        .kind = PART_FIBRE, .cube = f.cube, .axis = f.axis, .minus = f.minus, .a = f.a, .b = f.b};
+}
+
+static struct tpunet_fibre fibre_of(const struct part *part)
+{
+    return (struct tpunet_fibre){part->cube, part->axis, part->minus, part->a, part->b};
+}
+
+static struct part part_of_port(struct tpunet_ocs_port port)
+{
+    return (struct part){
+        .kind = PART_PORT, .ocs = port.ocs, .south = port.side == TPUNET_SOUTH, .port = port.port};
+}
+
+static bool read_part(struct part *out, struct yconf *doc, const struct yconf_node *item,
+                      const char *key, enum part_kind kind)
+{
+    const char *text = yconf_str(doc, item, key, NULL);
+    struct error err = {0};
+
+    if (text == NULL) {
+        yconf_fail(doc, item, key, "is required");
+        return false;
+    }
+    if (part_parse(out, text, &err) < 0) {
+        yconf_fail(doc, item, key, "%s", err.text);
+        return false;
+    }
+    if (out->kind != kind) {
+        yconf_fail(doc, item, key, "%s is a %s, a %s is expected", text, part_kind_name(out->kind),
+                   part_kind_name(kind));
+        return false;
+    }
+    return true;
+}
+
+/* Rule 2 as far as one item can tell. */
+static bool move_makes_sense(struct yconf *doc, const struct yconf_node *item,
+                             const struct tpunet_wiring *standard, const struct part *fibre,
+                             const struct part *port)
+{
+    unsigned cubes = tpunet_wiring_cubes(standard), ports = tpunet_wiring_ports(standard);
+    char names[2][80];
+
+    (void)part_format(fibre, names[0]);
+    (void)part_format(port, names[1]);
+    if (fibre->cube >= cubes) {
+        yconf_fail(doc, item, "fibre", "%s: the pod has cubes 0 to %u", names[0], cubes - 1);
+        return false;
+    }
+    struct tpunet_ocs_port home = tpunet_wiring_port(standard, fibre_of(fibre));
+    if (port->ocs != home.ocs || port->south != (home.side == TPUNET_SOUTH)) {
+        yconf_fail(doc, item, "port", "%s is another switch or side: %s leads to ocs/%u %s",
+                   names[1], names[0], home.ocs, fibre->minus ? "south" : "north");
+        return false;
+    }
+    if (port->port >= ports) {
+        yconf_fail(doc, item, "port", "%s: a switch has ports 0 to %u a side", names[1], ports - 1);
+        return false;
+    }
+    return true;
+}
+
+static void read_move(struct tpunet_rewire *out, struct yconf *doc, const struct yconf_node *item,
+                      size_t index, struct moves *moves)
+{
+    struct part fibre, port;
+    char name[80];
+
+    bool good = read_part(&fibre, doc, item, "fibre", PART_FIBRE) &&
+                read_part(&port, doc, item, "port", PART_PORT) &&
+                move_makes_sense(doc, item, moves->standard, &fibre, &port);
+    yconf_finish(doc, item);
+    if (!good) {
+        return;
+    }
+    uint16_t *of_fibre = &moves->of_fibre[port.ocs][port.south][fibre.cube];
+    uint16_t *of_port = &moves->of_port[port.ocs][port.south][port.port];
+    if (*of_fibre != 0) {
+        yconf_fail(doc, item, "fibre", "%s is wired twice, also by wiring[%u]",
+                   part_format(&fibre, name), *of_fibre - 1U);
+    } else if (*of_port != 0) {
+        yconf_fail(doc, item, "port", "%s has two fibres, also by wiring[%u]",
+                   part_format(&port, name), *of_port - 1U);
+    } else {
+        *of_fibre = *of_port = (uint16_t)(index + 1);
+    }
+    *out = (struct tpunet_rewire){.fibre = fibre_of(&fibre), .port = port.port};
+}
+
+/* Rule 2 against the fibres that stay where they are by default: only now is
+ * it known which those are. */
+static void check_standard_ports(struct yconf *doc, const struct yconf_node *list,
+                                 const struct moves *moves, const struct pod *pod)
+{
+    for (size_t i = 0; i < pod->n_rewires; i++) {
+        struct tpunet_ocs_port port = tpunet_wiring_port(moves->standard, pod->rewires[i].fibre);
+        struct tpunet_fibre holder;
+
+        port.port = pod->rewires[i].port;
+        if (tpunet_wiring_fibre(moves->standard, port, &holder) &&
+            moves->of_fibre[port.ocs][port.side][holder.cube] == 0) {
+            struct part ours = part_of_port(port), theirs = part_of_fibre(holder);
+            char names[2][80];
+            yconf_fail(doc, yconf_item_map(doc, list, i), "port",
+                       "%s has two fibres: %s is there unless it is moved too",
+                       part_format(&ours, names[0]), part_format(&theirs, names[1]));
+        }
+    }
+}
+
+static int read_moves(struct pod *pod, struct yconf *doc, const struct yconf_node *list,
+                      struct moves *moves)
+{
+    size_t n = yconf_len(list);
+
+    pod->rewires = xcalloc(n, sizeof *pod->rewires);
+    /* The first complaint ends it: later items would be read against rubbish. */
+    for (size_t i = 0; i < n && yconf_error(doc, NULL) == 0; i++) {
+        read_move(&pod->rewires[i], doc, yconf_item_map(doc, list, i), i, moves);
+    }
+    if (yconf_error(doc, NULL) == 0) {
+        pod->n_rewires = n;
+        check_standard_ports(doc, list, moves, pod);
+    }
+    return yconf_error(doc, NULL);
+}
+
+static void read_wiring(struct pod *pod, struct yconf *doc, const struct yconf_node *list)
+{
+    struct moves *moves = xcalloc(1, sizeof *moves);
+    struct tpunet_error err = {0};
+    int status = yconf_error(doc, NULL); /* without cubes and ports there is no wiring */
+
+    if (status == 0) {
+        status = tpunet_wiring_create(&moves->standard, pod->n_cubes, pod->ports_per_side, NULL, 0,
+                                      &err);
+        if (status == 0 && read_moves(pod, doc, list, moves) == 0) {
+            status = tpunet_wiring_create(&pod->wiring, pod->n_cubes, pod->ports_per_side,
+                                          pod->rewires, pod->n_rewires, &err);
+        }
+        if (status < 0) {
+            yconf_fail(doc, NULL, "wiring", "%s", err.text);
+        }
+    }
+    tpunet_wiring_destroy(moves->standard);
+    free(moves);
+}
+
+/* ----------------------------------------------------------- addresses -- */
+
+static void check_url(struct yconf *doc, const struct yconf_node *map, const char *url)
+{
+    static const char *const schemes[] = {"ipc://", "tcp://", "inproc://"};
+
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        size_t len = strlen(schemes[i]);
+        if (strncmp(url, schemes[i], len) == 0 && url[len] != '\0') {
+            return;
+        }
+    }
+    yconf_fail(doc, map, "url", "%.80s is not an address such as ipc:///run/x or tcp://10.0.0.1:7",
+               url);
+}
+
+/* Rule 3. */
+static void check_pattern(struct yconf *doc, const struct yconf_node *map, const char *url)
+{
+    const char *percent = strchr(url, '%');
+
+    if (percent == NULL || percent[1] != 'u' || strchr(percent + 1, '%') != NULL) {
+        yconf_fail(doc, map, "url",
+                   "%.80s has to contain \"%%u\", the number of the switch, once and no other %%",
+                   url);
+    }
+}
+
+/* Rule 4.  "none" leaves the address NULL. */
+static void read_http(struct config *config, struct yconf *doc, const struct yconf_node *map)
+{
+    const char *text = yconf_str(doc, map, "http", default_http);
+    char address[INET_ADDRSTRLEN];
+    struct in_addr parsed;
+    char *end;
+
+    if (strcmp(text, "none") == 0) {
+        return;
+    }
+    const char *colon = strrchr(text, ':');
+    size_t len = colon != NULL ? (size_t)(colon - text) : 0;
+    if (len > 0 && len < sizeof address) {
+        memcpy(address, text, len);
+    } else {
+        len = 0;
+    }
+    address[len] = '\0';
+    unsigned long port = colon != NULL ? strtoul(colon + 1, &end, 10) : 0;
+    bool port_good = colon != NULL && colon[1] >= '0' && colon[1] <= '9' && *end == '\0' &&
+                     end - colon <= 6 && port <= UINT16_MAX;
+    if (!port_good || inet_pton(AF_INET, address, &parsed) != 1) {
+        yconf_fail(doc, map, "http", "%.80s is neither IPV4:PORT, such as %s, nor none", text,
+                   default_http);
+        return;
+    }
+    if (ntohl(parsed.s_addr) >> 24 != LOOPBACK_NET) {
+        yconf_fail(doc, map, "http",
+                   "%s is not a loopback address (127.0.0.0/8): anyone on the network could "
+                   "command the pod, since TLS is not configured",
+                   text);
+        return;
+    }
+    config->http_address = xstrdup(address);
+    config->http_port = (uint16_t)port;
+}
+
+/* ---------------------------------------------------------------- file -- */
+
+static void read_ocs(struct config *config, struct yconf *doc, const struct yconf_node *map)
+{
+    config->ocs_url = read_text(doc, map, "ocs", "url", NULL);
+    check_url(doc, map, config->ocs_url);
+    check_pattern(doc, map, config->ocs_url);
+    config->ocs_timeout_ms =
+        (unsigned)yconf_int(doc, map, "timeout_ms", TIMEOUT_MS, 10, 600 * 1000);
+    config->pod.loss_db_max = yconf_num(doc, map, "loss_db_max", loss_db_max, 0.1, 30);
+    yconf_finish(doc, map);
+}
+
+static void read_agents(struct config *config, struct yconf *doc, const struct yconf_node *map)
+{
+    config->agent_url = read_text(doc, map, "agents", "url", NULL);
+    check_url(doc, map, config->agent_url);
+    config->pod.lease_ms = (unsigned)yconf_int(doc, map, "lease_ms", LEASE_MS, 100, 600 * 1000);
+    yconf_finish(doc, map);
+}
+
+static void read_listen(struct config *config, struct yconf *doc, const struct yconf_node *map)
+{
+    read_http(config, doc, map);
+    config->http_socket = read_text(doc, map, "listen", "socket", default_socket);
+    if (strlen(config->http_socket) > SOCKET_PATH_MAX) {
+        yconf_fail(doc, map, "socket", "has more than the %d characters that a socket may have",
+                   SOCKET_PATH_MAX);
+    }
+    yconf_finish(doc, map);
+}
+
+static void read_state(struct config *config, struct yconf *doc, const struct yconf_node *map)
+{
+    config->database = read_text(doc, map, "state", "database", default_database);
+    config->journal_keep =
+        (unsigned)yconf_int(doc, map, "journal_keep", JOURNAL_KEEP, 100, 100 * 1000 * 1000);
+    yconf_finish(doc, map);
+}
+
+int config_load(struct config *out, const char *file, struct error *err)
+{
+    struct config config = {0};
+    struct yconf *doc;
+    int status = yconf_load(&doc, file, err);
+
+    if (status < 0) {
+        return status;
+    }
+    const struct yconf_node *root = yconf_root(doc);
+    read_pod(&config.pod, doc, yconf_map(doc, root, "pod"));
+    read_wiring(&config.pod, doc, yconf_list(doc, root, "wiring"));
+    read_ocs(&config, doc, yconf_map(doc, root, "ocs"));
+    read_agents(&config, doc, yconf_map(doc, root, "agents"));
+    read_listen(&config, doc, yconf_map(doc, root, "listen"));
+    read_state(&config, doc, yconf_map(doc, root, "state"));
+    yconf_finish(doc, root);
+    status = yconf_error(doc, err);
+    yconf_destroy(doc);
+    if (status < 0) {
+        config_fini(&config);
+        return status;
+    }
+    *out = config;
+    return 0;
+}
+
+void config_fini(struct config *config)
+{
+    tpunet_wiring_destroy(config->pod.wiring);
+    free(config->pod.rewires);
+    free(config->ocs_url);
+    free(config->agent_url);
+    free(config->http_address);
+    free(config->http_socket);
+    free(config->database);
+    *config = (struct config){0};
+}
+
+/* --------------------------------------------------------------- print -- */
+
+static void print_text(FILE *out, const char *key, const char *text)
+{
+    (void)fprintf(out, "  %s: \"", key);
+    for (; *text != '\0'; text++) {
+        (void)fprintf(out, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+    }
+    (void)fputs("\"\n", out);
+}
+
+/* The shortest decimal that reads back as the same number. */
+static void print_number(FILE *out, const char *key, double value)
+{
+    char text[32];
+    int digits = 1;
+
+    do {
+        (void)snprintf(text, sizeof text, "%.*g", digits, value);
+    } while (strtod(text, NULL) != value && digits++ < 17);
+    (void)fprintf(out, "  %s: %s\n", key, text);
+}
+
+static void print_wiring(const struct pod *pod, FILE *out)
+{
+    (void)fputs(pod->n_rewires == 0 ? "wiring: []\n" : "wiring:\n", out);
+    for (size_t i = 0; i < pod->n_rewires; i++) {
+        struct part fibre = part_of_fibre(pod->rewires[i].fibre);
+        struct part port = part_of_port(tpunet_wiring_port(pod->wiring, pod->rewires[i].fibre));
+        char names[2][80];
+        (void)fprintf(out, "  - {fibre: \"%s\", port: \"%s\"}\n", part_format(&fibre, names[0]),
+                      part_format(&port, names[1]));
+    }
+}
+
+void config_print(const struct config *config, FILE *out)
+{
+    const struct pod *pod = &config->pod;
+
+    (void)fputs("pod:\n", out);
+    print_text(out, "id", pod->id);
+    (void)fprintf(out, "  cubes: %u\n  ports_per_side: %u\n  vc_classes: %u\n", pod->n_cubes,
+                  pod->ports_per_side, pod->vc_classes);
+    print_wiring(pod, out);
+    (void)fputs("ocs:\n", out);
+    print_text(out, "url", config->ocs_url);
+    (void)fprintf(out, "  timeout_ms: %u\n", config->ocs_timeout_ms);
+    print_number(out, "loss_db_max", pod->loss_db_max);
+    (void)fputs("agents:\n", out);
+    print_text(out, "url", config->agent_url);
+    (void)fprintf(out, "  lease_ms: %u\n", pod->lease_ms);
+    (void)fputs("listen:\n", out);
+    if (config->http_address != NULL) {
+        (void)fprintf(out, "  http: \"%s:%u\"\n", config->http_address, config->http_port);
+    } else {
+        (void)fputs("  http: none\n", out);
+    }
+    print_text(out, "socket", config->http_socket);
+    (void)fputs("state:\n", out);
+    print_text(out, "database", config->database);
+    (void)fprintf(out, "  journal_keep: %u\n", config->journal_keep);
+}
