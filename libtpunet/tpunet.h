@@ -440,7 +440,8 @@ static inline uint8_t tpunet_lookup(const struct tpunet_tables *t, unsigned cls,
  * one VC.  `order` is a permutation of the axes, NULL for x, y, z. */
 int tpunet_route_dor(struct tpunet_tables **out, const struct tpunet_shape *shape,
                      const uint8_t *order, struct tpunet_error *err);
-/* The same without datelines: the verifier's negative control. */
+/* The same without datelines, and half a ring always +: the verifier's
+ * negative control.  Plain tori only, else TPUNET_EINVAL. */
 int tpunet_route_dor_unsafe(struct tpunet_tables **out, const struct tpunet_shape *shape,
                             struct tpunet_error *err);
 void tpunet_tables_destroy(struct tpunet_tables *t);
@@ -451,9 +452,9 @@ void tpunet_tables_destroy(struct tpunet_tables *t);
 struct tpunet_proof {
     uint64_t pairs;              /* ordered pairs of distinct chips */
     uint64_t unreachable_pairs;
-    uint32_t bad_chip, bad_dst;  /* the first unreachable pair or bad entry */
-    uint32_t max_hops;
-    double mean_hops;
+    uint32_t bad_chip, bad_dst;  /* the first bad entry, or "no route" that a packet meets */
+    uint32_t max_hops;           /* of the routes that arrive */
+    double mean_hops;            /* sum of the link loads / pairs */
     double max_link_load;        /* routes over the busiest directed link, all pairs once */
     uint64_t channels;           /* (link, VC) in use */
     uint64_t dependencies;       /* edges of the channel dependency graph */
@@ -466,11 +467,17 @@ struct tpunet_proof {
 };
 /* Proves that every entry is valid (no entry over a dead link, "arrived" only
  * on the diagonal), every pair has a route, and the channel dependency graph
- * over (link, VC) has no cycle.  Returns 0, TPUNET_EUNREACHABLE or
- * TPUNET_ECYCLE; *proof is filled in each case. */
+ * over (link, VC) has no cycle.  Of the classes that share no plane with
+ * injection, only those in which a packet can arrive need a route; "no route"
+ * is right for the others.  Returns 0; TPUNET_EUNREACHABLE, for any entry at
+ * fault, the text naming chip and destination; TPUNET_ECYCLE; TPUNET_EINVAL
+ * for tables that are malformed or of another size.  *proof is filled but for
+ * TPUNET_EINVAL and TPUNET_ENOMEM; with a cycle, unreachable_pairs and the
+ * figures of hops and load stay 0. */
 int tpunet_verify(const struct tpunet_tables *tables, const struct tpunet_topology *topology,
                   struct tpunet_proof *proof, struct tpunet_error *err);
-/* Walks one route; returns the number of hops written, or TPUNET_EUNREACHABLE. */
+/* Walks one route; returns the number of hops written, or TPUNET_EUNREACHABLE
+ * when the packet is lost or needs more than max_hops. */
 struct tpunet_hop {
     uint32_t chip;
     uint8_t port, vc;
