@@ -511,17 +511,21 @@ struct tpunet_verdict {
 struct tpunet_bringup;
 typedef void tpunet_verdict_fn(void *arg, const struct tpunet_verdict *verdict);
 /* `fabric`, `intent` and `wiring` must outlive the bring-up.  `entry_chip` is
- * a chip of the slice. */
+ * a chip of the slice, else TPUNET_EINVAL. */
 int tpunet_bringup_create(struct tpunet_bringup **out, const struct tpunet_fabric *fabric,
                           const struct tpunet_intent *intent, const struct tpunet_wiring *wiring,
                           const struct tpunet_stamp *stamp, uint32_t entry_chip,
                           enum tpunet_bringup_mode mode, struct tpunet_error *err);
 /* Starts it; `done` is called once, perhaps before this returns, and may
- * destroy the bring-up. */
+ * destroy the bring-up.  The verdict is the bring-up's.  Its status is 0, or
+ * TPUNET_EMISMATCH with the list (nothing was written), or what a phase ended
+ * with; the error's text names the phase. */
 void tpunet_bringup_start(struct tpunet_bringup *b, tpunet_verdict_fn *done, void *arg);
 enum tpunet_bringup_phase tpunet_bringup_phase(const struct tpunet_bringup *b);
 /* Not while a fabric call is under way: cancel first, and wait for `done`. */
 void tpunet_bringup_destroy(struct tpunet_bringup *b);
+/* Ends it with TPUNET_ECANCELED once the call under way has ended.  Committing
+ * is the point of no return: from there on, this does nothing. */
 void tpunet_bringup_cancel(struct tpunet_bringup *b);
 
 #ifdef __cplusplus

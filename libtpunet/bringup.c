@@ -1,0 +1,357 @@
+/* Bring-up of a slice over the fabric seam.
+ *
+ *   DISCOVERING ──► ROUTING ──► WRITING ──► QUIESCING ──► COMMITTING ──► DONE
+ *    probe, place   DOR, proof  shadow bank  injection off  bank switched
+ *
+ *  1. What is found must be what is intended, link by link; else the verdict
+ *     lists the differences and nothing has been written.
+ *  2. Nothing is written that is not proved on the intended topology.
+ *  3. Rows go to the shadow banks, so a failure up to WRITING leaves the slice
+ *     forwarding as before.
+ *  4. No chip switches banks before all are quiet: two proved tables, mixed,
+ *     can deadlock (R1).  A failure after QUIESCING leaves the slice quiet;
+ *     the cure is another bring-up with a newer generation.
+ *  5. In TPUNET_CHECK mode it stops after rule 1.
+ *
+ * Each phase has one step function, called whenever no fabric call is under
+ * way: it starts the next call, or says that the phase is over.  The fabric
+ * may answer before its call returns; advance() then just goes round again, so
+ * the stack does not grow with the number of calls.
+ */
+#include "internal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PHASE_OVER = 1, BATCH_BYTES = 1 << 20 };
+
+struct tpunet_bringup {
+    const struct tpunet_fabric *fabric;
+    const struct tpunet_intent *intent;
+    const struct tpunet_wiring *wiring;
+    struct tpunet_stamp stamp;
+    enum tpunet_bringup_mode mode;
+    enum tpunet_bringup_phase phase;
+
+    struct tpunet_discovery *discovery;
+    struct tpunet_probe_answer *answers;
+
+    /* The chips found, nearest first. */
+    size_t n_chips;
+    struct tpunet_path *paths; /* [n_chips] */
+    uint8_t *hops;             /* arena of the paths */
+    uint16_t *logical;         /* [n_chips] */
+
+    struct tpunet_tables *tables;
+    struct tpunet_row_write *batch;
+    size_t n_written; /* rows, of n_planes * n_chips */
+
+    bool started;
+    bool calling;   /* a fabric call is under way */
+    bool asked;     /* this phase has made a call already */
+    bool advancing; /* advance() is on the stack */
+    bool canceled;
+    int status; /* of the last fabric call */
+
+    tpunet_verdict_fn *done;
+    void *done_arg;
+    struct tpunet_verdict verdict;
+};
+
+static void advance(struct tpunet_bringup *b);
+
+/* -------------------------------------------------------- fabric calls -- */
+
+static void on_done(void *arg, int status)
+{
+    struct tpunet_bringup *b = arg;
+    assert(b->calling);
+    b->calling = false;
+    b->status = status;
+    if (!b->advancing)
+        advance(b);
+}
+
+static void begin_call(struct tpunet_bringup *b)
+{
+    assert(!b->calling && b->advancing);
+    b->calling = true;
+    b->asked = true;
+}
+
+/* Takes what a fabric call returned; a refused one will never call back. */
+static int called(struct tpunet_bringup *b, int rc)
+{
+    if (rc < 0)
+        b->calling = false;
+    return rc < 0 ? rc : 0;
+}
+
+/* --------------------------------------------------------- discovering -- */
+
+static int compare_with_intent(struct tpunet_bringup *b)
+{
+    struct tpunet_verdict *v = &b->verdict;
+    const struct tpunet_graph *graph = tpunet_discovery_graph(b->discovery);
+    v->chips_found = graph->n;
+    int n = tpunet_place(graph, b->intent, b->wiring, NULL, 0, &v->mismatches, &v->error);
+    if (n < 0)
+        return n;
+    if (n == 0)
+        return PHASE_OVER;
+    char text[160];
+    v->n_mismatches = (size_t)n;
+    return tpunet_fail(&v->error, TPUNET_EMISMATCH, "%d difference%s from the intent, first: %s", n,
+                       n == 1 ? "" : "s",
+                       tpunet_mismatch_format(&v->mismatches[0], text, sizeof text));
+}
+
+static int step_discover(struct tpunet_bringup *b)
+{
+    const struct tpunet_path *paths;
+    struct tpunet_error *err = &b->verdict.error;
+    size_t n = tpunet_discovery_frontier(b->discovery, &paths);
+    if (b->asked) {
+        int rc = tpunet_discovery_answer(b->discovery, b->answers, n, err);
+        if (rc < 0)
+            return rc;
+        n = tpunet_discovery_frontier(b->discovery, &paths);
+    }
+    if (n == 0)
+        return compare_with_intent(b);
+    free(b->answers);
+    b->answers = calloc(n, sizeof *b->answers);
+    if (b->answers == NULL)
+        return tpunet_fail_nomem(err);
+    begin_call(b);
+    return called(b, b->fabric->probe(b->fabric->ctx, paths, n, b->answers, on_done, b));
+}
+
+/* ------------------------------------------------------------- routing -- */
+
+/* Who was found, and the way to each: its parent's way and one hop more. */
+static int list_chips(struct tpunet_bringup *b)
+{
+    const struct tpunet_graph *graph = tpunet_discovery_graph(b->discovery);
+    struct chip_map *map = malloc(sizeof *map);
+    size_t n_hops = 0;
+    for (size_t i = 0; i < graph->n; i++)
+        n_hops += graph->chips[i].depth;
+    b->n_chips = graph->n;
+    b->paths = malloc(graph->n * sizeof *b->paths);
+    b->logical = malloc(graph->n * sizeof *b->logical);
+    b->hops = malloc(n_hops + 1);
+    if (map == NULL || b->paths == NULL || b->logical == NULL || b->hops == NULL) {
+        free(map);
+        return tpunet_fail_nomem(&b->verdict.error);
+    }
+    chip_map_init(map, b->intent);
+    assert(map->n_chips == graph->n);
+    uint8_t *hops = b->hops;
+    for (size_t i = 0; i < graph->n; i++) {
+        const struct tpunet_found *f = &graph->chips[i];
+        if (f->depth > 0) {
+            assert(f->parent < i && b->paths[f->parent].n_hops == f->depth - 1);
+            memcpy(hops, b->paths[f->parent].hops, f->depth - 1U);
+            hops[f->depth - 1] = f->via;
+        }
+        b->paths[i] =
+            (struct tpunet_path){.entry = graph->chips[0].chip, .n_hops = f->depth, .hops = hops};
+        b->logical[i] = map->logical_of[f->chip];
+        hops += f->depth;
+    }
+    free(map);
+    return 0;
+}
+
+static int step_route(struct tpunet_bringup *b)
+{
+    struct tpunet_verdict *v = &b->verdict;
+    struct tpunet_topology *topology;
+    int rc = list_chips(b);
+    if (rc == 0)
+        rc = tpunet_route_dor(&b->tables, &b->intent->shape, NULL, &v->error);
+    if (rc == 0)
+        rc = tpunet_topology_create(&topology, b->intent, &v->error);
+    if (rc < 0)
+        return rc;
+    v->algorithm = b->tables->algorithm;
+    v->n_vcs = b->tables->n_vcs;
+    v->table_bytes_per_chip = (size_t)b->tables->n_planes * b->tables->n_chips;
+    rc = tpunet_verify(b->tables, topology, &v->proof, &v->error);
+    tpunet_topology_destroy(topology);
+    return rc < 0 ? rc : PHASE_OVER;
+}
+
+/* ------------------------------------------------------------- writing -- */
+
+/* The used classes whose rows are on this plane. */
+static uint8_t classes_on(const struct tpunet_tables *t, unsigned plane)
+{
+    unsigned mask = 0;
+    for (unsigned cls = 0; cls <= t->n_vcs; cls++)
+        mask |= (unsigned)(t->plane[cls] == plane) << cls;
+    return (uint8_t)mask;
+}
+
+/* Row k of all there are to write: chip by chip, the farthest first, while the
+ * links that lead there are idle. */
+static struct tpunet_row_write row_write(const struct tpunet_bringup *b, size_t k)
+{
+    const struct tpunet_tables *t = b->tables;
+    size_t found = b->n_chips - 1 - k / t->n_planes, plane = k % t->n_planes;
+    uint16_t self = b->logical[found];
+    return (struct tpunet_row_write){
+        .path = b->paths[found],
+        .self = self,
+        .class_mask = classes_on(t, (unsigned)plane),
+        .row = t->rows + (plane * t->n_chips + self) * t->n_chips,
+    };
+}
+
+static int step_write(struct tpunet_bringup *b)
+{
+    const struct tpunet_tables *t = b->tables;
+    size_t total = b->n_chips * t->n_planes, n = 0;
+    size_t most = total < BATCH_BYTES / t->n_chips ? total : BATCH_BYTES / t->n_chips;
+    if (b->n_written == total)
+        return PHASE_OVER;
+    if (b->batch == NULL)
+        b->batch = malloc(most * sizeof *b->batch);
+    if (b->batch == NULL)
+        return tpunet_fail_nomem(&b->verdict.error);
+    for (; n < most && b->n_written < total; n++)
+        b->batch[n] = row_write(b, b->n_written++);
+    begin_call(b);
+    return called(
+        b, b->fabric->write_rows(b->fabric->ctx, &b->stamp, t->n_chips, b->batch, n, on_done, b));
+}
+
+/* ---------------------------------------------------------- activating -- */
+
+static int step_quiesce(struct tpunet_bringup *b)
+{
+    if (b->asked)
+        return PHASE_OVER;
+    begin_call(b);
+    return called(b,
+                  b->fabric->quiesce(b->fabric->ctx, &b->stamp, b->paths, b->n_chips, on_done, b));
+}
+
+static int step_commit(struct tpunet_bringup *b)
+{
+    if (b->asked)
+        return PHASE_OVER;
+    begin_call(b);
+    return called(b,
+                  b->fabric->commit(b->fabric->ctx, &b->stamp, b->paths, b->n_chips, on_done, b));
+}
+
+/* -------------------------------------------------------------- driver -- */
+
+/* step() returns 0 when a call is under way (or already answered), PHASE_OVER,
+ * or an error. */
+static const struct {
+    const char *name;
+    int (*step)(struct tpunet_bringup *b);
+} phases[] = {
+    [TPUNET_DISCOVERING] = {"discovering", step_discover},
+    [TPUNET_ROUTING] = {"routing", step_route},
+    [TPUNET_WRITING] = {"writing routes", step_write},
+    [TPUNET_QUIESCING] = {"quiescing", step_quiesce},
+    [TPUNET_COMMITTING] = {"committing", step_commit},
+};
+
+/* Ends with a failure; error.text is what the step said, if it said anything. */
+static void fail(struct tpunet_bringup *b, int status)
+{
+    struct tpunet_verdict *v = &b->verdict;
+    struct tpunet_error said = v->error;
+    v->status = status;
+    tpunet_fail(&v->error, status, "%s: %s", phases[b->phase].name,
+                said.code == status ? said.text : tpunet_strerror(status));
+    b->phase = TPUNET_DONE;
+}
+
+static void next_phase(struct tpunet_bringup *b)
+{
+    b->phase = b->mode == TPUNET_CHECK ? TPUNET_DONE : b->phase + 1;
+    b->asked = false;
+}
+
+static void advance(struct tpunet_bringup *b)
+{
+    b->advancing = true;
+    while (!b->calling && b->phase != TPUNET_DONE) {
+        int rc = b->canceled ? TPUNET_ECANCELED : b->status;
+        if (rc == 0)
+            rc = phases[b->phase].step(b);
+        if (rc < 0)
+            fail(b, rc);
+        else if (rc == PHASE_OVER)
+            next_phase(b);
+    }
+    b->advancing = false;
+    if (!b->calling)
+        b->done(b->done_arg, &b->verdict);
+}
+
+int tpunet_bringup_create(struct tpunet_bringup **out, const struct tpunet_fabric *fabric,
+                          const struct tpunet_intent *intent, const struct tpunet_wiring *wiring,
+                          const struct tpunet_stamp *stamp, uint32_t entry_chip,
+                          enum tpunet_bringup_mode mode, struct tpunet_error *err)
+{
+    struct tpunet_bringup *b = calloc(1, sizeof *b);
+    if (b == NULL)
+        return tpunet_fail_nomem(err);
+    int rc = tpunet_discovery_create(&b->discovery, entry_chip, intent, err);
+    if (rc < 0) {
+        free(b);
+        return rc;
+    }
+    b->fabric = fabric;
+    b->intent = intent;
+    b->wiring = wiring;
+    b->stamp = *stamp;
+    b->mode = mode;
+    b->phase = TPUNET_DISCOVERING;
+    *out = b;
+    return 0;
+}
+
+void tpunet_bringup_start(struct tpunet_bringup *b, tpunet_verdict_fn *done, void *arg)
+{
+    assert(!b->started && done != NULL);
+    b->started = true;
+    b->done = done;
+    b->done_arg = arg;
+    advance(b);
+}
+
+enum tpunet_bringup_phase tpunet_bringup_phase(const struct tpunet_bringup *b)
+{
+    return b->phase;
+}
+
+void tpunet_bringup_cancel(struct tpunet_bringup *b)
+{
+    if (b->phase < TPUNET_COMMITTING)
+        b->canceled = true;
+}
+
+void tpunet_bringup_destroy(struct tpunet_bringup *b)
+{
+    if (b == NULL)
+        return;
+    assert(!b->calling && !b->advancing);
+    tpunet_discovery_destroy(b->discovery);
+    tpunet_tables_destroy(b->tables);
+    free(b->answers);
+    free(b->paths);
+    free(b->hops);
+    free(b->logical);
+    free(b->batch);
+    free(b->verdict.mismatches);
+    free(b);
+}
