@@ -60,8 +60,9 @@ int podmgr_start(struct podmgr *p, uv_loop_t *loop, const struct config *config,
     }
     podmgr_post(p, &start);
     shell_drain(p->shell);
-    log_notice("podmgr", "pod %s, epoch %llu, %zu slices", config->pod.id,
-               (unsigned long long)p->model->epoch, p->model->n_slices);
+    log_notice("podmgr", "pod %s, epoch %llu, %zu slices; unix:%s, http://%s:%u", config->pod.id,
+               (unsigned long long)p->model->epoch, p->model->n_slices, config->http_socket,
+               config->http_address != NULL ? config->http_address : "none", api_port(p->api));
     return 0;
 
 err_after_agents:

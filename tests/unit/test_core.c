@@ -1,0 +1,580 @@
+/* The core against a small fake world that answers its effects: what it
+ * promises of slices, operations, switches and agents, without any I/O. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/core.h"
+#include "core/placement.h"
+#include "mem.h"
+
+enum { CUBES = 4, PORTS = 8 };
+
+/* --------------------------------------------------------- the fake world -- */
+
+struct fixture {
+    struct pod pod;
+    struct model *model;
+    struct outbox out;           /* of the last step */
+    struct now now;
+    uint16_t map[TPUNET_OCSES][PORTS]; /* what the switches really connect */
+    uint64_t generation[TPUNET_OCSES];
+    bool mute[TPUNET_OCSES];     /* gets commands, does them, never answers */
+    bool dark[TPUNET_OCSES][PORTS];    /* circuits on this north port have no light */
+    bool stuck[TPUNET_OCSES];
+    bool hold_verdicts, bad_verdicts;
+    uint64_t last_generation;
+    unsigned applies, bring_ups, checks, stops, releases;
+    struct reply_seen {
+        int status;
+        char code[32], text[256];
+        struct id id;
+    } reply;
+};
+
+static void pump(struct fixture *f);
+
+static void step(struct fixture *f, struct event *ev)
+{
+    ev->now = f->now;
+    ev->arrived = f->now.mono;
+    outbox_clear(&f->out);
+    core_step(f->model, ev, &f->out);
+    event_fini(ev);
+    pump(f);
+}
+
+static struct ocs_identity identity_of(const struct fixture *f, uint16_t ocs)
+{
+    struct ocs_identity identity = {.generation = f->generation[ocs],
+                                    .epoch = f->model->epoch,
+                                    .instance = f->model->instance,
+                                    .north_ports = PORTS,
+                                    .south_ports = PORTS,
+                                    .light = true};
+    (void)snprintf(identity.boot_id, sizeof identity.boot_id, "boot");
+    return identity;
+}
+
+static struct seen_circuit look(const struct fixture *f, uint16_t ocs, uint16_t north)
+{
+    uint16_t south = f->map[ocs][north];
+    return (struct seen_circuit){
+        .north = north, .south = south, .loss_db = f->dark[ocs][north] ? 60.0F : 1.5F};
+}
+
+static void attach(struct fixture *f, uint16_t ocs)
+{
+    struct event ev = {.kind = EV_OCS_ATTACHED,
+                       .ocs = {.ocs = ocs, .identity = identity_of(f, ocs)}};
+
+    ev.ocs.seen = xcalloc(PORTS, sizeof *ev.ocs.seen);
+    for (uint16_t p = 0; p < PORTS; p++) {
+        if (f->map[ocs][p] != TPUNET_NONE) {
+            ev.ocs.seen[ev.ocs.n_seen++] = look(f, ocs, p);
+        }
+    }
+    step(f, &ev);
+}
+
+/* Does what a faithful switch does: breaks, then makes; then reads back. */
+static void apply(struct fixture *f, uint16_t ocs, struct id id)
+{
+    const struct op *op = model_op(f->model, id);
+    struct event ev = {.kind = EV_OCS_APPLIED, .applied = {.ocs = ocs, .n_results = 1}};
+    struct ocs_op_result *result = xcalloc(1, sizeof *result);
+
+    f->applies++;
+    assert_non_null(op); /* the intent is there before the command (D6) */
+    result->op = id;
+    result->done = !f->stuck[ocs];
+    (void)snprintf(result->text, sizeof result->text, "%s", f->stuck[ocs] ? "mirror stuck" : "");
+    result->seen = xcalloc(op->n_breaks + op->n_makes, sizeof *result->seen);
+    for (size_t i = 0; i < op->n_breaks; i++) {
+        const struct tpunet_xc *xc = &op->breaks[i];
+        if (xc->ocs == ocs) {
+            if (!f->stuck[ocs] && f->map[ocs][xc->north] == xc->south) {
+                f->map[ocs][xc->north] = TPUNET_NONE;
+            }
+            result->seen[result->n_seen++] = look(f, ocs, xc->north);
+        }
+    }
+    for (size_t i = 0; i < op->n_makes; i++) {
+        const struct tpunet_xc *xc = &op->makes[i];
+        if (xc->ocs == ocs) {
+            if (!f->stuck[ocs]) {
+                f->map[ocs][xc->north] = xc->south;
+            }
+            result->seen[result->n_seen++] = look(f, ocs, xc->north);
+        }
+    }
+    ev.applied.results = result;
+    ev.applied.identity = identity_of(f, ocs);
+    if (f->mute[ocs]) {
+        event_fini(&ev);
+    } else {
+        step(f, &ev);
+    }
+}
+
+static void verdict(struct fixture *f, struct id slice, uint64_t generation, bool ok, bool check)
+{
+    struct event ev = {.kind = EV_VERDICT, .verdict = xcalloc(1, sizeof(struct verdict))};
+
+    *ev.verdict = (struct verdict){
+        .slice = slice, .generation = generation, .ok = ok, .check_only = check};
+    (void)snprintf(ev.verdict->text, sizeof ev.verdict->text, "%s", ok ? "" : "two fibres swapped");
+    (void)snprintf(ev.verdict->routes.algorithm, sizeof ev.verdict->routes.algorithm, "dor");
+    step(f, &ev);
+}
+
+static void carry_out(struct fixture *f, const struct effect *effect)
+{
+    switch (effect->kind) {
+    case EFFECT_REPLY:
+        f->reply = (struct reply_seen){.status = effect->reply.status, .id = effect->id};
+        if (effect->reply.status < 0) {
+            (void)snprintf(f->reply.code, sizeof f->reply.code, "%s", effect->reply.code);
+            (void)snprintf(f->reply.text, sizeof f->reply.text, "%s", effect->reply.text);
+        }
+        return;
+    case EFFECT_OCS_ATTACH:
+        for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+            attach(f, o);
+        }
+        return;
+    case EFFECT_OCS_APPLY:
+        apply(f, effect->ocs, effect->id);
+        return;
+    case EFFECT_BRING_UP:
+        f->last_generation = effect->generation;
+        *(effect->check_only ? &f->checks : &f->bring_ups) += 1;
+        if (!f->hold_verdicts) {
+            verdict(f, effect->id, effect->generation, !f->bad_verdicts, effect->check_only);
+        }
+        return;
+    case EFFECT_RELEASE:
+        f->releases++;
+        return;
+    case EFFECT_STOP:
+        f->stops++;
+        return;
+    }
+    fail();
+}
+
+/* Carries the effects of one step out, as the shell does after the commit. */
+static void pump(struct fixture *f)
+{
+    struct effect *effects = f->out.effects;
+    size_t n = f->out.n_effects;
+    char **texts = xcalloc(n, sizeof *texts);
+
+    f->out.effects = NULL;
+    f->out.n_effects = f->out.cap_effects = 0;
+    for (size_t i = 0; i < n; i++) {
+        texts[i] = effects[i].reply.text;
+        carry_out(f, &effects[i]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        free(texts[i]);
+    }
+    free(texts);
+    free(effects);
+}
+
+static void hello(struct fixture *f, const char *name, uint64_t instance, unsigned from, unsigned to)
+{
+    struct event ev = {.kind = EV_AGENT_HELLO, .cookie = 9};
+
+    (void)snprintf(ev.agent.name, sizeof ev.agent.name, "%s", name);
+    ev.agent.instance = instance;
+    ev.agent.hosts = xcalloc(to - from, sizeof *ev.agent.hosts);
+    for (unsigned h = from; h < to; h++) {
+        ev.agent.hosts[ev.agent.n_hosts++] = (uint16_t)h;
+    }
+    step(f, &ev);
+}
+
+static void tick(struct fixture *f, unsigned ms)
+{
+    struct event ev = {.kind = EV_TICK};
+
+    f->now.mono.ns += ms * 1000000LL;
+    f->now.wall.ms += ms;
+    step(f, &ev);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof *f);
+    struct event start = {.kind = EV_START};
+
+    f->pod = (struct pod){.id = "test",
+                          .n_cubes = CUBES,
+                          .ports_per_side = PORTS,
+                          .vc_classes = 3,
+                          .loss_db_max = 3,
+                          .lease_ms = 1500};
+    assert_int_equal(tpunet_wiring_create(&f->pod.wiring, CUBES, PORTS, NULL, 0, NULL), 0);
+    f->model = model_create(&f->pod, 77);
+    f->now = (struct now){.mono = {1000000000}, .wall = {1700000000000}};
+    outbox_init(&f->out);
+    memset(f->map, 0xff, sizeof f->map);
+    step(f, &start);
+    hello(f, "tpunetd/t1", 1, 0, CUBES * TPUNET_CUBE_HOSTS);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    model_destroy(f->model);
+    tpunet_wiring_destroy(f->pod.wiring);
+    outbox_fini(&f->out);
+    free(f);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- helpers -- */
+
+static struct slice *create_on(struct fixture *f, const char *topology, const uint16_t *cubes,
+                               size_t n)
+{
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+
+    ev.create = xcalloc(1, sizeof *ev.create);
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, topology, false, NULL), 0);
+    if (cubes != NULL) {
+        ev.create->cubes = xmemdup(cubes, n * sizeof *cubes);
+        ev.create->n_cubes = n;
+    }
+    step(f, &ev);
+    return f->reply.status == 0 ? model_slice(f->model, f->reply.id) : NULL;
+}
+
+static struct slice *create(struct fixture *f, const char *topology)
+{
+    return create_on(f, topology, NULL, 0);
+}
+
+static void delete_slice(struct fixture *f, struct id id, uint64_t if_version)
+{
+    struct event ev = {.kind = EV_DELETE_SLICE, .cookie = 2};
+
+    ev.del.id = id;
+    ev.del.if_version = if_version;
+    step(f, &ev);
+}
+
+static size_t lit(const struct fixture *f)
+{
+    size_t n = 0;
+
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        for (unsigned p = 0; p < PORTS; p++) {
+            n += f->map[o][p] != TPUNET_NONE;
+        }
+    }
+    return n;
+}
+
+/* ------------------------------------------------------------------ tests -- */
+
+static void slice_lives_and_goes(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *slice = create(f, "4x4x8");
+
+    assert_non_null(slice);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_true(slice->verified);
+    assert_int_equal(lit(f), 96);
+    assert_int_equal(slice->coordinator, 0);
+    struct id id = slice->id;
+    delete_slice(f, id, 0);
+    assert_int_equal(f->reply.status, 0);
+    assert_null(model_slice(f->model, id));
+    assert_int_equal(lit(f), 0);
+    assert_int_equal(f->releases, 1);
+    for (unsigned c = 0; c < CUBES; c++) {
+        assert_true(model_cube_free(f->model, c, NULL, 0));
+    }
+}
+
+static void no_two_slices_share_a_cube(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_non_null(create(f, "4x4x8"));
+    assert_non_null(create(f, "4x4x8"));
+    assert_null(create(f, "4x4x4"));
+    assert_string_equal(f->reply.code, "insufficient-capacity");
+    assert_non_null(strstr(f->reply.text, "cube/0 owned by slice/1-1"));
+    assert_int_equal(lit(f), 192);
+}
+
+static void placement_refusals_name_the_cube(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *topology;
+        uint16_t cubes[3];
+        size_t n;
+        const char *code, *text;
+    } rows[] = {
+        {"4x4x8", {1}, 1, "invalid-request", "4x4x8 needs 2 cubes, 1 given"},
+        {"4x4x8", {1, 1}, 2, "invalid-request", "cube/1 is repeated"},
+        {"4x4x8", {1, 9}, 2, "invalid-request", "no cube/9"},
+        {"4x4x8", {1, 0}, 2, "cube-unavailable", "cube/0 is not free: owned by slice/"},
+        {"8x8x8", {0}, 0, "invalid-request", "8x8x8 needs 8 cubes, the pod has 4"},
+    };
+
+    assert_non_null(create(f, "4x4x4"));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_null(create_on(f, rows[i].topology, rows[i].n > 0 ? rows[i].cubes : NULL, rows[i].n));
+        assert_string_equal(f->reply.code, rows[i].code);
+        assert_non_null(strstr(f->reply.text, rows[i].text));
+    }
+    assert_int_equal(lit(f), 48); /* refused requests changed nothing */
+    assert_int_equal(f->model->n_slices, 1);
+}
+
+static void sub_cube_shapes_are_refused_for_now(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_null(create(f, "2x2x4"));
+    assert_string_equal(f->reply.code, "unsupported-topology");
+}
+
+static void explicit_cubes_keep_their_order(void **state)
+{
+    struct fixture *f = *state;
+    static const uint16_t cubes[] = {3, 1};
+    struct slice *slice = create_on(f, "4x4x8", cubes, 2);
+
+    assert_non_null(slice);
+    assert_int_equal(slice->intent->cubes[0], 3);
+    assert_int_equal(f->map[32][3], 1); /* z: north of 3 to south of 1, and back */
+    assert_int_equal(f->map[32][1], 3);
+    assert_int_equal(f->map[0][3], 3); /* x: one cube long, to itself */
+}
+
+static void stuck_mirror_fails_the_slice_by_name(void **state)
+{
+    struct fixture *f = *state;
+
+    f->stuck[17] = true;
+    struct slice *slice = create(f, "4x4x4");
+    assert_int_equal(slice->state, SLICE_FAILED);
+    assert_non_null(strstr(slice->reason, "ocs/17 north 0"));
+    assert_non_null(strstr(slice->reason, "mirror stuck"));
+    assert_int_equal(f->bring_ups, 0);
+    f->stuck[17] = false;
+    delete_slice(f, slice->id, 0);
+    assert_int_equal(f->model->n_slices, 0);
+    assert_int_equal(lit(f), 0);
+}
+
+static void a_done_word_without_light_is_not_done(void **state)
+{
+    struct fixture *f = *state;
+
+    f->dark[5][2] = true;
+    static const uint16_t cubes[] = {2};
+    struct slice *slice = create_on(f, "4x4x4", cubes, 1);
+    assert_int_equal(slice->state, SLICE_FAILED);
+    assert_non_null(strstr(slice->reason, "port/5-n-2"));
+}
+
+static void lost_answer_is_asked_again_on_attach(void **state)
+{
+    struct fixture *f = *state;
+
+    f->mute[3] = true; /* it does the work and the answer is lost */
+    struct slice *slice = create(f, "4x4x4");
+    assert_int_equal(slice->state, SLICE_ACTIVATING);
+    f->mute[3] = false;
+    unsigned before = f->applies;
+    attach(f, 3);
+    assert_int_equal(f->applies, before + 1);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+}
+
+static void delete_waits_for_the_open_operation(void **state)
+{
+    struct fixture *f = *state;
+
+    f->mute[3] = true;
+    struct slice *slice = create(f, "4x4x4");
+    struct id id = slice->id;
+    delete_slice(f, id, 0);
+    assert_int_equal(slice->state, SLICE_DEACTIVATING);
+    assert_false(model_cube_free(f->model, 0, NULL, 0)); /* A8 */
+    f->mute[3] = false;
+    attach(f, 3);
+    assert_null(model_slice(f->model, id));
+    assert_int_equal(lit(f), 0);
+    assert_int_equal(f->bring_ups, 0);
+}
+
+static void unreachable_switch_stops_new_slices_only(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *slice = create(f, "4x4x4");
+    struct event lost = {.kind = EV_OCS_LOST, .ocs = {.ocs = 12}};
+
+    (void)snprintf(lost.ocs.why, sizeof lost.ocs.why, "gone");
+    step(f, &lost);
+    assert_int_equal(f->model->ocs[12].state, OCS_STATE_UNREACHABLE);
+    assert_int_equal(slice->state, SLICE_ACTIVE); /* D7 */
+    assert_null(create(f, "4x4x4"));
+    assert_string_equal(f->reply.code, "switch-unreachable");
+    assert_non_null(strstr(f->reply.text, "ocs/12 UNREACHABLE since"));
+    attach(f, 12);
+    assert_non_null(create(f, "4x4x4"));
+}
+
+static void bad_verdict_fails_with_what_was_found(void **state)
+{
+    struct fixture *f = *state;
+
+    f->bad_verdicts = true;
+    struct slice *slice = create(f, "4x4x4");
+    assert_int_equal(slice->state, SLICE_FAILED);
+    assert_string_equal(slice->reason, "two fibres swapped");
+}
+
+static void verdict_of_an_older_generation_is_ignored(void **state)
+{
+    struct fixture *f = *state;
+
+    f->hold_verdicts = true;
+    struct slice *slice = create(f, "4x4x4");
+    uint64_t generation = slice->generation;
+    verdict(f, slice->id, generation - 1, true, false);
+    assert_int_equal(slice->state, SLICE_ACTIVATING);
+    verdict(f, slice->id, generation, true, false);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+}
+
+static void next_coordinator_takes_over_with_a_new_generation(void **state)
+{
+    struct fixture *f = *state;
+
+    hello(f, "tpunetd/t2", 2, 0, 1); /* stands for host/0-0 from now on */
+    f->hold_verdicts = true;
+    struct slice *slice = create(f, "4x4x4");
+    uint64_t generation = slice->generation;
+    assert_int_equal(slice->coordinator, 0);
+    for (int i = 0; i < 8; i++) { /* t1 speaks, t2 is silent */
+        struct event seen = {.kind = EV_AGENT_SEEN, .agent = {.id = 1}};
+        step(f, &seen);
+        tick(f, 250);
+    }
+    assert_int_equal(slice->coordinator, 1);
+    assert_true(slice->generation > generation);
+    assert_int_equal(f->model->hosts[0].health, HEALTH_UNKNOWN);
+    verdict(f, slice->id, slice->generation, true, false);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+}
+
+static void our_own_stall_is_not_their_silence(void **state)
+{
+    struct fixture *f = *state;
+
+    tick(f, 250);
+    tick(f, 60000);
+    assert_int_equal(f->model->n_agents, 1);
+    assert_int_equal(f->model->hosts[5].health, HEALTH_HEALTHY);
+}
+
+static void stale_version_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *slice = create(f, "4x4x4");
+
+    delete_slice(f, slice->id, slice->version + 1);
+    assert_int_equal(f->reply.status, E_STALE);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    delete_slice(f, slice->id, slice->version);
+    assert_int_equal(f->reply.status, 0);
+}
+
+static void superseded(struct fixture *f, uint16_t ocs, uint64_t epoch)
+{
+    struct event ev = {.kind = EV_OCS_SUPERSEDED,
+                       .ocs = {.ocs = ocs, .identity = {.epoch = epoch, .instance = 5}}};
+    step(f, &ev);
+}
+
+static void newer_manager_stops_us(void **state)
+{
+    struct fixture *f = *state;
+
+    superseded(f, 4, f->model->epoch + 1);
+    assert_int_equal(f->stops, 1);
+}
+
+static void old_database_takes_an_epoch_above_all(void **state)
+{
+    struct fixture *f = *state;
+
+    f->model->ocs[4].epoch = 0; /* never held by this process */
+    superseded(f, 4, 41);
+    assert_int_equal(f->stops, 0);
+    assert_int_equal(f->model->epoch, 42);
+    assert_non_null(create(f, "4x4x4"));
+    assert_int_equal(f->reply.id.epoch, 42);
+}
+
+static void journal_has_no_gap(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t before = f->model->next_event;
+    struct event ev = {.kind = EV_OCS_LOST, .ocs = {.ocs = 1}};
+
+    ev.now = f->now;
+    outbox_clear(&f->out);
+    core_step(f->model, &ev, &f->out);
+    assert_int_equal(f->out.n_journal, 1);
+    assert_int_equal(f->out.journal[0].seq, before);
+    core_step(f->model, &ev, &f->out); /* lost already: nothing new to say */
+    assert_int_equal(f->out.n_journal, 1);
+    assert_int_equal(f->model->next_event, before + 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(slice_lives_and_goes),
+        TEST(no_two_slices_share_a_cube),
+        TEST(placement_refusals_name_the_cube),
+        TEST(sub_cube_shapes_are_refused_for_now),
+        TEST(explicit_cubes_keep_their_order),
+        TEST(stuck_mirror_fails_the_slice_by_name),
+        TEST(a_done_word_without_light_is_not_done),
+        TEST(lost_answer_is_asked_again_on_attach),
+        TEST(delete_waits_for_the_open_operation),
+        TEST(unreachable_switch_stops_new_slices_only),
+        TEST(bad_verdict_fails_with_what_was_found),
+        TEST(verdict_of_an_older_generation_is_ignored),
+        TEST(next_coordinator_takes_over_with_a_new_generation),
+        TEST(our_own_stall_is_not_their_silence),
+        TEST(stale_version_is_refused),
+        TEST(newer_manager_stops_us),
+        TEST(old_database_takes_an_epoch_above_all),
+        TEST(journal_has_no_gap),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
