@@ -1,0 +1,90 @@
+/* The map of tpunetd: a thin shell over libtpunet, one thread, one loop.
+ *
+ *   podmgr <─ hello, poll, verdicts, link reports ─ agent.c
+ *                       │ commands
+ *                       v
+ *   jobs.c: one job a slice that this daemon coordinates (bring-up, then watch)
+ *                       │ struct tpunet_fabric
+ *                       v
+ *   fabric_nng.c ─ proto/fabric.proto ─> the chips of its hosts
+ *   watch.c: link changes of its hosts, to the jobs they concern
+ */
+#ifndef TPUNETD_H
+#define TPUNETD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "agent.pb-c.h"
+#include "clock.h"
+#include "err.h"
+#include "rpc.h"
+#include "tpunet.h"
+
+enum { TPUNETD_HOSTS_MAX = TPUNET_CUBES_MAX * TPUNET_CUBE_HOSTS };
+
+struct tpunetd_config {
+    char pod[32];
+    char name[48];
+    char *fabric_url, *podmgr_url;
+    uint16_t *hosts;             /* cube * 16 + host, rising */
+    size_t n_hosts;
+};
+/* "all", or a list such as "0-0..3-15,7-2"; `cubes` bounds it. */
+int tpunetd_parse_hosts(struct tpunetd_config *config, const char *text, unsigned cubes,
+                        struct error *err);
+void tpunetd_config_fini(struct tpunetd_config *config);
+
+struct fabric_nng;
+struct agent;
+struct jobs;
+struct watch;
+
+struct tpunetd {
+    uv_loop_t *loop;
+    const struct tpunetd_config *config;
+    uint64_t instance;
+    uint64_t epoch;              /* highest that podmgr has shown us */
+    struct fabric_nng *fabric;
+    struct agent *agent;
+    struct jobs *jobs;
+    struct watch *watch;
+};
+int tpunetd_start(struct tpunetd *t, uv_loop_t *loop, const struct tpunetd_config *config,
+                  struct error *err);
+void tpunetd_stop(struct tpunetd *t);    /* the loop runs out after it */
+void tpunetd_fini(struct tpunetd *t);
+
+/* fabric_nng.c: the fabric seam over the wire.  Entry chips must be of the
+ * hosts that it stands for. */
+int fabric_nng_create(struct fabric_nng **out, struct tpunetd *t, struct error *err);
+void fabric_nng_stop(struct fabric_nng *f);
+void fabric_nng_fini(struct fabric_nng *f);
+const struct tpunet_fabric *fabric_nng_seam(const struct fabric_nng *f);
+struct rpc_client *fabric_nng_client(const struct fabric_nng *f);
+
+/* agent.c: the conversation with podmgr. */
+int agent_create(struct agent **out, struct tpunetd *t, struct error *err);
+void agent_stop(struct agent *a);
+void agent_fini(struct agent *a);
+/* Reports are sent until acknowledged; the message is copied. */
+void agent_report_verdict(struct agent *a, const Wire__AgentVerdict *verdict);
+void agent_report_links(struct agent *a, const Wire__AgentLinks *links);
+
+/* jobs.c */
+struct jobs *jobs_create(struct tpunetd *t);
+void jobs_destroy(struct jobs *jobs);
+void jobs_bring_up(struct jobs *jobs, const Wire__AgentBringUp *command);
+void jobs_release(struct jobs *jobs, const Wire__AgentRelease *command);
+/* The slice whose links these chips' links are, or NULL. */
+const char *jobs_slice_of(const struct jobs *jobs, uint32_t chip);
+
+/* watch.c */
+struct watch *watch_create(struct tpunetd *t);
+void watch_stop(struct watch *w);
+void watch_fini(struct watch *w);
+/* The fabric's connection came up. */
+void watch_resume(struct watch *w);
+
+#endif
