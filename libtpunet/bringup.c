@@ -138,6 +138,7 @@ static int list_chips(struct tpunet_bringup *b)
     size_t n_hops = 0;
     for (size_t i = 0; i < graph->n; i++)
         n_hops += graph->chips[i].depth;
+    assert(graph->n > 0);
     b->n_chips = graph->n;
     b->paths = malloc(graph->n * sizeof *b->paths);
     b->logical = malloc(graph->n * sizeof *b->logical);
@@ -174,7 +175,7 @@ static int step_route(struct tpunet_bringup *b)
         rc = tpunet_route_dor(&b->tables, &b->intent->shape, NULL, &v->error);
     if (rc == 0)
         rc = tpunet_topology_create(&topology, b->intent, &v->error);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     v->algorithm = b->tables->algorithm;
     v->n_vcs = b->tables->n_vcs;

@@ -29,8 +29,3 @@ int tpunet_fail(struct tpunet_error *err, int code, const char *fmt, ...)
     }
     return code;
 }
-
-int tpunet_fail_nomem(struct tpunet_error *err)
-{
-    return tpunet_fail(err, TPUNET_ENOMEM, "%s", tpunet_strerror(TPUNET_ENOMEM));
-}

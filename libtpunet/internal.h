@@ -7,7 +7,12 @@
 /* Fill *err (NULL is fine) and return the code: `return tpunet_fail(...)`. */
 int tpunet_fail(struct tpunet_error *err, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-int tpunet_fail_nomem(struct tpunet_error *err);
+/* Here, so that the analyser sees that it never returns success. */
+static inline int tpunet_fail_nomem(struct tpunet_error *err)
+{
+    tpunet_fail(err, TPUNET_ENOMEM, "%s", tpunet_strerror(TPUNET_ENOMEM));
+    return TPUNET_ENOMEM;
+}
 
 /* Checks a shape that did not come from tpunet_shape_parse().  `name` is how
  * the caller knows it, for the error's text. */

@@ -461,9 +461,10 @@ int tpunet_verify(const struct tpunet_tables *tables, const struct tpunet_topolo
     struct verifier v;
     *proof = (struct tpunet_proof){0};
     int rc = check_form(tables, topology, err);
-    if (rc == 0)
-        rc = verifier_init(&v, tables, topology, proof, err);
-    if (rc < 0)
+    if (rc != 0)
+        return rc;
+    rc = verifier_init(&v, tables, topology, proof, err);
+    if (rc != 0)
         return rc;
     proof->pairs = (uint64_t)v.n * (v.n - 1);
     for (uint32_t first = 0; first < v.n; first += LANES) {

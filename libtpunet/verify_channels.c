@@ -27,13 +27,13 @@ void channel_graph_fini(struct channel_graph *g)
     free(g->order);
 }
 
-enum colour { WHITE, GREY, BLACK };
+static const uint32_t not_entered = 0, finished = UINT32_MAX;
 
 /* Depth-first search without recursion: the path from the root, and for each
  * channel on it the successors not yet followed. */
 struct search {
     struct channel_graph *g;
-    uint8_t *colour;
+    uint32_t *mark; /* [n_channels] not_entered, finished, or depth on the path */
     uint32_t *path;
     uint32_t *left;
     uint32_t depth;
@@ -41,10 +41,9 @@ struct search {
 
 static void enter(struct search *s, uint32_t channel)
 {
-    s->colour[channel] = GREY;
     s->path[s->depth] = channel;
     s->left[s->depth] = s->g->next[channel];
-    s->depth++;
+    s->mark[channel] = ++s->depth;
 }
 
 /* Searches all that `root` leads to.  A channel is finished after all that it
@@ -57,7 +56,7 @@ static bool visit(struct search *s, uint32_t root, uint32_t *end_of_order, uint3
         uint32_t channel = s->path[s->depth - 1];
         uint32_t *left = &s->left[s->depth - 1];
         if (*left == 0) {
-            s->colour[channel] = BLACK;
+            s->mark[channel] = finished;
             s->g->order[--*end_of_order] = channel;
             s->depth--;
             continue;
@@ -65,13 +64,12 @@ static bool visit(struct search *s, uint32_t root, uint32_t *end_of_order, uint3
         uint32_t to =
             channel_first(s->g, channel_far_end(s->g, channel)) + (uint32_t)__builtin_ctz(*left);
         *left &= *left - 1;
-        if (s->colour[to] == GREY) {
-            for (*start = 0; s->path[*start] != to; ++*start)
-                ;
+        if (s->mark[to] == not_entered) {
+            enter(s, to);
+        } else if (s->mark[to] != finished) {
+            *start = s->mark[to] - 1;
             return false;
         }
-        if (s->colour[to] == WHITE)
-            enter(s, to);
     }
     return true;
 }
@@ -92,12 +90,12 @@ int channel_graph_sort(struct channel_graph *g, struct tpunet_proof *proof,
 {
     struct search s = {
         .g = g,
-        .colour = calloc(g->n_channels, sizeof *s.colour),
+        .mark = calloc(g->n_channels, sizeof *s.mark),
         .path = malloc(g->n_channels * sizeof *s.path),
         .left = malloc(g->n_channels * sizeof *s.left),
     };
     int rc = 0;
-    if (s.colour == NULL || s.path == NULL || s.left == NULL) {
+    if (s.mark == NULL || s.path == NULL || s.left == NULL) {
         rc = tpunet_fail_nomem(err);
         goto done;
     }
@@ -108,7 +106,7 @@ int channel_graph_sort(struct channel_graph *g, struct tpunet_proof *proof,
         proof->dependencies += (unsigned)__builtin_popcount(g->next[i]);
     }
     for (uint32_t i = 0; proof->acyclic && i < g->n_channels; i++) {
-        if (g->used[i] && s.colour[i] == WHITE && !visit(&s, i, &first, &start)) {
+        if (g->used[i] && s.mark[i] == not_entered && !visit(&s, i, &first, &start)) {
             proof->acyclic = false;
             name_cycle(&s, start, proof);
         }
@@ -119,7 +117,7 @@ int channel_graph_sort(struct channel_graph *g, struct tpunet_proof *proof,
         memmove(g->order, g->order + first, g->n_order * sizeof *g->order);
     }
 done:
-    free(s.colour);
+    free(s.mark);
     free(s.path);
     free(s.left);
     return rc;

@@ -1,4 +1,5 @@
 /* Bring-up over a fabric in memory, judged by what the chips then forward by. */
+#include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -113,7 +114,7 @@ static int front_commit(void *ctx, const struct tpunet_stamp *stamp,
 static void deliver(struct bench *b)
 {
     tpunet_done_fn *done = b->held;
-    assert_non_null(done);
+    assert(done != NULL);
     b->held = NULL;
     done(b->held_arg, b->held_status);
 }

@@ -103,7 +103,7 @@ static void distances(const struct tpunet_topology *t, uint32_t from, int *dista
 static unsigned rank_of(const uint8_t *order, unsigned axis)
 {
     unsigned rank = 0;
-    while (order[rank] != axis)
+    while (rank < TPUNET_AXES && order[rank] != axis)
         rank++;
     return rank;
 }

@@ -392,7 +392,7 @@ static void a_walk_reports_what_is_lost(void **state)
     assert_int_equal(tpunet_walk(s.tables, s.topology, 0, 2, hops, 1), TPUNET_EUNREACHABLE);
     *entry_of(&s, 0, 1, 2) = TPUNET_NO_ROUTE;
     assert_int_equal(tpunet_walk(s.tables, s.topology, 0, 2, hops, 8), TPUNET_EUNREACHABLE);
-    *entry_of(&s, 0, 1, 2) = TPUNET_XM | 1 << 4; /* to and fro */
+    *entry_of(&s, 0, 1, 2) = TPUNET_XM | 1 << 4; /* back and forth */
     assert_int_equal(tpunet_walk(s.tables, s.topology, 0, 2, hops, 8), TPUNET_EUNREACHABLE);
     slice_fini(&s);
 }
