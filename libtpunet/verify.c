@@ -41,7 +41,9 @@ typedef int16_t vector __attribute__((vector_size(2 * VECTOR_LANES)));
 typedef uint32_t wide_vector __attribute__((vector_size(2 * VECTOR_LANES)));
 
 /* For each destination of the block: packets that come by, and the most hops
- * that one of them has behind it.  Neither exceeds the number of chips. */
+ * that one of them has behind it.  A packet comes to a state once at most, so
+ * packets are no more than chips; and no route but one made up to wind through
+ * every chip in every plane has as many hops. */
 struct traffic {
     vector packets[VECTORS];
     vector hops[VECTORS];
@@ -61,6 +63,13 @@ struct block {
     uint64_t lanes; /* all ones, but for slices below 64 chips */
 };
 
+/* States with fresh lanes, first come first served: lanes then travel together
+ * as far as they can.  A state waits in it once at most. */
+struct queue {
+    uint32_t *states; /* [capacity] */
+    uint32_t capacity, head, waiting;
+};
+
 struct verifier {
     const struct tpunet_tables *tables;
     const struct tpunet_topology *topology;
@@ -71,11 +80,11 @@ struct verifier {
     uint8_t channel_of[256]; /* entry -> channel of its chip, or NOT_A_HOP */
 
     /* Of the block at hand. */
-    uint64_t *forward;       /* [planes][n][width] lanes that take the channel */
-    uint64_t *silent;        /* [planes][n] lanes that say "no route" */
-    uint64_t *reached;       /* [planes][n] lanes in which a packet comes here */
-    uint64_t *fresh;         /* [planes][n] of those, not yet followed */
-    uint32_t *queue;         /* states with fresh lanes */
+    uint64_t *forward; /* [planes][n][width] lanes that take the channel */
+    uint64_t *silent;  /* [planes][n] lanes that say "no route" */
+    uint64_t *reached; /* [planes][n] lanes in which a packet comes here */
+    uint64_t *fresh;   /* [planes][n] of those, not yet followed */
+    struct queue queue;
     struct traffic *traffic; /* [planes][n] */
 
     struct turn *turns; /* [graph.n_order] */
@@ -146,31 +155,41 @@ static void split_row(struct verifier *v, const struct block *b, unsigned plane,
 
 /* --------------------------------------------------------------- reach -- */
 
-static void reach(struct verifier *v, uint32_t state, uint64_t lanes, uint32_t *tail)
+static void reach(struct verifier *v, uint32_t state, uint64_t lanes)
 {
+    struct queue *q = &v->queue;
     if (lanes == 0)
         return;
-    if (v->fresh[state] == 0)
-        v->queue[(*tail)++] = state;
+    if (v->fresh[state] == 0) {
+        uint32_t tail = q->head + q->waiting++;
+        q->states[tail < q->capacity ? tail : tail - q->capacity] = state;
+    }
     v->reached[state] |= lanes;
     v->fresh[state] |= lanes;
+}
+
+static uint32_t next_waiting(struct queue *q)
+{
+    uint32_t state = q->states[q->head];
+    q->head = q->head + 1 < q->capacity ? q->head + 1 : 0;
+    q->waiting--;
+    return state;
 }
 
 /* Which states packets come to, from injection at every chip on.  With one
  * plane, injection is all there is. */
 static void find_reached(struct verifier *v, const struct block *b)
 {
-    uint32_t tail = 0, inject = v->tables->plane[TPUNET_INJECT] * v->n;
+    uint32_t inject = v->tables->plane[TPUNET_INJECT] * v->n;
     memset(v->reached, 0, (size_t)v->planes * v->n * sizeof *v->reached);
-    for (uint32_t chip = 0; chip < v->n; chip++)
-        v->reached[inject + chip] = b->lanes;
-    if (v->planes == 1)
-        return;
-    for (uint32_t chip = 0; chip < v->n; chip++)
-        reach(v, inject + chip, b->lanes, &tail);
-    /* A stack: what is popped may come back with other lanes. */
-    while (tail > 0) {
-        uint32_t state = v->queue[--tail], chip = state % v->n;
+    for (uint32_t chip = 0; chip < v->n; chip++) {
+        if (v->planes == 1)
+            v->reached[chip] = b->lanes;
+        else
+            reach(v, inject + chip, b->lanes);
+    }
+    while (v->queue.waiting > 0) {
+        uint32_t state = next_waiting(&v->queue), chip = state % v->n;
         uint64_t lanes = v->fresh[state];
         v->fresh[state] = 0;
         for (unsigned i = 0; i < v->width; i++) {
@@ -179,7 +198,7 @@ static void find_reached(struct verifier *v, const struct block *b)
                 continue;
             uint32_t to = v->tables->plane[TPUNET_VC0 + i % v->graph.n_vcs] * v->n +
                           v->topology->peer[chip * TPUNET_PORTS + i / v->graph.n_vcs];
-            reach(v, to, go & ~v->reached[to], &tail);
+            reach(v, to, go & ~v->reached[to]);
         }
     }
 }
@@ -379,7 +398,7 @@ static void verifier_fini(struct verifier *v)
     free(v->silent);
     free(v->reached);
     free(v->fresh);
-    free(v->queue);
+    free(v->queue.states);
     free(v->traffic);
     free(v->turns);
     free(v->load);
@@ -406,11 +425,12 @@ static int verifier_init(struct verifier *v, const struct tpunet_tables *tables,
     v->silent = malloc(states * sizeof *v->silent);
     v->reached = malloc(states * sizeof *v->reached);
     v->fresh = calloc(states, sizeof *v->fresh);
-    v->queue = malloc(states * sizeof *v->queue);
+    v->queue.states = malloc(states * sizeof *v->queue.states);
+    v->queue.capacity = (uint32_t)states;
     v->traffic = malloc(states * sizeof *v->traffic);
     v->load = calloc(n * TPUNET_PORTS, sizeof *v->load);
     if (v->forward == NULL || v->silent == NULL || v->reached == NULL || v->fresh == NULL ||
-        v->queue == NULL || v->traffic == NULL || v->load == NULL) {
+        v->queue.states == NULL || v->traffic == NULL || v->load == NULL) {
         verifier_fini(v);
         return tpunet_fail_nomem(err);
     }
