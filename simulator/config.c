@@ -37,7 +37,12 @@ static void read_all(struct sim_config *out, struct yconf *doc)
     const struct yconf_node *root = yconf_root(doc);
     const struct yconf_node *mirror = yconf_map(doc, root, "mirror_time_ms");
 
-    (void)snprintf(out->pod, sizeof out->pod, "%s", yconf_str(doc, root, "pod", "sim"));
+    const char *pod = yconf_str(doc, root, "pod", "sim");
+
+    if (strlen(pod) == 0 || strlen(pod) >= sizeof out->pod) {
+        yconf_fail(doc, root, "pod", "is 1 to %zu characters", sizeof out->pod - 1);
+    }
+    (void)snprintf(out->pod, sizeof out->pod, "%s", pod);
     out->cubes = (unsigned)yconf_int(doc, root, "cubes", 64, 1, SIM_CUBES_MAX);
     unsigned spare = out->cubes > 64 ? 8 : 4;
     out->ports_per_side =
@@ -52,7 +57,8 @@ static void read_all(struct sim_config *out, struct yconf *doc)
     yconf_finish(doc, mirror);
     out->ocs_url = xstrdup(yconf_str(doc, root, "ocs_url", "ipc:///run/podsim/ocs-%u.sock"));
     out->fabric_url = xstrdup(yconf_str(doc, root, "fabric_url", "ipc:///run/podsim/fabric.sock"));
-    out->control_url = xstrdup(yconf_str(doc, root, "control_url", "ipc:///run/podsim/control.sock"));
+    out->control_url =
+        xstrdup(yconf_str(doc, root, "control_url", "ipc:///run/podsim/control.sock"));
     if (!has_one_number(out->ocs_url)) {
         yconf_fail(doc, root, "ocs_url", "needs one %%u for the number of the switch");
     }

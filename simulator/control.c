@@ -1,6 +1,4 @@
 /* simctl's commands: a table of names, each from arguments to JSON. */
-#include <errno.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +10,7 @@
 #include "rpc.h"
 #include "serve.h"
 #include "sim.pb-c.h"
+#include "sim_wiring.h"
 
 struct control_endpoint {
     struct podsim *p;
@@ -23,40 +22,45 @@ struct args {
     char **v;
 };
 /* NULL after filling *err. */
-typedef json_t *command_fn(struct world *w, const struct args *args, struct error *err);
+typedef json_t *command_fn(struct world *w, struct args *args, struct error *err);
 
-static const char *option(const struct args *args, const char *name)
+/* Takes `name VALUE` from what follows the operands; NULL if it is not there. */
+static const char *take_option(struct args *args, size_t operands, const char *name)
 {
-    for (size_t i = 0; i + 1 < args->n; i++) {
+    for (size_t i = operands; i + 1 < args->n; i += 2) {
         if (strcmp(args->v[i], name) == 0) {
-            return args->v[i + 1];
+            const char *value = args->v[i + 1];
+            args->n -= 2;
+            memmove(&args->v[i], &args->v[i + 2], (args->n - i) * sizeof *args->v);
+            return value;
         }
     }
     return NULL;
 }
 
-static bool flag(const struct args *args, const char *name)
+static bool take_flag(struct args *args, const char *name)
 {
     for (size_t i = 0; i < args->n; i++) {
         if (strcmp(args->v[i], name) == 0) {
+            args->n--;
+            memmove(&args->v[i], &args->v[i + 1], (args->n - i) * sizeof *args->v);
             return true;
         }
     }
     return false;
 }
 
-/* Value of `--set key=value`, given any number of times. */
-static const char *setting(const struct args *args, const char *key)
+/* What is left after the options must be the operands. */
+static bool check_operands(const struct args *args, size_t operands, const char *usage,
+                           struct error *err)
 {
-    size_t len = strlen(key);
-
-    for (size_t i = 0; i + 1 < args->n; i++) {
-        if (strcmp(args->v[i], "--set") == 0 && strncmp(args->v[i + 1], key, len) == 0 &&
-            args->v[i + 1][len] == '=') {
-            return args->v[i + 1] + len + 1;
-        }
+    if (args->n > operands) {
+        (void)err_set(err, E_INVALID, "'%s' is not understood; write: %s", args->v[operands],
+                      usage);
+    } else if (args->n < operands) {
+        (void)err_set(err, E_INVALID, "write: %s", usage);
     }
-    return NULL;
+    return args->n == operands;
 }
 
 static double seconds(int64_t ns)
@@ -72,22 +76,16 @@ static json_t *faults_json(const struct world *w)
 
     for (const struct fault *f = w->faults; f != NULL; f = f->next) {
         char target[80], with[80];
-        json_t *item = json_pack("{s:i,s:s,s:s,s:f,s:o}", "id", f->id, "kind", fault_kind_name(f),
-                                 "target", part_format(&f->target, target), "since_s",
-                                 seconds(f->since_ns), "until_s",
-                                 f->until_ns > 0 ? json_real(seconds(f->until_ns)) : json_null());
+        json_t *item =
+            json_pack("{s:i,s:s,s:s,s:f,s:o}", "id", f->id, "kind", fault_kind_name(f), "target",
+                      part_format(&f->target, target), "since_s", seconds(f->since_ns), "until_s",
+                      f->until_ns > 0 ? json_real(seconds(f->until_ns)) : json_null());
         if (f->with.kind == PART_FIBRE && strcmp(fault_kind_name(f), "swapped-fibres") == 0) {
             (void)json_object_set_new(item, "with", json_string(part_format(&f->with, with)));
         }
         (void)json_array_append_new(list, item);
     }
     return list;
-}
-
-static bool is_electrical(uint32_t chip, unsigned port)
-{
-    static const uint32_t stride[3] = {1, 4, 16};
-    return chip / stride[port / 2] % 4 != (port % 2 != 0 ? 0U : 3U);
 }
 
 static unsigned circuits_of(const struct sim_ocs *o)
@@ -99,12 +97,13 @@ static unsigned circuits_of(const struct sim_ocs *o)
     return n;
 }
 
-static json_t *status(struct world *w, const struct args *args, struct error *err)
+static json_t *status(struct world *w, struct args *args, struct error *err)
 {
     unsigned circuits = 0, agents = 0, up = 0;
 
-    (void)args;
-    (void)err;
+    if (!check_operands(args, 0, "status", err)) {
+        return NULL;
+    }
     for (unsigned o = 0; o < SIM_OCSES; o++) {
         circuits += circuits_of(&w->ocs[o]);
         agents += w->ocs[o].agent_down == 0;
@@ -113,22 +112,24 @@ static json_t *status(struct world *w, const struct args *args, struct error *er
         up += w->seen[i] != UINT32_MAX;
     }
     return json_pack("{s:s,s:i,s:i,s:i,s:i,s:i,s:f,s:o}", "pod", w->config->pod, "cubes",
-                     w->config->cubes, "chips", w->n_chips, "circuits", circuits, "agents_up", agents,
-                     "links_up", up / 2, "time_s", seconds(evq_now_ns(w->evq)), "faults",
+                     w->config->cubes, "chips", w->n_chips, "circuits", circuits, "agents_up",
+                     agents, "links_up", up / 2, "time_s", seconds(evq_now_ns(w->evq)), "faults",
                      faults_json(w));
 }
 
-static json_t *kinds(struct world *w, const struct args *args, struct error *err)
+static json_t *kinds(struct world *w, struct args *args, struct error *err)
 {
-    json_t *list = json_array();
     const struct fault_kind_info *info;
 
     (void)w;
-    (void)args;
-    (void)err;
+    if (!check_operands(args, 0, "kinds", err)) {
+        return NULL;
+    }
+    json_t *list = json_array();
     for (size_t i = 0; (info = fault_kind_at(i)) != NULL; i++) {
-        (void)json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "kind", info->name, "target",
-                                                    info->target, "help", info->help));
+        (void)json_array_append_new(list,
+                                    json_pack("{s:s,s:s,s:s?,s:s}", "kind", info->name, "target",
+                                              info->target, "set", info->key, "help", info->help));
     }
     return json_pack("{s:o}", "kinds", list);
 }
@@ -147,22 +148,24 @@ static json_t *ocs_json(const struct world *w)
                 (void)json_array_append_new(map, json_pack("[i,i]", p, ocs->map[p]));
             }
         }
-        (void)json_array_append_new(
-            list, json_pack("{s:i,s:o,s:s,s:I,s:I}", "id", o, "map", map, "boot_id", ocs->boot_id,
-                            "epoch", (json_int_t)ocs->epoch, "generation",
-                            (json_int_t)ocs->generation));
+        (void)json_array_append_new(list, json_pack("{s:i,s:o,s:s,s:I,s:I}", "id", o, "map", map,
+                                                    "boot_id", ocs->boot_id, "epoch",
+                                                    (json_int_t)ocs->epoch, "generation",
+                                                    (json_int_t)ocs->generation));
     }
     return list;
 }
 
-static json_t *port_json(uint32_t chip, unsigned port)
+static json_t *link_json(uint32_t chip, unsigned port)
 {
     char name[32];
     sim_chip_name(chip, name);
-    return json_sprintf("%s%c%c", name, port % 2 != 0 ? '-' : '+', "xyz"[port / 2]);
+    return json_sprintf("link%s%c%c", strchr(name, '/'), port % 2 != 0 ? '-' : '+',
+                        "xyz"[port / 2]);
 }
 
-/* "neighbours": every port that sees somebody, and whom. */
+/* "neighbours": every port that sees somebody, and whom; "down_links": the ports
+ * that copper or a circuit connects, yet they see nobody. */
 static void add_links(json_t *json, const struct world *w)
 {
     json_t *neighbours = json_array(), *down = json_array();
@@ -171,10 +174,10 @@ static void add_links(json_t *json, const struct world *w)
         uint32_t chip = i / SIM_CHIP_PORTS, peer;
         unsigned port = i % SIM_CHIP_PORTS, peer_port;
         if (world_peer(w, chip, port, &peer, &peer_port)) {
-            (void)json_array_append_new(neighbours, json_pack("[o,o]", port_json(chip, port),
-                                                              port_json(peer, peer_port)));
-        } else if (is_electrical(chip, port) || w->chips[chip].cut[port] != 0) {
-            (void)json_array_append_new(down, port_json(chip, port));
+            (void)json_array_append_new(
+                neighbours, json_pack("[o,o]", link_json(chip, port), link_json(peer, peer_port)));
+        } else if (world_wired(w, chip, port, &peer, &peer_port)) {
+            (void)json_array_append_new(down, link_json(chip, port));
         }
     }
     (void)json_object_set_new(json, "neighbours", neighbours);
@@ -235,14 +238,18 @@ static json_t *tables_json(const struct world *w)
     return tables;
 }
 
-static json_t *dump(struct world *w, const struct args *args, struct error *err)
+static json_t *dump(struct world *w, struct args *args, struct error *err)
 {
+    bool tables = take_flag(args, "--tables");
+
+    (void)take_flag(args, "--json"); /* which it is anyway */
+    if (!check_operands(args, 0, "dump [--json] [--tables]", err)) {
+        return NULL;
+    }
     json_t *json = json_pack("{s:f,s:o,s:o}", "time", seconds(evq_now_ns(w->evq)), "ocs",
                              ocs_json(w), "faults", faults_json(w));
-
-    (void)err;
     add_links(json, w);
-    if (flag(args, "--tables")) {
+    if (tables) {
         (void)json_object_set_new(json, "tables", tables_json(w));
     }
     return json;
@@ -267,29 +274,40 @@ static int parse_duration(const char *text, int64_t *ns, struct error *err)
     return 0;
 }
 
-static json_t *inject(struct world *w, const struct args *args, struct error *err)
+static json_t *inject(struct world *w, struct args *args, struct error *err)
 {
-    struct fault_request request = {.with = setting(args, "with"), .db = setting(args, "db")};
-    const char *duration = option(args, "--for");
+    const char *duration = take_option(args, 2, "--for"), *set = take_option(args, 2, "--set");
+    struct fault_request request = {0};
+    char *key = NULL, *equals;
 
-    if (args->n < 2) {
-        (void)err_set(err, E_INVALID, "inject needs KIND and TARGET; see simctl kinds");
+    if (!check_operands(args, 2, "inject KIND TARGET [--for 10s] [--set KEY=VALUE]", err)) {
         return NULL;
     }
+    if (duration != NULL && parse_duration(duration, &request.for_ns, err) < 0) {
+        return NULL;
+    }
+    if (set != NULL) {
+        key = xstrdup(set);
+        equals = strchr(key, '=');
+        request.value = equals != NULL ? equals + 1 : "";
+        key[strcspn(key, "=")] = '\0';
+    }
+    request.key = key;
     request.kind = args->v[0];
     request.target = args->v[1];
-    if ((duration != NULL && parse_duration(duration, &request.for_ns, err) < 0) ||
-        fault_inject(w, &request, err) < 0) {
-        return NULL;
-    }
-    return json_pack("{s:s,s:s,s:i}", "injected", request.kind, "target", request.target, "id",
-                     w->next_fault - 1);
+    int status_code = fault_inject(w, &request, err);
+    free(key);
+    return status_code < 0 ? NULL
+                           : json_pack("{s:s,s:s,s:i}", "injected", args->v[0], "target",
+                                       args->v[1], "id", w->next_fault - 1);
 }
 
-static json_t *heal(struct world *w, const struct args *args, struct error *err)
+static json_t *heal(struct world *w, struct args *args, struct error *err)
 {
-    int healed = args->n == 1 ? fault_heal(w, args->v[0], err)
-                              : err_set(err, E_INVALID, "heal needs one TARGET, or 'all'");
+    if (!check_operands(args, 1, "heal TARGET, or: heal all", err)) {
+        return NULL;
+    }
+    int healed = fault_heal(w, args->v[0], err);
     return healed < 0 ? NULL : json_pack("{s:i}", "healed", healed);
 }
 
@@ -308,43 +326,47 @@ static bool parse_chip(const struct world *w, const char *text, uint32_t *chip, 
     return true;
 }
 
-static json_t *send_flit(struct world *w, const struct args *args, struct error *err)
+static json_t *send_flit(struct world *w, struct args *args, struct error *err)
 {
     struct sim_hop hops[SIM_HOPS_MAX];
     uint32_t src, dst;
     size_t n;
 
-    if (args->n != 2) {
-        (void)err_set(err, E_INVALID, "send needs SRC and DST, such as chip/0-0-0-0 chip/1-3-3-3");
-        return NULL;
-    }
-    if (!parse_chip(w, args->v[0], &src, err) || !parse_chip(w, args->v[1], &dst, err) ||
+    if (!check_operands(args, 2, "send SRC DST, such as chip/0-0-0-0 chip/1-3-3-3", err) ||
+        !parse_chip(w, args->v[0], &src, err) || !parse_chip(w, args->v[1], &dst, err) ||
         sim_send(w, src, dst, hops, &n, err) < 0) {
         return NULL;
     }
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
-        (void)json_array_append_new(
-            list, json_pack("{s:o,s:i}", "link", port_json(hops[i].chip, hops[i].port), "vc",
-                            hops[i].vc));
+        (void)json_array_append_new(list, json_pack("{s:o,s:i}", "link",
+                                                    link_json(hops[i].chip, hops[i].port), "vc",
+                                                    hops[i].vc));
     }
     return json_pack("{s:i,s:o}", "hops", (int)n, "path", list);
 }
 
 /* Link changes after a sequence number. */
-static json_t *watch(struct world *w, const struct args *args, struct error *err)
+static json_t *watch(struct world *w, struct args *args, struct error *err)
 {
-    const char *text = option(args, "--since");
-    uint64_t seq = text != NULL ? strtoull(text, NULL, 10) : w->log_next;
+    const char *text = take_option(args, 0, "--since");
+    char *end = NULL;
+    uint64_t seq = text != NULL ? strtoull(text, &end, 10) : w->log_next;
     uint64_t oldest = w->log_next > SIM_LINK_LOG ? w->log_next - SIM_LINK_LOG : 1;
-    json_t *list = json_array();
 
-    (void)err;
+    if (!check_operands(args, 0, "watch [--since SEQ]", err)) {
+        return NULL;
+    }
+    if (text != NULL && (*text < '0' || *text > '9' || *end != '\0')) {
+        (void)err_set(err, E_INVALID, "--since: '%s' is not a number", text);
+        return NULL;
+    }
+    json_t *list = json_array();
     for (seq = seq < oldest ? oldest : seq; seq < w->log_next; seq++) {
         const struct sim_link_event *ev = &w->log[seq % SIM_LINK_LOG];
-        (void)json_array_append_new(list, json_pack("{s:I,s:o,s:b}", "seq", (json_int_t)ev->seq,
-                                                    "link", port_json(ev->chip, ev->port), "up",
-                                                    ev->up));
+        (void)json_array_append_new(list,
+                                    json_pack("{s:I,s:o,s:b}", "seq", (json_int_t)ev->seq, "link",
+                                              link_json(ev->chip, ev->port), "up", ev->up));
     }
     return json_pack("{s:I,s:o}", "next", (json_int_t)w->log_next, "events", list);
 }
@@ -353,24 +375,27 @@ static const struct {
     const char *name;
     command_fn *fn;
 } commands[] = {
-    {"status", status}, {"kinds", kinds}, {"inject", inject},  {"heal", heal},
+    {"status", status}, {"kinds", kinds},    {"inject", inject}, {"heal", heal},
     {"dump", dump},     {"send", send_flit}, {"watch", watch},
 };
 
 /* ------------------------------------------------------------- endpoint -- */
 
-static json_t *run_command(struct control_endpoint *e, const Wire__SimRequest *in, struct error *err)
+static json_t *run_command(struct control_endpoint *e, const Wire__SimRequest *in,
+                           struct error *err)
 {
     struct args args = {.n = in->n_args, .v = in->args};
 
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         if (strcmp(commands[i].name, in->command) == 0) {
-            json_t *json = commands[i].fn(podsim_world(e->p), &args, err);
+            json_t *json = commands[i].fn(podsim_tick(e->p), &args, err);
             podsim_arm(e->p);
             return json;
         }
     }
-    (void)err_set(err, E_INVALID, "no command '%s'; see simctl --help", in->command);
+    (void)err_set(err, E_INVALID,
+                  "no command '%s'; there are status, kinds, inject, heal, dump, send, watch",
+                  in->command);
     return NULL;
 }
 

@@ -13,6 +13,7 @@ struct item {
 };
 struct evq {
     int64_t now_ns;
+    bool running;
     uint64_t next_order;
     struct item *heap;
     size_t n, cap;
@@ -53,8 +54,10 @@ void evq_at(struct evq *q, int64_t at_ns, evq_fn *fn, void *arg)
     size_t i = q->n;
 
     VEC_GROW(q->heap, q->n, q->cap);
-    q->heap[q->n++] = (struct item){
-        .at_ns = at_ns > q->now_ns ? at_ns : q->now_ns, .order = q->next_order++, .fn = fn, .arg = arg};
+    q->heap[q->n++] = (struct item){.at_ns = at_ns > q->now_ns ? at_ns : q->now_ns,
+                                    .order = q->next_order++,
+                                    .fn = fn,
+                                    .arg = arg};
     for (; i > 0 && before(&q->heap[i], &q->heap[(i - 1) / 2]); i = (i - 1) / 2) {
         swap(&q->heap[i], &q->heap[(i - 1) / 2]);
     }
@@ -89,11 +92,16 @@ static struct item pop(struct evq *q)
 
 void evq_advance(struct evq *q, int64_t until_ns)
 {
+    if (q->running) {
+        return;
+    }
     assert(until_ns >= q->now_ns);
+    q->running = true;
     while (q->n > 0 && q->heap[0].at_ns <= until_ns) {
         struct item item = pop(q);
         q->now_ns = item.at_ns;
         item.fn(item.arg);
     }
     q->now_ns = until_ns;
+    q->running = false;
 }

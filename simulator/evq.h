@@ -10,12 +10,13 @@ struct evq;
 typedef void evq_fn(void *arg);
 
 struct evq *evq_create(void);
-void evq_destroy(struct evq *q);         /* events left are dropped, their args not freed */
+void evq_destroy(struct evq *q); /* events left are dropped, their args not freed */
 int64_t evq_now_ns(const struct evq *q);
 void evq_at(struct evq *q, int64_t at_ns, evq_fn *fn, void *arg);
 /* Time of the earliest event; false if there is none. */
 bool evq_next_ns(const struct evq *q, int64_t *at_ns);
-/* Runs everything due until then and sets the clock to it. */
+/* Runs everything due until then and sets the clock to it.  From inside an
+ * event it does nothing: the outer call goes on in order. */
 void evq_advance(struct evq *q, int64_t until_ns);
 
 #endif

@@ -14,7 +14,7 @@ bool sim_follow(const struct world *w, const struct sim_path *path, uint32_t *ch
     }
     *chip = path->entry;
     for (size_t i = 0; i < path->n_hops; i++) {
-        if (path->hops[i] >= SIM_CHIP_PORTS || !world_peer(w, *chip, path->hops[i], chip, &port)) {
+        if (path->hops[i] >= SIM_CHIP_PORTS || !world_link(w, *chip, path->hops[i], chip, &port)) {
             return false;
         }
     }
@@ -37,6 +37,7 @@ static bool is_stale(const struct sim_stamp *stamp, const struct sim_stamp *held
     return age < 0 || (age == 0 && strcmp(stamp->slice, held->slice) != 0);
 }
 
+/* Finds the chip that a command is for, and lets it judge the stamp. */
 static enum sim_fabric_status reach(struct world *w, const struct sim_stamp *stamp,
                                     const struct sim_path *path, struct sim_chip **out)
 {
@@ -46,9 +47,7 @@ static enum sim_fabric_status reach(struct world *w, const struct sim_stamp *sta
         return SIM_FABRIC_UNREACHABLE;
     }
     *out = &w->chips[chip];
-    return is_stale(stamp, &(*out)->active.stamp) || is_stale(stamp, &(*out)->shadow.stamp)
-               ? SIM_FABRIC_STALE
-               : SIM_FABRIC_OK;
+    return is_stale(stamp, &(*out)->fence) ? SIM_FABRIC_STALE : SIM_FABRIC_OK;
 }
 
 /* ----------------------------------------------------------------- banks -- */
@@ -83,6 +82,7 @@ enum sim_fabric_status sim_write_row(struct world *w, const struct sim_stamp *st
         return status;
     }
     struct sim_bank *bank = &chip->shadow;
+    chip->fence = *stamp;
     if (compare_age(&bank->stamp, stamp) != 0) {
         sim_bank_clear(bank);
         bank->stamp = *stamp;
@@ -109,6 +109,7 @@ enum sim_fabric_status sim_quiesce(struct world *w, const struct sim_stamp *stam
     enum sim_fabric_status status = reach(w, stamp, path, &chip);
 
     if (status == SIM_FABRIC_OK) {
+        chip->fence = *stamp;
         chip->quiesced = true; /* a flit's walk is instantaneous: none is under way */
     }
     return status;
@@ -127,11 +128,11 @@ enum sim_fabric_status sim_commit(struct world *w, const struct sim_stamp *stamp
         if (compare_age(&chip->shadow.stamp, stamp) != 0) {
             return SIM_FABRIC_BAD; /* nothing of this generation was written */
         }
-        struct sim_stamp kept = chip->shadow.stamp;
         sim_bank_clear(&chip->active);
         chip->active = chip->shadow;
-        chip->shadow = (struct sim_bank){.stamp = kept};
+        chip->shadow = (struct sim_bank){0};
     }
+    chip->fence = *stamp;
     chip->quiesced = false;
     return SIM_FABRIC_OK;
 }
@@ -147,8 +148,9 @@ enum sim_fabric_status sim_set_port(struct world *w, const struct sim_stamp *sta
     enum sim_fabric_status status = reach(w, stamp, path, &chip);
     if (status == SIM_FABRIC_OK) {
         uint8_t bit = (uint8_t)(1U << port);
-        chip->disabled_mask = (uint8_t)(enabled ? chip->disabled_mask & ~bit
-                                                : chip->disabled_mask | bit);
+        chip->fence = *stamp;
+        chip->disabled_mask =
+            (uint8_t)(enabled ? chip->disabled_mask & ~bit : chip->disabled_mask | bit);
         world_look(w, (uint32_t)(chip - w->chips), port);
     }
     return status;

@@ -1,21 +1,85 @@
 #include "fault.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
 #include "ocs_device.h"
+#include "sim_wiring.h"
 
-enum { AGENT_RESTART_MS = 200 };
+enum { AGENT_RESTART_MS = 200, DEFAULT_LOSS_DB = 3 };
 
 struct fault_kind {
     struct fault_kind_info info;
     enum part_kind part;
     void (*set)(struct world *w, const struct fault *f, bool on);
+    int (*take)(const struct world *w, struct fault *f, const char *text, struct error *err);
     int64_t default_for_ns;
 };
+
+static int parse_target(const struct world *w, struct part *out, const char *text,
+                        const struct fault_kind *kind, struct error *err)
+{
+    int status = part_parse(out, text, err);
+
+    if (status < 0) {
+        return status;
+    }
+    if (out->kind != kind->part) {
+        return err_set(err, E_INVALID, "%s: '%s' breaks a target such as %s", text, kind->info.name,
+                       kind->info.target);
+    }
+    bool port_fits = out->kind != PART_PORT || out->port < w->config->ports_per_side;
+    if (out->cube >= w->config->cubes || !port_fits) {
+        return err_set(err, E_INVALID, "%s: not in this pod of %u cubes, %u ports a side", text,
+                       w->config->cubes, w->config->ports_per_side);
+    }
+    return 0;
+}
+
+static bool same_part(const struct part *a, const struct part *b)
+{
+    char x[80], y[80];
+    return strcmp(part_format(a, x), part_format(b, y)) == 0;
+}
+
+/* ------------------------------------------------------------- parameters -- */
+
+static int take_direction(const struct world *w, struct fault *f, const char *text,
+                          struct error *err)
+{
+    (void)w;
+    if (text == NULL || strcmp(text, "both") == 0) {
+        return 0;
+    }
+    f->one_way = strcmp(text, "out") == 0;
+    return f->one_way ? 0 : err_set(err, E_INVALID, "direction: '%s' is not out or both", text);
+}
+
+static int take_db(const struct world *w, struct fault *f, const char *text, struct error *err)
+{
+    char *end;
+
+    (void)w;
+    f->db = text != NULL ? strtod(text, &end) : DEFAULT_LOSS_DB;
+    if (text != NULL && (*text == '\0' || *end != '\0' || !(f->db >= 0 && f->db <= 60))) {
+        return err_set(err, E_INVALID, "db: '%s' is not a loss from 0 to 60 dB", text);
+    }
+    return 0;
+}
+
+static int take_with(const struct world *w, struct fault *f, const char *text, struct error *err)
+{
+    if (text == NULL) {
+        return err_set(err, E_INVALID, "swapped-fibres needs --set with=fibre/6+x-0-3");
+    }
+    int status = parse_target(w, &f->with, text, f->kind, err);
+    if (status == 0 && same_part(&f->target, &f->with)) {
+        status = err_set(err, E_INVALID, "with: the same fibre");
+    }
+    return status;
+}
 
 /* ------------------------------------------------------------------ kinds -- */
 
@@ -60,9 +124,10 @@ static void set_link(struct world *w, const struct fault *f, bool on)
 {
     uint32_t chip = sim_chip_number(f->target.cube, f->target.at);
     unsigned port = f->target.axis * 2U + f->target.minus;
-    uint8_t *cut = &w->chips[chip].cut[port];
+    struct sim_chip *c = &w->chips[chip];
+    uint8_t *count = f->one_way ? &c->mute[port] : &c->cut[port];
 
-    *cut = (uint8_t)(*cut + (on ? 1 : -1));
+    *count = (uint8_t)(*count + (on ? 1 : -1));
     world_look(w, chip, port);
 }
 
@@ -131,24 +196,57 @@ static void set_power(struct world *w, const struct fault *f, bool on)
     set_agent(w, f, on);
 }
 
+static const char any_link[] = "link/5-3-0-2+x", any_port[] = "port/12-n-5",
+                  any_fibre[] = "fibre/5+x-0-3", any_ocs[] = "ocs/12";
+
 static const struct fault_kind kinds[] = {
-    {{"link", "link/5-3-0-2+x", "the link at this chip port is down, both directions"},
-     PART_LINK, set_link, 0},
-    {{"chip", "chip/5-3-0-2", "the chip is dead: no neighbour sees it"}, PART_CHIP, set_chip, 0},
-    {{"host", "host/5-3", "the host's four chips are dead"}, PART_HOST, set_host, 0},
-    {{"cube", "cube/5", "all chips of the cube are dead"}, PART_CUBE, set_cube, 0},
-    {{"ocs-port", "port/12-n-5", "the port is dark, whatever its mirror does"}, PART_PORT, set_dark,
+    {{"link", any_link, "direction",
+      "the link is down; --set direction=out: this end sends nothing"},
+     PART_LINK,
+     set_link,
+     take_direction,
      0},
-    {{"stuck-mirror", "port/12-n-5", "the mirror does not move from where it is"}, PART_PORT,
-     set_stuck, 0},
-    {{"loss", "port/12-n-5", "extra insertion loss; --set db=2.5"}, PART_PORT, set_loss, 0},
-    {{"swapped-fibres", "fibre/5+x-0-3", "two fibres exchanged; --set with=fibre/6+x-0-3"},
-     PART_FIBRE, set_swap, 0},
-    {{"agent-restart", "ocs/12", "the agent goes away and comes back; the map stays"}, PART_OCS,
-     set_agent, AGENT_RESTART_MS * 1000000LL},
-    {{"agent-down", "ocs/12", "the agent is away until healed; the map stays"}, PART_OCS, set_agent,
+    {{"chip", "chip/5-3-0-2", NULL, "the chip is dead: no neighbour sees it"},
+     PART_CHIP,
+     set_chip,
+     NULL,
      0},
-    {{"power-loss", "ocs/12", "power is gone until healed; the map is lost"}, PART_OCS, set_power,
+    {{"host", "host/5-3", NULL, "the host's four chips are dead"}, PART_HOST, set_host, NULL, 0},
+    {{"cube", "cube/5", NULL, "all chips of the cube are dead"}, PART_CUBE, set_cube, NULL, 0},
+    {{"ocs-port", any_port, NULL, "the port is dark, whatever its mirror does"},
+     PART_PORT,
+     set_dark,
+     NULL,
+     0},
+    {{"stuck-mirror", any_port, NULL, "the mirror does not move from where it is"},
+     PART_PORT,
+     set_stuck,
+     NULL,
+     0},
+    {{"loss", any_port, "db", "extra insertion loss; --set db=2.5 (default 3)"},
+     PART_PORT,
+     set_loss,
+     take_db,
+     0},
+    {{"swapped-fibres", any_fibre, "with", "two fibres exchanged; --set with=fibre/6+x-0-3"},
+     PART_FIBRE,
+     set_swap,
+     take_with,
+     0},
+    {{"agent-restart", any_ocs, NULL, "the agent goes away and comes back; the map stays"},
+     PART_OCS,
+     set_agent,
+     NULL,
+     AGENT_RESTART_MS * 1000000LL},
+    {{"agent-down", any_ocs, NULL, "the agent is away until healed; the map stays"},
+     PART_OCS,
+     set_agent,
+     NULL,
+     0},
+    {{"power-loss", any_ocs, NULL, "power is gone until healed; the map is lost"},
+     PART_OCS,
+     set_power,
+     NULL,
      0},
 };
 
@@ -180,51 +278,34 @@ static const struct fault_kind *find_kind(const char *name, struct error *err)
     return NULL;
 }
 
-static int parse_target(const struct world *w, struct part *out, const char *text,
-                        const struct fault_kind *kind, struct error *err)
+static int take_parameter(const struct world *w, struct fault *f,
+                          const struct fault_request *request, struct error *err)
 {
-    int status = part_parse(out, text, err);
+    const struct fault_kind *kind = f->kind;
 
-    if (status < 0) {
-        return status;
+    if (request->key != NULL &&
+        (kind->info.key == NULL || strcmp(kind->info.key, request->key) != 0)) {
+        return err_set(err, E_INVALID, "'%s' has no '%s'; %s%s", kind->info.name, request->key,
+                       kind->info.key != NULL ? "it has " : "it takes nothing",
+                       kind->info.key != NULL ? kind->info.key : "");
     }
-    if (out->kind != kind->part) {
-        return err_set(err, E_INVALID, "%s: '%s' breaks a target such as %s", text, kind->info.name,
-                       kind->info.target);
-    }
-    bool port_fits = out->kind != PART_PORT || out->port < w->config->ports_per_side;
-    if (out->cube >= w->config->cubes || !port_fits) {
-        return err_set(err, E_INVALID, "%s: not in this pod of %u cubes, %u ports a side", text,
-                       w->config->cubes, w->config->ports_per_side);
-    }
-    return 0;
+    return kind->take != NULL ? kind->take(w, f, request->value, err) : 0;
 }
 
-static bool same_part(const struct part *a, const struct part *b)
+/* A swap of a swapped fibre could not be taken off alone. */
+static int check_not_there(const struct world *w, const struct fault *new, struct error *err)
 {
-    char x[80], y[80];
-    return strcmp(part_format(a, x), part_format(b, y)) == 0;
-}
+    char name[80];
 
-static int take_parameters(const struct world *w, struct fault *f,
-                           const struct fault_request *request, struct error *err)
-{
-    if (f->kind->set == set_swap) {
-        if (request->with == NULL) {
-            return err_set(err, E_INVALID, "swapped-fibres needs --set with=fibre/...");
+    for (const struct fault *f = w->faults; f != NULL; f = f->next) {
+        bool touches = same_part(&f->target, &new->target);
+        if (f->kind == new->kind && f->kind->set == set_swap) {
+            touches = touches || same_part(&f->with, &new->with) ||
+                      same_part(&f->with, &new->target) || same_part(&f->target, &new->with);
         }
-        int status = parse_target(w, &f->with, request->with, f->kind, err);
-        if (status == 0 && same_part(&f->target, &f->with)) {
-            status = err_set(err, E_INVALID, "with: the same fibre");
-        }
-        return status;
-    }
-    f->db = 3;
-    if (f->kind->set == set_loss && request->db != NULL) {
-        char *end;
-        f->db = strtod(request->db, &end);
-        if (*end != '\0' || !isfinite(f->db) || f->db < 0 || f->db > 60) {
-            return err_set(err, E_INVALID, "db: '%s' is not a loss from 0 to 60 dB", request->db);
+        if (f->kind == new->kind && touches) {
+            return err_set(err, E_CONFLICT, "%s has this fault already: %s; heal it first",
+                           part_format(&f->target, name), f->kind->info.name);
         }
     }
     return 0;
@@ -266,7 +347,10 @@ int fault_inject(struct world *w, const struct fault_request *request, struct er
     }
     int status = parse_target(w, &f.target, request->target, f.kind, err);
     if (status == 0) {
-        status = take_parameters(w, &f, request, err);
+        status = take_parameter(w, &f, request, err);
+    }
+    if (status == 0) {
+        status = check_not_there(w, &f, err);
     }
     if (status < 0) {
         return status;

@@ -1,12 +1,8 @@
 #include "ocs_device.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "mem.h"
 
 bool sim_ocs_holds(const struct sim_ocs *o, uint64_t epoch, uint64_t instance)
 {
@@ -24,40 +20,65 @@ bool sim_ocs_claim(struct sim_ocs *o, uint64_t epoch, uint64_t instance)
 
 /* ------------------------------------------------------------- judgement -- */
 
-static const struct sim_op_result *on_record(const struct sim_ocs *o, const struct sim_op *op)
+static void refuse(struct sim_op *op, enum sim_op_status status, bool south, unsigned port)
 {
-    size_t n = o->log_n < SIM_OP_LOG ? o->log_n : SIM_OP_LOG;
-
-    for (size_t i = 0; i < n; i++) { /* newest first: replays are of late ones */
-        const struct sim_op_result *r = &o->log[(o->log_n - 1 - i) % SIM_OP_LOG];
-        if (r->epoch == op->epoch && r->sequence == op->sequence) {
-            return r;
-        }
-    }
-    return NULL;
-}
-
-static void refuse(struct sim_op *op, enum sim_op_status status, bool south, unsigned port,
-                   const char *what)
-{
-    op->result.status = (int)status;
+    op->result.status = status;
     op->result.south = south;
     op->result.port = (uint16_t)port;
-    (void)snprintf(op->result.text, sizeof op->result.text, "%s port %u %s",
-                   south ? "south" : "north", port, what);
+}
+
+const char *sim_op_text(const struct sim_op_result *result, char buf[static 64])
+{
+    static const char *const what[] = {
+        [SIM_OP_DONE] = "",
+        [SIM_OP_BAD_PORT] = "does not exist",
+        [SIM_OP_BUSY] = "is not free",
+        [SIM_OP_ABSENT] = "is not connected as said",
+        [SIM_OP_MIRROR] = "has a mirror that does not move",
+    };
+
+    buf[0] = '\0';
+    if (result->status != SIM_OP_DONE) {
+        (void)snprintf(buf, 64, "%s port %u %s", result->south ? "south" : "north", result->port,
+                       what[result->status]);
+    }
+    return buf;
+}
+
+bool sim_ocs_all_replayed(const struct sim_ocs *o, const struct sim_op *ops, size_t n)
+{
+    size_t known = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        known += op_log_find(o->log, ops[i].epoch, ops[i].sequence) != NULL;
+    }
+    return n > 0 && known == n;
+}
+
+bool sim_ocs_ids_differ(const struct sim_op *ops, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (ops[i].epoch == ops[j].epoch && ops[i].sequence == ops[j].sequence) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 struct trial {
     uint16_t map[SIM_PORTS_MAX], back[SIM_PORTS_MAX];
 };
 
-static bool ports_exist(const struct world *w, struct sim_op *op, const struct sim_xc *xcs, size_t n)
+static bool ports_exist(const struct world *w, struct sim_op *op, const struct sim_xc *xcs,
+                        size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         bool south = xcs[i].north < w->config->ports_per_side;
         unsigned port = south ? xcs[i].south : xcs[i].north;
         if (port >= w->config->ports_per_side) {
-            refuse(op, SIM_OP_BAD_PORT, south, port, "does not exist");
+            refuse(op, SIM_OP_BAD_PORT, south, port);
             return false;
         }
     }
@@ -71,7 +92,7 @@ static bool mirrors_move(const struct sim_ocs *o, struct sim_op *op, const struc
         bool south = o->stuck[0][xcs[i].north] == 0;
         unsigned port = south ? xcs[i].south : xcs[i].north;
         if (o->stuck[south][port] != 0) {
-            refuse(op, SIM_OP_MIRROR, south, port, "has a mirror that does not move");
+            refuse(op, SIM_OP_MIRROR, south, port);
             return false;
         }
     }
@@ -83,7 +104,7 @@ static bool try_breaks(struct trial *t, struct sim_op *op)
     for (size_t i = 0; i < op->n_breaks; i++) {
         const struct sim_xc *xc = &op->breaks[i];
         if (t->map[xc->north] != xc->south) {
-            refuse(op, SIM_OP_ABSENT, false, xc->north, "is not connected as said");
+            refuse(op, SIM_OP_ABSENT, false, xc->north);
             return false;
         }
         t->map[xc->north] = t->back[xc->south] = SIM_NONE;
@@ -97,7 +118,7 @@ static bool try_makes(struct trial *t, struct sim_op *op)
         const struct sim_xc *xc = &op->makes[i];
         if (t->map[xc->north] != SIM_NONE || t->back[xc->south] != SIM_NONE) {
             bool south = t->map[xc->north] == SIM_NONE;
-            refuse(op, SIM_OP_BUSY, south, south ? xc->south : xc->north, "is not free");
+            refuse(op, SIM_OP_BUSY, south, south ? xc->south : xc->north);
             return false;
         }
         t->map[xc->north] = xc->south;
@@ -131,7 +152,7 @@ static void judge_together(const struct sim_ocs *o, struct sim_op *ops, size_t n
 
 static void judge_alone(const struct world *w, const struct sim_ocs *o, struct sim_op *op)
 {
-    const struct sim_op_result *record = on_record(o, op);
+    const struct sim_op_result *record = op_log_find(o->log, op->epoch, op->sequence);
 
     op->replayed = record != NULL;
     if (record != NULL) {
@@ -139,7 +160,8 @@ static void judge_alone(const struct world *w, const struct sim_ocs *o, struct s
         return;
     }
     op->result = (struct sim_op_result){.epoch = op->epoch, .sequence = op->sequence};
-    if (ports_exist(w, op, op->breaks, op->n_breaks) && ports_exist(w, op, op->makes, op->n_makes) &&
+    if (ports_exist(w, op, op->breaks, op->n_breaks) &&
+        ports_exist(w, op, op->makes, op->n_makes) &&
         mirrors_move(o, op, op->breaks, op->n_breaks)) {
         (void)mirrors_move(o, op, op->makes, op->n_makes);
     }
@@ -166,6 +188,7 @@ static void connect_ports(struct world *w, unsigned number, const struct sim_xc 
     o->map[xc->north] = xc->south;
     o->back[xc->south] = xc->north;
     world_look_ocs_port(w, number, false, xc->north);
+    world_look_ocs_port(w, number, true, xc->south);
 }
 
 bool sim_ocs_begin(struct world *w, unsigned ocs, struct sim_op *ops, size_t n)
@@ -194,10 +217,10 @@ void sim_ocs_finish(struct world *w, unsigned ocs, struct sim_op *ops, size_t n,
         if (ops[i].replayed) {
             continue;
         }
-        for (size_t k = 0; is_good(&ops[i]) && k < ops[i].n_makes && o->power_down == 0; k++) {
+        for (size_t k = 0; is_good(&ops[i]) && k < ops[i].n_makes; k++) {
             connect_ports(w, ocs, &ops[i].makes[k]);
         }
-        o->log[o->log_n++ % SIM_OP_LOG] = ops[i].result;
+        op_log_add(o->log, &ops[i].result);
     }
     o->generation += changed;
 }
@@ -212,6 +235,5 @@ void sim_ocs_lose_power(struct world *w, unsigned ocs)
         }
     }
     o->generation++;
-    (void)snprintf(o->boot_id, sizeof o->boot_id, "%02u-%016" PRIx64, ocs,
-                   (uint64_t)(world_random(w) * 0x1p53));
+    world_new_boot(w, ocs);
 }

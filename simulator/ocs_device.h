@@ -17,9 +17,18 @@ struct sim_op {
     bool replayed;
 };
 
+/* For a person: what the result says of its port; returns buf. */
+const char *sim_op_text(const struct sim_op_result *result, char buf[static 64]);
+
 /* Takes the claim if it is newer than the one on record, or the same. */
 bool sim_ocs_claim(struct sim_ocs *o, uint64_t epoch, uint64_t instance);
 bool sim_ocs_holds(const struct sim_ocs *o, uint64_t epoch, uint64_t instance);
+
+/* True if every operation is on record: then the batch changes nothing, and its
+ * results stand whatever the generation is by now (D5). */
+bool sim_ocs_all_replayed(const struct sim_ocs *o, const struct sim_op *ops, size_t n);
+/* No two operations of a batch may have the same id. */
+bool sim_ocs_ids_differ(const struct sim_op *ops, size_t n);
 
 /* Judges all operations and breaks what the good ones break; mirrors then move
  * for world_mirror_time_ns().  True if anything changes. */
@@ -27,7 +36,8 @@ bool sim_ocs_begin(struct world *w, unsigned ocs, struct sim_op *ops, size_t n);
 /* The mirrors have settled: makes, new generation, results on record. */
 void sim_ocs_finish(struct world *w, unsigned ocs, struct sim_op *ops, size_t n, bool changed);
 
-/* Power is gone: so is the map, for good; a new boot id when it is back. */
+/* Power is gone, and with it the map and a batch under way, which is then not
+ * to be finished.  Claim and records are kept (D4, D5). */
 void sim_ocs_lose_power(struct world *w, unsigned ocs);
 
 #endif

@@ -20,9 +20,10 @@ static int run(const struct sim_config *config)
     struct podsim *p;
     struct error err;
 
-    if (podsim_create(&p, loop, config, &err) < 0) {
+    int status = podsim_create(&p, loop, config, &err);
+    if (status < 0) {
         log_error("podsim", "%s", err.text);
-        return EX_OSERR;
+        return status == E_CONFIG ? EX_CONFIG : EX_OSERR;
     }
     (void)uv_signal_init(loop, &term);
     (void)uv_signal_init(loop, &interrupt);

@@ -14,7 +14,10 @@ int podsim_create(struct podsim **out, uv_loop_t *loop, const struct sim_config 
 void podsim_stop(struct podsim *p);
 void podsim_fini(struct podsim *p);
 struct world *podsim_world(struct podsim *p);
-/* The world's clock follows the wall: call after anything that made events. */
+/* Lets happen what is due by now.  Each callback that the loop makes begins with
+ * it, and nothing else does it: what is being worked on changes under nobody. */
+struct world *podsim_tick(struct podsim *p);
+/* Wakes the loop for the world's next event: call after anything that made one. */
 void podsim_arm(struct podsim *p);
 
 /* One file an endpoint. */

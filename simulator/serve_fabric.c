@@ -10,7 +10,7 @@
 #include "rpc.h"
 #include "serve.h"
 
-enum { SWEEP_MS = 20, WATCH_MAX_MS = 60000, EVENTS_A_REPLY = 8192, MAX_BYTES = 16 << 20 };
+enum { WATCH_MAX_MS = 60000, EVENTS_A_REPLY = 8192, MAX_BYTES = 16 << 20 };
 
 struct watch {
     struct watch *next;
@@ -24,9 +24,9 @@ struct fabric_endpoint {
     struct podsim *p;
     uv_loop_t *loop;
     struct rpc_server *rpc;
-    uv_timer_t sweep;
+    uv_timer_t sweep; /* the watch whose time is up first, or a change */
     struct watch *watches;
-    bool changed;
+    bool changed; /* answer_watches() is due this turn */
 };
 
 static void reply_status(struct rpc_request *req, Wire__FabricStatus status, char *text)
@@ -206,15 +206,18 @@ static bool try_watch(const struct world *w, struct watch *watch, bool time_is_u
     Wire__FabricReply reply = WIRE__FABRIC_REPLY__INIT;
     Wire__FabricEvents events = WIRE__FABRIC_EVENTS__INIT;
     uint64_t oldest = w->log_next > SIM_LINK_LOG ? w->log_next - SIM_LINK_LOG : 1;
-    uint64_t seq = watch->since < oldest ? oldest : watch->since;
+    bool known = watch->since >= oldest && watch->since <= w->log_next;
+    uint64_t seq = known ? watch->since : oldest;
 
-    events.lost = watch->since < oldest && watch->since != 0;
+    /* Numbers that are yet to come are another incarnation's. */
+    events.lost = (watch->since < oldest && watch->since != 0) || watch->since > w->log_next;
     if (seq >= w->log_next && !time_is_up && !events.lost) {
         return false;
     }
-    Wire__FabricLinkEvent *store = xcalloc(EVENTS_A_REPLY, sizeof *store);
-    Wire__FabricLinkEvent **list = xcalloc(EVENTS_A_REPLY, sizeof *list);
-    for (; seq < w->log_next && events.n_events < EVENTS_A_REPLY; seq++) {
+    size_t room = w->log_next - seq < EVENTS_A_REPLY ? w->log_next - seq : EVENTS_A_REPLY;
+    Wire__FabricLinkEvent *store = xcalloc(room, sizeof *store);
+    Wire__FabricLinkEvent **list = xcalloc(room, sizeof *list);
+    for (; seq < w->log_next && events.n_events < room; seq++) {
         const struct sim_link_event *ev = &w->log[seq % SIM_LINK_LOG];
         if (wants(watch, ev->chip)) {
             Wire__FabricLinkEvent *out = &store[events.n_events];
@@ -241,9 +244,25 @@ static bool try_watch(const struct world *w, struct watch *watch, bool time_is_u
     return answered;
 }
 
+static void on_sweep(uv_timer_t *timer);
+
+static void arm_sweep(struct fabric_endpoint *e)
+{
+    uint64_t now_ms = uv_now(e->loop), first_ms = UINT64_MAX;
+
+    for (const struct watch *watch = e->watches; watch != NULL; watch = watch->next) {
+        first_ms = watch->until_ms < first_ms ? watch->until_ms : first_ms;
+    }
+    if (first_ms == UINT64_MAX) {
+        (void)uv_timer_stop(&e->sweep);
+    } else {
+        (void)uv_timer_start(&e->sweep, on_sweep, first_ms > now_ms ? first_ms - now_ms : 0, 0);
+    }
+}
+
 static void answer_watches(struct fabric_endpoint *e)
 {
-    const struct world *w = podsim_world(e->p);
+    const struct world *w = podsim_tick(e->p);
     uint64_t now_ms = uv_now(e->loop);
 
     e->changed = false;
@@ -256,6 +275,8 @@ static void answer_watches(struct fabric_endpoint *e)
             at = &watch->next;
         }
     }
+    arm_sweep(e);
+    podsim_arm(e->p);
 }
 
 static void watch(struct fabric_endpoint *e, struct rpc_request *req, const Wire__FabricWatch *in)
@@ -279,6 +300,9 @@ static void watch(struct fabric_endpoint *e, struct rpc_request *req, const Wire
     }
     watch->next = e->watches;
     e->watches = watch;
+    if (!e->changed) {
+        arm_sweep(e);
+    }
 }
 
 /* Many changes of one loop turn make one answer: the sweep sends it. */
@@ -286,8 +310,7 @@ void fabric_endpoint_changed(struct fabric_endpoint *e)
 {
     if (!e->changed && e->watches != NULL) {
         e->changed = true;
-        uv_update_time(e->loop);
-        (void)uv_timer_start(&e->sweep, e->sweep.timer_cb, 0, SWEEP_MS);
+        (void)uv_timer_start(&e->sweep, on_sweep, 0, 0);
     }
 }
 
@@ -300,7 +323,7 @@ static void on_sweep(uv_timer_t *timer)
 
 static void serve(struct fabric_endpoint *e, struct rpc_request *req, const Wire__FabricRequest *in)
 {
-    struct world *w = podsim_world(e->p);
+    struct world *w = podsim_tick(e->p);
 
     switch (in->body_case) {
     case WIRE__FABRIC_REQUEST__BODY_PROBE:
@@ -358,7 +381,6 @@ int fabric_endpoint_create(struct fabric_endpoint **out, struct podsim *p, uv_lo
     e->loop = loop;
     (void)uv_timer_init(loop, &e->sweep);
     e->sweep.data = e;
-    (void)uv_timer_start(&e->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
     *out = e;
     return rpc_server_create(&e->rpc, loop, podsim_world(p)->config->fabric_url, MAX_BYTES,
                              on_request, e, err);

@@ -1,9 +1,9 @@
 /* The agents of the 48 switches (proto/ocs.proto).  An agent does one thing at
  * a time: what arrives while its mirrors move waits in line. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "log.h"
 #include "mem.h"
 #include "ocs.pb-c.h"
 #include "ocs_device.h"
@@ -19,14 +19,15 @@ struct waiting {
 struct ocs_agent {
     struct ocs_endpoint *endpoint;
     unsigned ocs;
-    struct rpc_server *rpc;      /* NULL while the agent is away */
+    struct rpc_server *rpc; /* NULL while the agent is away */
     struct waiting *first, **last;
-    bool moving;                 /* a batch is under way: */
+    bool moving; /* a batch is under way: */
     struct rpc_request *req;
     Wire__OcsRequest *in;
     struct sim_op *ops;
     size_t n_ops;
     bool changed;
+    unsigned boots; /* of the switch when the batch began */
 };
 
 struct ocs_endpoint {
@@ -114,19 +115,20 @@ static void reply_map(const struct ocs_agent *agent, struct rpc_request *req)
 
 /* Read-back of the north ports that an operation named. */
 static void fill_result(const struct world *w, unsigned ocs, const struct sim_op *op,
-                        Wire__OcsOpResult *out)
+                        char text[static 64], Wire__OcsOpResult *out)
 {
     size_t n = op->n_breaks + op->n_makes;
     Wire__OcsLight *light = xcalloc(n, sizeof *light);
 
     wire__ocs_op_result__init(out);
+    (void)sim_op_text(&op->result, text);
     out->epoch = op->epoch;
     out->sequence = op->sequence;
     out->status = (Wire__OcsOpStatus)op->result.status;
     out->replayed = op->replayed;
     out->port = op->result.port;
     out->south = op->result.south;
-    out->text = (char *)(uintptr_t)op->result.text;
+    out->text = text;
     out->readback = xcalloc(n, sizeof(Wire__OcsLight *));
     out->dark_north = xcalloc(n, sizeof *out->dark_north);
     out->readback[0] = light; /* also owns the store when all are dark */
@@ -151,9 +153,10 @@ static void reply_results(struct ocs_agent *agent)
     struct reply *r = reply_begin(agent, WIRE__OCS_STATUS__OCS_OK, "");
     Wire__OcsOpResult *store = xcalloc(agent->n_ops, sizeof *store);
     Wire__OcsOpResult **list = xcalloc(agent->n_ops, sizeof *list);
+    char(*texts)[64] = xcalloc(agent->n_ops, sizeof *texts);
 
     for (size_t i = 0; i < agent->n_ops; i++) {
-        fill_result(w, agent->ocs, &agent->ops[i], &store[i]);
+        fill_result(w, agent->ocs, &agent->ops[i], texts[i], &store[i]);
         list[i] = &store[i];
     }
     r->reply.n_results = agent->n_ops;
@@ -164,6 +167,7 @@ static void reply_results(struct ocs_agent *agent)
         free(store[i].readback);
         free(store[i].dark_north);
     }
+    free(texts);
     free(list);
     free(store);
 }
@@ -209,8 +213,12 @@ static void settle(struct ocs_agent *agent)
 {
     struct world *w = podsim_world(agent->endpoint->p);
 
-    sim_ocs_finish(w, agent->ocs, agent->ops, agent->n_ops, agent->changed);
-    reply_results(agent);
+    if (w->ocs[agent->ocs].boots == agent->boots) {
+        sim_ocs_finish(w, agent->ocs, agent->ops, agent->n_ops, agent->changed);
+        reply_results(agent);
+    } else {
+        rpc_drop(agent->req); /* power was lost meanwhile, and with it the batch */
+    }
     free_ops(agent);
     agent->moving = false;
 }
@@ -226,18 +234,32 @@ static void on_settled(void *arg)
     podsim_arm(agent->endpoint->p);
 }
 
+static void refuse_batch(struct ocs_agent *agent, struct rpc_request *req, Wire__OcsStatus status,
+                         char *text)
+{
+    free_ops(agent);
+    reply_status(agent, req, status, text);
+}
+
 static void apply(struct ocs_agent *agent, struct rpc_request *req, const Wire__OcsApply *in)
 {
     struct world *w = podsim_world(agent->endpoint->p);
+    struct sim_ocs *o = &w->ocs[agent->ocs];
 
-    if (in->expected_generation != w->ocs[agent->ocs].generation) {
-        reply_status(agent, req, WIRE__OCS_STATUS__OCS_WRONG_GENERATION,
+    take_ops(agent, in);
+    if (!sim_ocs_ids_differ(agent->ops, agent->n_ops)) {
+        refuse_batch(agent, req, WIRE__OCS_STATUS__OCS_MALFORMED, "an operation id is there twice");
+        return;
+    }
+    if (in->expected_generation != o->generation &&
+        !sim_ocs_all_replayed(o, agent->ops, agent->n_ops)) {
+        refuse_batch(agent, req, WIRE__OCS_STATUS__OCS_WRONG_GENERATION,
                      "the map has changed since it was read");
         return;
     }
     agent->req = req;
     agent->moving = true;
-    take_ops(agent, in);
+    agent->boots = o->boots;
     agent->changed = sim_ocs_begin(w, agent->ocs, agent->ops, agent->n_ops);
     int64_t time_ns = agent->changed ? world_mirror_time_ns(w) : 0;
     if (time_ns == 0) {
@@ -300,7 +322,7 @@ static void serve_waiting(struct ocs_agent *agent)
 static void on_request(void *arg, struct rpc_request *req, const uint8_t *body, size_t len)
 {
     struct ocs_agent *agent = arg;
-    const struct sim_config *config = podsim_world(agent->endpoint->p)->config;
+    const struct sim_config *config = podsim_tick(agent->endpoint->p)->config;
     Wire__OcsRequest *in = wire__ocs_request__unpack(NULL, len, body);
 
     if (in == NULL) {
@@ -308,9 +330,11 @@ static void on_request(void *arg, struct rpc_request *req, const uint8_t *body, 
         return;
     }
     if (in->version != RPC_VERSION) {
-        reply_status(agent, req, WIRE__OCS_STATUS__OCS_WRONG_VERSION, "this agent speaks version 1");
+        reply_status(agent, req, WIRE__OCS_STATUS__OCS_WRONG_VERSION,
+                     "this agent speaks version 1");
     } else if (strcmp(in->pod, config->pod) != 0 || in->ocs != agent->ocs) {
-        reply_status(agent, req, WIRE__OCS_STATUS__OCS_WRONG_TARGET, "another pod or switch is meant");
+        reply_status(agent, req, WIRE__OCS_STATUS__OCS_WRONG_TARGET,
+                     "another pod or switch is meant");
     } else if (agent->moving) {
         struct waiting *w = xmalloc(sizeof *w);
         *w = (struct waiting){.req = req, .in = in};
@@ -353,7 +377,7 @@ void ocs_endpoint_agent(struct ocs_endpoint *e, unsigned ocs, bool up)
 
     if (up && agent->rpc == NULL) {
         if (open_agent(agent, &err) < 0) {
-            (void)fprintf(stderr, "<3>podsim: ocs/%u: %s\n", ocs, err.text);
+            log_error("podsim", "ocs/%u: %s", ocs, err.text);
         }
     } else if (!up) {
         drop_waiting(agent); /* a batch under way ends by itself: mirrors are moving */

@@ -15,7 +15,7 @@ struct call {
     struct rpc_client *client;
     Wire__SimRequest request;
     const char *url;
-    bool follow;                 /* `watch`: ask again and again */
+    bool follow; /* `watch`: ask again and again */
     bool asked;
     uv_timer_t timer;
     char since[32];
@@ -110,8 +110,10 @@ int main(int argc, char **argv)
     static const char *url;
     static bool json;
     static const struct opt options[] = {
-        {"url", 'u', "URL", "podsim's control socket (default $SIMCTL_URL, else "
-                            "ipc:///run/podsim/control.sock)", &url, NULL},
+        {"url", 'u', "URL",
+         "podsim's control socket (default $SIMCTL_URL, else "
+         "ipc:///run/podsim/control.sock)",
+         &url, NULL},
         {"json", 0, NULL, "accepted for clarity: every answer but watch's is JSON", NULL, &json},
         {0}};
     static const struct program program = {
@@ -146,10 +148,14 @@ int main(int argc, char **argv)
     (void)uv_timer_init(call.loop, &call.timer);
     call.timer.data = &call;
     (void)uv_timer_start(&call.timer, on_no_connection, 3000, 0);
-    if (rpc_client_create(&call.client, call.loop, call.url, 256 << 20, on_state, &call, &err) < 0) {
+    if (rpc_client_create(&call.client, call.loop, call.url, 256 << 20, on_state, &call, &err) <
+        0) {
         (void)fprintf(stderr, "simctl: %s\n", err.text);
         return EXIT_UNREACHABLE;
     }
+    (void)uv_run(call.loop, UV_RUN_DEFAULT);
+    rpc_client_destroy(call.client);
+    uv_close((uv_handle_t *)&call.timer, NULL);
     (void)uv_run(call.loop, UV_RUN_DEFAULT);
     return call.exit_code;
 }

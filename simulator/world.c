@@ -1,76 +1,23 @@
-/* Wiring of the hardware: the + face fibre of cube c at in-face position
- * (a, b) of axis k goes to switch 16 k + a + 4 b, north port c; the - face
- * fibre to its south port c.  (a, b) are the coordinates on the two other
- * axes, in rising order. */
+/* State, and who sees whom.  What a port sees is worked out from the parts when
+ * one of them changes, and kept; the difference is an event in the link log. */
 #include "world.h"
 
-#include <assert.h>
-#include <math.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "chance.h"
 #include "fabric_device.h"
 #include "fault.h"
 #include "mem.h"
+#include "sim_wiring.h"
 
 static const float DARK_LOSS_DB = 60, LINK_BUDGET_DB = 8;
 
-/* ---------------------------------------------------------------- names -- */
-
-uint32_t sim_chip_number(unsigned cube, const uint8_t at[3])
-{
-    return cube * SIM_CUBE_CHIPS + at[0] + 4U * at[1] + 16U * at[2];
-}
-
-void sim_chip_name(uint32_t chip, char buf[static 32])
-{
-    (void)snprintf(buf, 32, "chip/%u-%u-%u-%u", chip / SIM_CUBE_CHIPS, chip % 4, chip / 4 % 4,
-                   chip / 16 % 4);
-}
-
-unsigned sim_fibre_number(unsigned cube, unsigned axis, bool minus, unsigned a, unsigned b)
-{
-    return ((cube * 3 + axis) * 2 + minus) * 16 + a + 4 * b;
-}
-
-void sim_fibre_name(unsigned fibre, char buf[static 32])
-{
-    (void)snprintf(buf, 32, "fibre/%u%c%c-%u-%u", fibre / SIM_FIBRES_A_CUBE,
-                   (fibre / 16 % 2) != 0 ? '-' : '+', "xyz"[fibre / 32 % 3], fibre % 4,
-                   fibre / 4 % 4);
-}
-
-/* ----------------------------------------------------------------- chance -- */
-
-static uint64_t mix(uint64_t z) /* SplitMix64 */
-{
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
-
-double world_random(struct world *w)
-{
-    w->rng += 0x9e3779b97f4a7c15ULL;
-    return (double)(mix(w->rng) >> 11) * 0x1p-53;
-}
-
-static double gaussian(double u1, double u2)
-{
-    return sqrt(-2 * log(1 - u1)) * cos(2 * M_PI * u2);
-}
-
 int64_t world_mirror_time_ns(struct world *w)
 {
-    double median = w->config->mirror_median_ms, p99 = w->config->mirror_p99_ms;
-
-    if (median <= 0) {
-        return 0;
-    }
-    double sigma = p99 > median ? log(p99 / median) / 2.3263 : 0; /* 2.3263: 99th percentile */
-    double u1 = world_random(w), u2 = world_random(w);
-    return (int64_t)(median * exp(sigma * gaussian(u1, u2)) * 1e6);
+    return chance_mirror_ns(&w->rng, w->config->mirror_median_ms, w->config->mirror_p99_ms);
 }
 
 float world_loss_db(const struct world *w, unsigned ocs, unsigned north)
@@ -81,39 +28,61 @@ float world_loss_db(const struct world *w, unsigned ocs, unsigned north)
     if (south == SIM_NONE || o->dark[0][north] != 0 || o->dark[1][south] != 0) {
         return DARK_LOSS_DB;
     }
-    /* Each pair of ports has a loss of its own that stays. */
-    uint64_t h = mix(w->config->seed ^ mix((ocs * 1024ULL + north) * 1024ULL + south));
-    double base = 1.3 + 0.2 * gaussian((double)(h >> 40) * 0x1p-24, (double)(h & 0xffffff) * 0x1p-24);
-    base = base < 0.5 ? 0.5 : base > 1.9 ? 1.9 : base;
-    return (float)base + o->extra_loss_db[0][north] + o->extra_loss_db[1][south];
+    float loss_db = (float)chance_pair_loss_db(w->config->seed, ocs, north, south) +
+                    o->extra_loss_db[0][north] + o->extra_loss_db[1][south];
+    return loss_db < DARK_LOSS_DB ? loss_db : DARK_LOSS_DB;
 }
 
-/* ------------------------------------------------------------ who sees whom -- */
+/* ------------------------------------------------------- who sees whom -- */
 
-/* The chip port at the cube's end of a fibre. */
-static uint32_t chip_of_fibre(unsigned fibre, unsigned *port)
-{
-    unsigned axis = fibre / 32 % 3, minus = fibre / 16 % 2;
-    uint8_t at[3];
-
-    at[axis] = minus != 0 ? 0 : 3;
-    at[axis == 0 ? 1 : 0] = (uint8_t)(fibre % 4);
-    at[axis == 2 ? 1 : 2] = (uint8_t)(fibre / 4 % 4);
-    *port = axis * 2 + minus;
-    return sim_chip_number(fibre / SIM_FIBRES_A_CUBE, at);
-}
-
-static bool light_leads(const struct world *w, unsigned fibre, unsigned *other)
+/* The port at the other end of this fibre's circuit. */
+static bool far_end(const struct world *w, unsigned fibre, struct sim_port *out)
 {
     struct sim_port end = w->fibre_end[fibre];
     const struct sim_ocs *o = &w->ocs[end.ocs];
-    unsigned far = end.south ? o->back[end.port] : o->map[end.port];
 
-    if (far == SIM_NONE || world_loss_db(w, end.ocs, end.south ? far : end.port) > LINK_BUDGET_DB) {
+    *out = (struct sim_port){.ocs = end.ocs,
+                             .south = !end.south,
+                             .port = end.south ? o->back[end.port] : o->map[end.port]};
+    return out->port != SIM_NONE;
+}
+
+bool world_wired(const struct world *w, uint32_t chip, unsigned port, uint32_t *peer,
+                 unsigned *peer_port)
+{
+    static const uint32_t stride[3] = {1, 4, 16};
+    struct sim_port far;
+    unsigned fibre;
+
+    if (!sim_chip_fibre(chip, port, &fibre)) {
+        *peer = port % 2 != 0 ? chip - stride[port / 2] : chip + stride[port / 2];
+        *peer_port = port ^ 1U;
+        return true;
+    }
+    if (!far_end(w, fibre, &far)) {
         return false;
     }
-    *other = w->port_fibre[(end.ocs * 2U + !end.south) * SIM_PORTS_MAX + far];
-    return *other != UINT32_MAX;
+    uint32_t other = w->port_fibre[(far.ocs * 2U + far.south) * SIM_PORTS_MAX + far.port];
+    if (other == UINT32_MAX) {
+        return false;
+    }
+    *peer = sim_fibre_chip(other, peer_port);
+    return true;
+}
+
+static bool has_light(const struct world *w, uint32_t chip, unsigned port)
+{
+    struct sim_port far;
+    unsigned fibre;
+
+    if (!sim_chip_fibre(chip, port, &fibre)) {
+        return true; /* copper */
+    }
+    if (!far_end(w, fibre, &far)) {
+        return false;
+    }
+    unsigned north = far.south ? w->fibre_end[fibre].port : far.port;
+    return world_loss_db(w, far.ocs, north) <= LINK_BUDGET_DB;
 }
 
 static bool port_works(const struct world *w, uint32_t chip, unsigned port)
@@ -125,26 +94,15 @@ static bool port_works(const struct world *w, uint32_t chip, unsigned port)
 /* The truth, worked out from the parts. */
 static uint32_t find_peer(const struct world *w, uint32_t chip, unsigned port)
 {
-    unsigned axis = port / 2, minus = port % 2, peer_port = port ^ 1U, fibre;
-    static const uint32_t stride[3] = {1, 4, 16};
-    unsigned at = chip / stride[axis] % 4;
     uint32_t peer;
+    unsigned peer_port;
 
-    if (!port_works(w, chip, port)) {
+    if (!port_works(w, chip, port) || !has_light(w, chip, port) ||
+        !world_wired(w, chip, port, &peer, &peer_port) || !port_works(w, peer, peer_port) ||
+        w->chips[peer].mute[peer_port] != 0) {
         return UINT32_MAX;
     }
-    if (at == (minus != 0 ? 0U : 3U)) { /* a face: through the light */
-        unsigned u = axis == 0 ? 1 : 0, v = axis == 2 ? 1 : 2;
-        unsigned mine = sim_fibre_number(chip / SIM_CUBE_CHIPS, axis, minus != 0,
-                                         chip / stride[u] % 4, chip / stride[v] % 4);
-        if (!light_leads(w, mine, &fibre)) {
-            return UINT32_MAX;
-        }
-        peer = chip_of_fibre(fibre, &peer_port);
-    } else {
-        peer = minus != 0 ? chip - stride[axis] : chip + stride[axis];
-    }
-    return port_works(w, peer, peer_port) ? peer * 8 + peer_port : UINT32_MAX;
+    return peer * 8 + peer_port;
 }
 
 bool world_peer(const struct world *w, uint32_t chip, unsigned port, uint32_t *peer,
@@ -157,17 +115,24 @@ bool world_peer(const struct world *w, uint32_t chip, unsigned port, uint32_t *p
     return seen != UINT32_MAX;
 }
 
+bool world_link(const struct world *w, uint32_t chip, unsigned port, uint32_t *peer,
+                unsigned *peer_port)
+{
+    return world_peer(w, chip, port, peer, peer_port) &&
+           w->seen[*peer * SIM_CHIP_PORTS + *peer_port] == chip * 8 + port;
+}
+
 static void log_link(struct world *w, uint32_t chip, unsigned port, bool up)
 {
-    w->log[w->log_next % SIM_LINK_LOG] = (struct sim_link_event){
-        .seq = w->log_next, .chip = chip, .port = (uint8_t)port, .up = up};
+    w->log[w->log_next % SIM_LINK_LOG] =
+        (struct sim_link_event){.seq = w->log_next, .chip = chip, .port = (uint8_t)port, .up = up};
     w->log_next++;
     if (w->on_link_events != NULL) {
         w->on_link_events(w->hook_arg);
     }
 }
 
-void world_look(struct world *w, uint32_t chip, unsigned port)
+static void look_from(struct world *w, uint32_t chip, unsigned port)
 {
     uint32_t *seen = &w->seen[chip * SIM_CHIP_PORTS + port];
     uint32_t old = *seen, now = find_peer(w, chip, port);
@@ -178,18 +143,29 @@ void world_look(struct world *w, uint32_t chip, unsigned port)
     *seen = now;
     if (old != UINT32_MAX) {
         log_link(w, chip, port, false);
-        world_look(w, old / 8, old % 8);
+        look_from(w, old / 8, old % 8);
     }
     if (now != UINT32_MAX) {
         log_link(w, chip, port, true);
-        world_look(w, now / 8, now % 8);
+        look_from(w, now / 8, now % 8);
     }
 }
 
-void world_look_fibre(struct world *w, unsigned fibre)
+void world_look(struct world *w, uint32_t chip, unsigned port)
+{
+    uint32_t peer;
+    unsigned peer_port;
+
+    look_from(w, chip, port);
+    if (world_wired(w, chip, port, &peer, &peer_port)) {
+        look_from(w, peer, peer_port); /* a mute end is seen by nobody, yet sees */
+    }
+}
+
+static void look_at_fibre(struct world *w, unsigned fibre)
 {
     unsigned port;
-    uint32_t chip = chip_of_fibre(fibre, &port);
+    uint32_t chip = sim_fibre_chip(fibre, &port);
     world_look(w, chip, port);
 }
 
@@ -198,74 +174,39 @@ void world_look_ocs_port(struct world *w, unsigned ocs, bool south, unsigned por
     uint32_t fibre = w->port_fibre[(ocs * 2 + south) * SIM_PORTS_MAX + port];
 
     if (fibre != UINT32_MAX) {
-        world_look_fibre(w, fibre);
+        look_at_fibre(w, fibre);
     }
-}
-
-static uint32_t *fibre_at(struct world *w, struct sim_port end)
-{
-    return &w->port_fibre[(end.ocs * 2U + end.south) * SIM_PORTS_MAX + end.port];
 }
 
 void world_swap_fibres(struct world *w, unsigned one, unsigned other)
 {
-    struct sim_port end = w->fibre_end[one];
-
-    w->fibre_end[one] = w->fibre_end[other];
-    w->fibre_end[other] = end;
-    *fibre_at(w, w->fibre_end[one]) = one;
-    *fibre_at(w, w->fibre_end[other]) = other;
-    world_look_fibre(w, one);
-    world_look_fibre(w, other);
+    sim_swap_fibres(w, one, other);
+    look_at_fibre(w, one);
+    look_at_fibre(w, other);
 }
 
 /* ------------------------------------------------------------- life cycle -- */
 
-static void wire(struct world *w)
+void world_new_boot(struct world *w, unsigned number)
 {
-    for (unsigned f = 0; f < w->config->cubes * SIM_FIBRES_A_CUBE; f++) {
-        unsigned axis = f / 32 % 3, minus = f / 16 % 2, position = f % 16;
-        w->fibre_end[f] = (struct sim_port){.ocs = (uint16_t)(16 * axis + position),
-                                            .south = (uint8_t)minus,
-                                            .port = (uint16_t)(f / SIM_FIBRES_A_CUBE)};
-        *fibre_at(w, w->fibre_end[f]) = f;
-    }
+    struct sim_ocs *o = &w->ocs[number];
+    uint64_t id = w->config->seed ^ chance_mix(w->config->run);
+
+    o->boots++;
+    (void)snprintf(o->boot_id, sizeof o->boot_id, "%02u-%016" PRIx64, number,
+                   chance_mix(chance_mix(id) + number * 65536ULL + o->boots));
 }
 
-static int move_fibre(struct world *w, const struct sim_move *move, struct error *err)
-{
-    const struct part *f = &move->fibre, *p = &move->port;
-    char fibre_name[80], port_name[80];
-
-    (void)part_format(f, fibre_name);
-    (void)part_format(p, port_name);
-    if (f->cube >= w->config->cubes || p->port >= w->config->ports_per_side) {
-        return err_set(err, E_CONFIG, "%s to %s: not in this pod", fibre_name, port_name);
-    }
-    unsigned number = sim_fibre_number(f->cube, f->axis, f->minus, f->a, f->b);
-    struct sim_port to = {.ocs = p->ocs, .south = p->south, .port = p->port};
-    if (to.ocs != w->fibre_end[number].ocs || to.south != w->fibre_end[number].south ||
-        *fibre_at(w, to) != UINT32_MAX) {
-        return err_set(err, E_CONFIG, "%s to %s: another switch or side, or the port is taken",
-                       fibre_name, port_name);
-    }
-    *fibre_at(w, w->fibre_end[number]) = UINT32_MAX;
-    w->fibre_end[number] = to;
-    *fibre_at(w, to) = number;
-    return 0;
-}
-
-static void power_on(struct world *w, unsigned number)
+static void create_ocs(struct world *w, unsigned number)
 {
     struct sim_ocs *o = &w->ocs[number];
 
-    (void)snprintf(o->boot_id, sizeof o->boot_id, "%02u-%016llx", number,
-                   (unsigned long long)mix(w->config->seed * 64 + number));
     o->generation = 1;
-    o->log = xcalloc(SIM_OP_LOG, sizeof *o->log);
+    o->log = op_log_create();
     for (unsigned p = 0; p < SIM_PORTS_MAX; p++) {
         o->map[p] = o->back[p] = SIM_NONE;
     }
+    world_new_boot(w, number);
 }
 
 int world_create(struct world **out, const struct sim_config *config, struct error *err)
@@ -277,7 +218,7 @@ int world_create(struct world **out, const struct sim_config *config, struct err
     w->config = config;
     w->evq = evq_create();
     w->rng = config->seed;
-    w->incarnation = mix(config->seed + 1) | 1;
+    w->incarnation = chance_mix(config->seed + chance_mix(config->run + 1)) | 1;
     w->n_chips = config->cubes * SIM_CUBE_CHIPS;
     w->chips = xcalloc(w->n_chips, sizeof *w->chips);
     w->seen = xcalloc((size_t)w->n_chips * SIM_CHIP_PORTS, sizeof *w->seen);
@@ -289,11 +230,11 @@ int world_create(struct world **out, const struct sim_config *config, struct err
     w->next_fault = 1;
     memset(w->port_fibre, 0xff, n_ports * sizeof *w->port_fibre);
     for (unsigned o = 0; o < SIM_OCSES; o++) {
-        power_on(w, o);
+        create_ocs(w, o);
     }
-    wire(w);
+    sim_wire(w);
     for (size_t i = 0; i < config->n_moves && status == 0; i++) {
-        status = move_fibre(w, &config->moves[i], err);
+        status = sim_move_fibre(w, &config->moves[i], err);
     }
     if (status < 0) {
         world_destroy(w);
@@ -317,7 +258,7 @@ void world_destroy(struct world *w)
         sim_bank_clear(&w->chips[c].shadow);
     }
     for (unsigned o = 0; o < SIM_OCSES; o++) {
-        free(w->ocs[o].log);
+        op_log_destroy(w->ocs[o].log);
     }
     evq_destroy(w->evq);
     free(w->chips);

@@ -5,9 +5,10 @@
  * and forwarding code, written from the hardware's description alone, so that
  * it can judge what libtpunet computes.
  *
- * Files: world.c (state, who sees whom), ocs_device.c (one switch),
- * fabric_device.c (chips' tables), flit.c (forwarding), fault.c (what breaks),
- * evq.c (future events). */
+ * Files: world.c (state, who sees whom), sim_wiring.c (chip port to fibre to
+ * switch port), chance.c (what the seed draws), ocs_device.c (one switch),
+ * op_log.c (what its agent remembers), fabric_device.c (chips' tables), flit.c
+ * (forwarding), fault.c (what breaks), evq.c (future events). */
 #ifndef SIMULATOR_WORLD_H
 #define SIMULATOR_WORLD_H
 
@@ -17,6 +18,7 @@
 
 #include "err.h"
 #include "evq.h"
+#include "op_log.h"
 #include "part.h"
 
 enum {
@@ -24,11 +26,10 @@ enum {
     SIM_CUBES_MAX = 144,
     SIM_PORTS_MAX = 160,
     SIM_CUBE_CHIPS = 64,
-    SIM_CHIP_PORTS = 6,          /* +x -x +y -y +z -z */
-    SIM_CLASSES = 4,             /* inject, VC0, VC1, VC2 */
+    SIM_CHIP_PORTS = 6, /* +x -x +y -y +z -z */
+    SIM_CLASSES = 4,    /* inject, VC0, VC1, VC2 */
     SIM_NONE = 0xFFFF,
-    SIM_OP_LOG = 4096,           /* results that a switch's agent remembers */
-    SIM_LINK_LOG = 65536,        /* link changes that can be asked for */
+    SIM_LINK_LOG = 65536, /* link changes that can be asked for */
 };
 
 /* --------------------------------------------------------------- fibres -- */
@@ -44,28 +45,18 @@ enum { SIM_FIBRES_A_CUBE = 96 };
 
 /* ------------------------------------------------------------- switches -- */
 
-struct sim_op_result {
-    uint64_t epoch, sequence;
-    int status;                  /* enum sim_op_status */
-    uint16_t port;
-    bool south;
-    char text[120];
-};
-/* Same values as wire.OcsOpStatus. */
-enum sim_op_status { SIM_OP_DONE, SIM_OP_BAD_PORT, SIM_OP_BUSY, SIM_OP_ABSENT, SIM_OP_MIRROR };
-
 struct sim_ocs {
     char boot_id[40];
+    unsigned boots; /* powers lost so far, and one */
     uint64_t generation;
     uint64_t epoch, instance;    /* the claim on record; survives everything (D4) */
     uint16_t map[SIM_PORTS_MAX]; /* north -> south, or SIM_NONE */
     uint16_t back[SIM_PORTS_MAX];
-    uint8_t dark[2][SIM_PORTS_MAX];  /* faults on the port, counted; [0] north */
+    uint8_t dark[2][SIM_PORTS_MAX]; /* faults on the port, counted; [0] north */
     uint8_t stuck[2][SIM_PORTS_MAX];
     float extra_loss_db[2][SIM_PORTS_MAX];
-    uint8_t agent_down, power_down;  /* faults, counted */
-    struct sim_op_result *log;   /* ring of SIM_OP_LOG */
-    size_t log_n;
+    uint8_t agent_down, power_down; /* faults, counted */
+    struct op_log *log;
 };
 
 /* ---------------------------------------------------------------- chips -- */
@@ -85,10 +76,12 @@ struct sim_bank {
     struct sim_row *rows[SIM_CLASSES];
 };
 struct sim_chip {
-    uint8_t dead;                /* faults that kill it, counted */
-    uint8_t disabled_mask;       /* ports switched off by set_port */
-    uint8_t cut[SIM_CHIP_PORTS]; /* faults on the link at this port, counted */
+    uint8_t dead;                 /* faults that kill it, counted */
+    uint8_t disabled_mask;        /* ports switched off by set_port */
+    uint8_t cut[SIM_CHIP_PORTS];  /* faults on the link at this port, counted */
+    uint8_t mute[SIM_CHIP_PORTS]; /* faults by which it sends nothing, counted */
     bool quiesced;
+    struct sim_stamp fence; /* the newest that this chip has accepted */
     struct sim_bank active, shadow;
 };
 
@@ -105,11 +98,12 @@ struct sim_config {
     char pod[32];
     unsigned cubes, ports_per_side;
     uint64_t seed;
+    uint64_t run; /* tells one start of the daemon from the next; 0 in tests */
     double mirror_median_ms, mirror_p99_ms;
     unsigned vc_classes;
     struct sim_move {
         struct part fibre, port;
-    } *moves;                    /* fibres on spare ports */
+    } * moves; /* fibres on spare ports */
     size_t n_moves;
     char *ocs_url, *fabric_url, *control_url;
 };
@@ -121,12 +115,12 @@ struct world {
     uint64_t rng;
     uint32_t n_chips;
     struct sim_chip *chips;
-    uint32_t *seen;              /* [chip][port]: peer * 8 + port, or UINT32_MAX: who it sees now */
-    struct sim_port *fibre_end;  /* [fibre] */
-    uint32_t *port_fibre;        /* [(ocs * 2 + south) * SIM_PORTS_MAX + port], or UINT32_MAX */
+    uint32_t *seen;             /* [chip][port]: peer * 8 + port, or UINT32_MAX: who it sees now */
+    struct sim_port *fibre_end; /* [fibre] */
+    uint32_t *port_fibre;       /* [(ocs * 2 + south) * SIM_PORTS_MAX + port], or UINT32_MAX */
     struct sim_ocs *ocs;
-    struct sim_link_event *log;  /* ring */
-    uint64_t log_next;           /* seq of the next event; the first is 1 */
+    struct sim_link_event *log; /* ring */
+    uint64_t log_next;          /* seq of the next event; the first is 1 */
     uint64_t incarnation;
     struct fault *faults;
     unsigned next_fault;
@@ -139,21 +133,23 @@ struct world {
 /* E_CONFIG names a move that does not fit. */
 int world_create(struct world **out, const struct sim_config *config, struct error *err);
 void world_destroy(struct world *w);
-double world_random(struct world *w);               /* [0, 1) */
-int64_t world_mirror_time_ns(struct world *w);      /* of one batch */
-
-uint32_t sim_chip_number(unsigned cube, const uint8_t at[3]);
-void sim_chip_name(uint32_t chip, char buf[static 32]);
-unsigned sim_fibre_number(unsigned cube, unsigned axis, bool minus, unsigned a, unsigned b);
-void sim_fibre_name(unsigned fibre, char buf[static 32]);
+int64_t world_mirror_time_ns(struct world *w); /* of one batch */
+/* A new boot id: power was lost (D8). */
+void world_new_boot(struct world *w, unsigned ocs);
 
 /* Who chip sees on that port now: false if nobody. */
 bool world_peer(const struct world *w, uint32_t chip, unsigned port, uint32_t *peer,
                 unsigned *peer_port);
-/* Something that decides about this port changed: looks again, logs, and looks
- * at both neighbours, old and new. */
+/* The same where both ends see each other: only such a link carries traffic,
+ * since flow control needs the way back. */
+bool world_link(const struct world *w, uint32_t chip, unsigned port, uint32_t *peer,
+                unsigned *peer_port);
+/* Whom copper or a circuit leads to, be it lit and alive or not. */
+bool world_wired(const struct world *w, uint32_t chip, unsigned port, uint32_t *peer,
+                 unsigned *peer_port);
+/* Something that decides about this port changed: looks again from both ends,
+ * logs, and looks at the neighbours that this changes, old and new. */
 void world_look(struct world *w, uint32_t chip, unsigned port);
-void world_look_fibre(struct world *w, unsigned fibre);
 void world_look_ocs_port(struct world *w, unsigned ocs, bool south, unsigned port);
 /* Exchanges the switch ends of two fibres. */
 void world_swap_fibres(struct world *w, unsigned one, unsigned other);
