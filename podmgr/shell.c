@@ -13,7 +13,7 @@
 #include "mem.h"
 #include "podmgr.h"
 
-enum { TICK_MS = 250, RETRY_TICKS = 8 };
+enum { TICK_MS = 250, RETRY_TICKS = 8, LOOK_TICKS = 120 };
 
 struct shell {
     struct podmgr *p;
@@ -129,6 +129,7 @@ static void run_batch(struct shell *shell)
     for (size_t i = 0; i < shell->out.n_effects; i++) {
         carry_out(p, &shell->out.effects[i]);
     }
+    dispatch_flush(p->dispatch);
     api_batch_done(p->api, &shell->out);
 }
 
@@ -157,6 +158,9 @@ static void on_timer(uv_timer_t *timer)
     podmgr_post(shell->p, &ev);
     if (++shell->ticks % RETRY_TICKS == 0) {
         dispatch_retry(shell->p->dispatch);
+    }
+    if (shell->ticks % LOOK_TICKS == 0) {
+        dispatch_look(shell->p->dispatch); /* intent against reality, every 30 s */
     }
 }
 

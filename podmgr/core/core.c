@@ -135,6 +135,9 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
     case EV_OCS_ATTACHED:
         switches_attached(m, ev, out);
         return;
+    case EV_OCS_LOOKED:
+        switches_looked(m, ev, out);
+        return;
     case EV_OCS_SUPERSEDED:
         switches_superseded(m, ev, out);
         return;
@@ -170,6 +173,7 @@ void event_fini(struct event *ev)
         }
         return;
     case EV_OCS_ATTACHED:
+    case EV_OCS_LOOKED:
     case EV_OCS_SUPERSEDED:
     case EV_OCS_LOST:
         free(ev->ocs.seen);

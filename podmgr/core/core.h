@@ -43,6 +43,7 @@ enum event_kind {
     EV_CREATE_SLICE,
     EV_DELETE_SLICE,
     EV_OCS_ATTACHED,             /* fenced with our epoch, map read */
+    EV_OCS_LOOKED,               /* map read again, nothing of ours under way */
     EV_OCS_SUPERSEDED,           /* it holds a claim that is not older than ours */
     EV_OCS_LOST,
     EV_OCS_APPLIED,

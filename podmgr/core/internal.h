@@ -29,6 +29,8 @@ void slices_links(struct model *m, struct event *ev, struct outbox *out);
 /* The open operation of the slice has ended. */
 void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, struct now now,
                      struct outbox *out);
+/* Its circuits on a switch were lost and are restored: check its links again. */
+void slices_restored(struct model *m, struct slice *slice, struct outbox *out);
 /* An agent came (somebody may coordinate now) or went. */
 void slices_agent_came(struct model *m, struct outbox *out);
 void slices_agent_gone(struct model *m, uint32_t agent, struct outbox *out);
@@ -42,11 +44,15 @@ void ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct no
 void ops_applied(struct model *m, struct event *ev, struct outbox *out);
 /* The switch is back: send again what it has not confirmed. */
 void ops_resend(struct model *m, uint16_t ocs, struct outbox *out);
+/* Puts back what slices have on this switch and the switch does not show, in
+ * one operation; nothing if nothing is missing. */
+void ops_restore(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
 
 /* --------------------------------------------------------- switches.c -- */
 
 void switches_start(struct model *m, struct event *ev, struct outbox *out);
 void switches_attached(struct model *m, struct event *ev, struct outbox *out);
+void switches_looked(struct model *m, struct event *ev, struct outbox *out);
 void switches_superseded(struct model *m, struct event *ev, struct outbox *out);
 void switches_lost(struct model *m, struct event *ev, struct outbox *out);
 void switches_saw(struct ocs *ocs, const struct seen_circuit *seen, size_t n, struct wall_ms at);

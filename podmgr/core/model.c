@@ -51,6 +51,7 @@ const char *op_kind_name(enum op_kind kind)
     switch (kind) {
         NAME_CASE(OP_, PROGRAM)
         NAME_CASE(OP_, RELEASE)
+        NAME_CASE(OP_, RESTORE)
     }
     abort();
 }

@@ -103,13 +103,14 @@ struct ocs {
     uint64_t generation;
     uint64_t epoch;              /* highest claim that it reported */
     bool supports_light;
+    unsigned foreign;            /* circuits that nobody intended, when last looked at */
     struct circuit north[MODEL_PORTS_MAX];
     uint16_t owner_of_south[MODEL_PORTS_MAX]; /* north port intended for it, or NONE */
 };
 
 /* ----------------------------------------------------------- operations -- */
 
-enum op_kind { OP_PROGRAM, OP_RELEASE };
+enum op_kind { OP_PROGRAM, OP_RELEASE, OP_RESTORE };
 enum op_state { OP_OPEN, OP_DONE, OP_FAILED };
 const char *op_kind_name(enum op_kind kind);
 const char *op_state_name(enum op_state state);
@@ -117,11 +118,12 @@ const char *op_state_name(enum op_state state);
 enum part_state { PART_NONE, PART_PENDING, PART_DONE, PART_FAILED };
 const char *part_state_name(enum part_state state);
 
-/* One change of the switches on behalf of one slice: explicit breaks and makes,
- * both sorted by (ocs, north), and how far each switch is. */
+/* One change of the switches: explicit breaks and makes, both sorted by (ocs,
+ * north), and how far each switch is.  PROGRAM and RELEASE are on behalf of one
+ * slice; RESTORE puts back what a switch lost, for all slices on it. */
 struct op {
     struct id id;
-    struct id slice;
+    struct id slice;             /* none: RESTORE */
     enum op_kind kind;
     enum op_state state;
     struct wall_ms created, finished;

@@ -10,6 +10,8 @@
  *      reason names the switch, the port and what was seen.
  *   4. Circuits that were broken are forgotten only when their operation is
  *      done (A8).
+ *   5. A port that a make needs and that holds a circuit nobody intended is
+ *      freed by the same operation; other foreign circuits are not touched.
  */
 #include "core/internal.h"
 
@@ -76,22 +78,50 @@ static void tell_end(struct model *m, const struct op *op, struct now now, struc
                            (json_int_t)(op->finished.ms - op->created.ms), "reason", op->reason));
 }
 
+/* The slices whose lost circuits an operation put back hear of it once no
+ * switch misses any of theirs. */
+static void tell_restored(struct model *m, const struct op *op, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        struct slice *slice = m->slices[i];
+        bool touched = false, whole = true;
+        for (size_t k = 0; k < op->n_makes && !touched; k++) {
+            const struct tpunet_xc *xc = &op->makes[k];
+            touched = id_compare(m->ocs[xc->ocs].north[xc->north].slice, slice->id) == 0;
+        }
+        for (unsigned o = 0; touched && whole && o < TPUNET_OCSES; o++) {
+            for (unsigned p = 0; whole && p < m->pod->ports_per_side; p++) {
+                const struct circuit *circuit = &m->ocs[o].north[p];
+                whole = id_compare(circuit->slice, slice->id) != 0 || circuit->south == circuit->seen;
+            }
+        }
+        if (touched && whole) {
+            slices_restored(m, slice, out);
+        }
+    }
+}
+
 /* Rule 3; also drops the oldest finished operations beyond what is kept. */
 static void end_op(struct model *m, struct op *op, struct now now, struct outbox *out)
 {
-    struct slice *slice = model_slice(m, op->slice);
+    struct slice *slice = op->kind == OP_RESTORE ? NULL : model_slice(m, op->slice);
 
-    assert(slice != NULL && op->open_parts == 0 && op->state == OP_OPEN);
+    assert(op->open_parts == 0 && op->state == OP_OPEN);
+    assert((slice == NULL) == (op->kind == OP_RESTORE));
     op->state = op->reason[0] == '\0' ? OP_DONE : OP_FAILED;
     op->finished = now.wall;
     emit_op(out, op->id);
     tell_end(m, op, now, out);
-    for (size_t i = 0; op->state == OP_DONE && i < op->n_breaks; i++) {
+    for (size_t i = 0; op->state == OP_DONE && op->kind == OP_RELEASE && i < op->n_breaks; i++) {
         model_forget(m, op->breaks[i]);
         emit_circuit(out, op->breaks[i]);
     }
-    slice->op = (struct id){0};
-    slices_op_ended(m, slice, op, now, out);
+    if (op->kind == OP_RESTORE) {
+        tell_restored(m, op, out);
+    } else {
+        slice->op = (struct id){0};
+        slices_op_ended(m, slice, op, now, out);
+    }
 
     for (size_t i = 0; m->n_ops > MODEL_OPS_KEPT && i < m->n_ops;) {
         struct id id = m->ops[i]->id;
@@ -104,36 +134,63 @@ static void end_op(struct model *m, struct op *op, struct now now, struct outbox
     }
 }
 
-void ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct now now,
-              struct outbox *out)
+/* One circuit can be in the way twice, by its north and by its south port. */
+static size_t drop_repeats(struct tpunet_xc *xcs, size_t n)
+{
+    size_t kept = 1;
+
+    for (size_t i = 1; i < n; i++) {
+        if (tpunet_xc_compare(&xcs[kept - 1], &xcs[i]) != 0) {
+            xcs[kept++] = xcs[i];
+        }
+    }
+    return kept;
+}
+
+/* Rule 5: appends the circuits in the way of the makes, sorted. */
+static void add_obstacles(const struct model *m, struct op *op)
+{
+    size_t cap = op->n_breaks;
+
+    for (size_t i = 0; i < op->n_makes; i++) {
+        const struct tpunet_xc *make = &op->makes[i];
+        const struct ocs *ocs = &m->ocs[make->ocs];
+        if (ocs->foreign == 0) {
+            continue;
+        }
+        for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
+            uint16_t south = ocs->north[p].seen;
+            bool in_the_way = south != TPUNET_NONE && south != ocs->north[p].south &&
+                              (p == make->north || south == make->south);
+            if (in_the_way) {
+                VEC_GROW(op->breaks, op->n_breaks, cap);
+                op->breaks[op->n_breaks++] = (struct tpunet_xc){make->ocs, p, south};
+            }
+        }
+    }
+    if (op->n_breaks > 1) {
+        qsort(op->breaks, op->n_breaks, sizeof *op->breaks, tpunet_xc_compare);
+        op->n_breaks = drop_repeats(op->breaks, op->n_breaks);
+    }
+}
+
+static struct op *op_create(struct model *m, enum op_kind kind, struct id slice, struct now now)
 {
     struct op *op = xcalloc(1, sizeof *op);
 
-    assert(id_is_none(slice->op));
     op->id = model_new_id(m);
-    op->slice = slice->id;
+    op->slice = slice;
     op->kind = kind;
     op->created = now.wall;
-    if (kind == OP_PROGRAM) {
-        int status = tpunet_intent_xcs(slice->intent, m->pod->wiring, &op->makes, &op->n_makes,
-                                       NULL);
-        assert(status == 0); /* the intent was checked when it was made */
-        for (size_t i = 0; i < op->n_makes; i++) {
-            model_intend(m, op->makes[i], slice->id);
-            emit_circuit(out, op->makes[i]);
-        }
-    } else {
-        owned_circuits(m, slice->id, &op->breaks, &op->n_breaks);
-        for (size_t i = 0; i < op->n_breaks; i++) {
-            model_breaking(m, op->breaks[i]);
-            emit_circuit(out, op->breaks[i]);
-        }
-    }
+    return op;
+}
+
+/* From here on it is on record, and each switch is told after the commit. */
+static void op_start(struct model *m, struct op *op, struct now now, struct outbox *out)
+{
     op_plan_parts(op);
-    slice->op = op->id;
     model_add_op(m, op);
     emit_op(out, op->id);
-    emit_slice(out, slice->id);
     for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
         if (op->part[o] == PART_PENDING) {
             send_part(out, op, o);
@@ -142,6 +199,71 @@ void ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct no
     if (op->open_parts == 0) {
         end_op(m, op, now, out);
     }
+}
+
+static bool is_being_made(const struct model *m, struct tpunet_xc xc)
+{
+    for (size_t i = 0; i < m->n_ops; i++) {
+        const struct op *op = m->ops[i];
+        if (op->state == OP_OPEN && op->part[xc.ocs] == PART_PENDING &&
+            bsearch(&xc, op->makes, op->n_makes, sizeof xc, tpunet_xc_compare) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ops_restore(struct model *m, uint16_t number, struct now now, struct outbox *out)
+{
+    const struct ocs *ocs = &m->ocs[number];
+    struct tpunet_xc *missing = NULL;
+    size_t n = 0, cap = 0;
+
+    for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
+        const struct circuit *circuit = &ocs->north[p];
+        struct tpunet_xc xc = {number, p, circuit->south};
+        const struct slice *slice = model_slice(m, circuit->slice);
+        if (circuit->south != TPUNET_NONE && !circuit->breaking && circuit->seen != circuit->south &&
+            slice != NULL && slice->state != SLICE_FAILED && !is_being_made(m, xc)) {
+            VEC_GROW(missing, n, cap);
+            missing[n++] = xc;
+        }
+    }
+    if (n == 0) {
+        return;
+    }
+    struct op *op = op_create(m, OP_RESTORE, (struct id){0}, now);
+    op->makes = missing;
+    op->n_makes = n;
+    add_obstacles(m, op);
+    op_start(m, op, now, out);
+}
+
+void ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct now now,
+              struct outbox *out)
+{
+    struct op *op = op_create(m, kind, slice->id, now);
+
+    assert(id_is_none(slice->op) && kind != OP_RESTORE);
+    if (kind == OP_PROGRAM) {
+        int status = tpunet_intent_xcs(slice->intent, m->pod->wiring, &op->makes, &op->n_makes,
+                                       NULL);
+        assert(status == 0); /* the intent was checked when it was made */
+        for (size_t i = 0; i < op->n_makes; i++) {
+            model_intend(m, op->makes[i], slice->id);
+            emit_circuit(out, op->makes[i]);
+        }
+        add_obstacles(m, op);
+    } else {
+        owned_circuits(m, slice->id, &op->breaks, &op->n_breaks);
+        for (size_t i = 0; i < op->n_breaks; i++) {
+            model_breaking(m, op->breaks[i]);
+            emit_circuit(out, op->breaks[i]);
+        }
+    }
+    slice->op = op->id;
+    emit_slice(out, slice->id);
+    op_start(m, op, now, out);
 }
 
 void ops_resend(struct model *m, uint16_t ocs, struct outbox *out)

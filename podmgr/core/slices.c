@@ -305,6 +305,14 @@ void slices_links(struct model *m, struct event *ev, struct outbox *out)
     emit_done(out, ev->cookie, (struct id){0});
 }
 
+void slices_restored(struct model *m, struct slice *slice, struct outbox *out)
+{
+    slice->verified = false;
+    if (slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED) {
+        bring_up(m, slice, true, out);
+    }
+}
+
 /* ------------------------------------------------------------- agents -- */
 
 static bool lacks_coordinator(const struct slice *slice)

@@ -6,7 +6,10 @@
  *      the largest seen and every switch is claimed again.
  *   3. A switch that we held and that now holds another claim: a newer manager
  *      took over; we stop at once (D4).
- *   4. A switch that does not answer is UNREACHABLE, never FAILED: its map is
+ *   4. What the intent has and the switch does not show is put back, in one
+ *      operation per switch.  A circuit that nobody intended is reported as
+ *      drift and left alone until a slice of ours needs its port.
+ *   5. A switch that does not answer is UNREACHABLE, never FAILED: its map is
  *      unknown, nothing is evicted because of it (D7).
  */
 #include "core/internal.h"
@@ -67,6 +70,50 @@ static void take_identity(struct ocs *ocs, const struct ocs_identity *identity)
     ocs->supports_light = identity->light;
 }
 
+/* Takes the whole map as the switch shows it. */
+static void take_map(struct ocs *ocs, const struct event *ev)
+{
+    take_identity(ocs, &ev->ocs.identity);
+    for (unsigned p = 0; p < MODEL_PORTS_MAX; p++) {
+        ocs->north[p].seen = TPUNET_NONE;
+    }
+    switches_saw(ocs, ev->ocs.seen, ev->ocs.n_seen, ev->now.wall);
+}
+
+/* Rule 4: counts what nobody intended, and says so when the count changes. */
+static void report_drift(struct model *m, uint16_t number, struct now now, struct outbox *out)
+{
+    struct ocs *ocs = &m->ocs[number];
+    unsigned foreign = 0, first = 0;
+    char subject[16];
+
+    for (unsigned p = MODEL_PORTS_MAX; p-- > 0;) {
+        const struct circuit *circuit = &ocs->north[p];
+        if (circuit->seen != TPUNET_NONE && circuit->seen != circuit->south) {
+            foreign++;
+            first = p;
+        }
+    }
+    if (foreign != ocs->foreign && foreign > 0) {
+        emit_journal(m, out, now, "ocs.drift", subject_of(number, subject),
+                     json_pack("{s:i,s:i,s:i}", "circuits", (int)foreign, "north", (int)first,
+                               "south", (int)ocs->north[first].seen));
+    }
+    ocs->foreign = foreign;
+}
+
+void switches_looked(struct model *m, struct event *ev, struct outbox *out)
+{
+    struct ocs *ocs = &m->ocs[ev->ocs.ocs];
+
+    if (ocs->state != OCS_STATE_REACHABLE || ev->ocs.identity.epoch != m->epoch) {
+        return;
+    }
+    take_map(ocs, ev);
+    report_drift(m, ev->ocs.ocs, ev->now, out);
+    ops_restore(m, ev->ocs.ocs, ev->now, out);
+}
+
 void switches_attached(struct model *m, struct event *ev, struct outbox *out)
 {
     struct ocs *ocs = &m->ocs[ev->ocs.ocs];
@@ -75,16 +122,16 @@ void switches_attached(struct model *m, struct event *ev, struct outbox *out)
     if (ev->ocs.identity.epoch != m->epoch) {
         return; /* of a claim that we have since replaced (rule 2) */
     }
-    take_identity(ocs, &ev->ocs.identity);
+    bool lost_power = ocs->boot_id[0] != '\0' && strcmp(ocs->boot_id, ev->ocs.identity.boot_id) != 0;
+    take_map(ocs, ev);
     set_state(ocs, OCS_STATE_REACHABLE, ev->now.wall);
-    for (unsigned p = 0; p < MODEL_PORTS_MAX; p++) {
-        ocs->north[p].seen = TPUNET_NONE;
-    }
-    switches_saw(ocs, ev->ocs.seen, ev->ocs.n_seen, ev->now.wall);
     emit_journal(m, out, ev->now, "ocs.attached", subject_of(ev->ocs.ocs, subject),
-                 json_pack("{s:s,s:I,s:I}", "boot_id", ocs->boot_id, "generation",
-                           (json_int_t)ocs->generation, "circuits", (json_int_t)ev->ocs.n_seen));
+                 json_pack("{s:s,s:I,s:I,s:b}", "boot_id", ocs->boot_id, "generation",
+                           (json_int_t)ocs->generation, "circuits", (json_int_t)ev->ocs.n_seen,
+                           "lost_power", lost_power));
+    report_drift(m, ev->ocs.ocs, ev->now, out);
     ops_resend(m, ev->ocs.ocs, out);
+    ops_restore(m, ev->ocs.ocs, ev->now, out);
 }
 
 void switches_superseded(struct model *m, struct event *ev, struct outbox *out)

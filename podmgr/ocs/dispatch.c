@@ -3,7 +3,9 @@
  *   1. Attach = identify, fence, read.  A claim that is not older than ours
  *      becomes EV_OCS_SUPERSEDED; any other failure is EV_OCS_LOST.
  *   2. One batch is under way; what is asked meanwhile waits and travels in the
- *      next batch (at most BATCH_OPS operations).
+ *      next batch, in order, at most BATCH_OPS operations and no two that touch
+ *      the same port.  A batch leaves only after the core has taken the results
+ *      of the last one (dispatch_flush), since its difference depends on them.
  *   3. Only the difference to the map last read travels (D3); an operation
  *      whose difference is empty is answered from that map.
  *   4. The batch names the generation that this map had.  If the switch's is
@@ -120,19 +122,23 @@ static bool step_failed(struct conversation *t, const struct ocs_answer *answer)
     return true;
 }
 
+static void post_map(struct conversation *t, enum event_kind kind, const struct ocs_answer *answer)
+{
+    struct event ev = {.kind = kind, .ocs = {.ocs = t->ocs, .identity = answer->identity}};
+
+    ev.ocs.seen = xmemdup(answer->seen, answer->n_seen * sizeof *answer->seen);
+    ev.ocs.n_seen = answer->n_seen;
+    post(t, &ev);
+}
+
 static void on_read(void *arg, const struct ocs_answer *answer)
 {
     struct conversation *t = arg;
 
-    if (step_failed(t, answer)) {
-        return;
+    if (!step_failed(t, answer)) {
+        t->phase = ATTACHED;
+        post_map(t, EV_OCS_ATTACHED, answer);
     }
-    struct event ev = {.kind = EV_OCS_ATTACHED,
-                       .ocs = {.ocs = t->ocs, .identity = answer->identity}};
-    ev.ocs.seen = xmemdup(answer->seen, answer->n_seen * sizeof *answer->seen);
-    ev.ocs.n_seen = answer->n_seen;
-    t->phase = ATTACHED;
-    post(t, &ev);
 }
 
 static void on_fenced(void *arg, const struct ocs_answer *answer)
@@ -261,8 +267,6 @@ static void post_applied(struct conversation *t, const struct ocs_op_result *res
     post(t, &ev);
 }
 
-static void send_batch(struct conversation *t);
-
 static void on_applied(void *arg, const struct ocs_answer *answer)
 {
     struct conversation *t = arg;
@@ -275,10 +279,8 @@ static void on_applied(void *arg, const struct ocs_answer *answer)
         t->n_sent = 0;
         if (t->attach_again) {
             attach(t);
-        } else {
-            send_batch(t);
         }
-        return;
+        return; /* dispatch_flush() sends what waits */
     }
     char source[16];
     (void)snprintf(source, sizeof source, "ocs/%u", t->ocs);
@@ -299,11 +301,46 @@ static void answer_from_map(struct conversation *t, struct id op)
     post_applied(t, &result, 1);
 }
 
+/* Ports that the operations of a batch touch. */
+struct touched {
+    bool north[MODEL_PORTS_MAX], south[MODEL_PORTS_MAX];
+};
+
+static bool touch(struct touched *touched, const struct tpunet_xc *xcs, size_t n)
+{
+    bool free_so_far = true;
+
+    for (size_t i = 0; i < n; i++) {
+        free_so_far = free_so_far && !touched->north[xcs[i].north] && !touched->south[xcs[i].south];
+        touched->north[xcs[i].north] = touched->south[xcs[i].south] = true;
+    }
+    return free_so_far;
+}
+
+/* An operation may break and make the same port; two operations may not share
+ * one. */
+static bool fits(struct touched *batch, const struct difference *diff)
+{
+    struct touched own = {0};
+
+    (void)touch(&own, diff->breaks, diff->n_breaks);
+    (void)touch(&own, diff->makes, diff->n_makes);
+    for (size_t p = 0; p < MODEL_PORTS_MAX; p++) {
+        if ((own.north[p] && batch->north[p]) || (own.south[p] && batch->south[p])) {
+            return false;
+        }
+    }
+    (void)touch(batch, diff->breaks, diff->n_breaks);
+    (void)touch(batch, diff->makes, diff->n_makes);
+    return true;
+}
+
 static void send_batch(struct conversation *t)
 {
     struct dispatch *d = t->dispatch;
     struct ocs_batch_op ops[BATCH_OPS];
     struct difference diffs[BATCH_OPS];
+    struct touched touched = {0};
     size_t n = 0, taken = 0;
 
     if (t->phase != ATTACHED) {
@@ -320,6 +357,11 @@ static void send_batch(struct conversation *t)
             free(diffs[n].makes);
             answer_from_map(t, op->id);
             continue;
+        }
+        if (!fits(&touched, &diffs[n])) {
+            free(diffs[n].breaks);
+            free(diffs[n].makes);
+            break; /* it waits for the next batch, and those behind it too */
         }
         ops[n] = (struct ocs_batch_op){.id = op->id,
                                        .breaks = diffs[n].breaks,
@@ -367,5 +409,40 @@ void dispatch_apply(struct dispatch *d, uint16_t ocs, struct id op)
     }
     VEC_GROW(t->waiting, t->n_waiting, t->cap_waiting);
     t->waiting[t->n_waiting++] = op;
-    send_batch(t);
+}
+
+void dispatch_flush(struct dispatch *d)
+{
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        if (d->talk[o].n_waiting > 0) {
+            send_batch(&d->talk[o]);
+        }
+    }
+}
+
+/* --------------------------------------------------------------- look -- */
+
+static void on_looked(void *arg, const struct ocs_answer *answer)
+{
+    struct conversation *t = arg;
+
+    /* A batch that was sent meanwhile makes this look old. */
+    if (answer->status != 0 || t->phase != ATTACHED ||
+        answer->identity.generation != t->identity.generation) {
+        if (answer->status == 0 && t->phase == ATTACHED) {
+            attach(t); /* somebody changed the map: rule 4 */
+        }
+        return;
+    }
+    post_map(t, EV_OCS_LOOKED, answer);
+}
+
+void dispatch_look(struct dispatch *d)
+{
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        struct conversation *t = &d->talk[o];
+        if (t->phase == ATTACHED && t->connected) {
+            d->driver->ops->read(d->driver, o, t->claim, on_looked, t);
+        }
+    }
 }

@@ -23,5 +23,9 @@ void dispatch_retry(struct dispatch *d);
 /* Effects of the core. */
 void dispatch_attach(struct dispatch *d, uint16_t ocs);
 void dispatch_apply(struct dispatch *d, uint16_t ocs, struct id op);
+/* Sends what waits; after each batch of the core, when its effects are out. */
+void dispatch_flush(struct dispatch *d);
+/* Reads every attached switch's map once: EV_OCS_LOOKED. */
+void dispatch_look(struct dispatch *d);
 
 #endif

@@ -217,8 +217,8 @@ static int load_op(struct store *store, struct model *m, sqlite3_stmt *s, struct
     op->breaks = column_xcs(s, 8, &op->n_breaks);
     op->makes = column_xcs(s, 9, &op->n_makes);
     copy_text(op->reason, sizeof op->reason, s, 10);
-    if (op->kind > OP_RELEASE || op->state > OP_FAILED ||
-        (op->state == OP_OPEN && model_slice(m, op->slice) == NULL)) {
+    if (op->kind > OP_RESTORE || op->state > OP_FAILED ||
+        (op->state == OP_OPEN && op->kind != OP_RESTORE && model_slice(m, op->slice) == NULL)) {
         struct id id = op->id;
         op_destroy(op);
         return contradiction(store, err, "ops", id, "no such kind, state or slice");

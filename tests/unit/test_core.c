@@ -517,6 +517,51 @@ static void superseded(struct fixture *f, uint16_t ocs, uint64_t epoch)
     step(f, &ev);
 }
 
+static void power_loss_is_put_right_in_one_operation(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *one = create(f, "4x4x8"), *two = create(f, "4x4x4");
+    unsigned applies = f->applies, checks = f->checks;
+
+    memset(f->map[9], 0xff, sizeof f->map[9]);
+    attach(f, 9);
+    assert_int_equal(f->applies, applies + 1);
+    assert_int_equal(lit(f), 3 * 48);
+    assert_int_equal(one->state, SLICE_ACTIVE);
+    assert_int_equal(f->checks, checks + 2); /* both are looked at again */
+    assert_true(one->verified && two->verified);
+}
+
+static void nothing_missing_nothing_moves(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_non_null(create(f, "4x4x8"));
+    unsigned applies = f->applies;
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        attach(f, o);
+    }
+    assert_int_equal(f->applies, applies);
+}
+
+static void foreign_circuit_is_left_until_its_port_is_needed(void **state)
+{
+    struct fixture *f = *state;
+
+    f->map[9][0] = 3; /* nobody intended this */
+    attach(f, 9);
+    assert_int_equal(f->model->ocs[9].foreign, 1);
+    assert_int_equal(f->map[9][0], 3);
+    static const uint16_t elsewhere[] = {1}, here[] = {0};
+    assert_non_null(create_on(f, "4x4x4", elsewhere, 1));
+    assert_int_equal(f->map[9][0], 3);
+    struct slice *slice = create_on(f, "4x4x4", here, 1);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(f->map[9][0], 0);
+    delete_slice(f, slice->id, 0);
+    assert_int_equal(f->map[9][0], TPUNET_NONE);
+}
+
 static void newer_manager_stops_us(void **state)
 {
     struct fixture *f = *state;
@@ -572,6 +617,9 @@ int main(void)
         TEST(next_coordinator_takes_over_with_a_new_generation),
         TEST(our_own_stall_is_not_their_silence),
         TEST(stale_version_is_refused),
+        TEST(power_loss_is_put_right_in_one_operation),
+        TEST(nothing_missing_nothing_moves),
+        TEST(foreign_circuit_is_left_until_its_port_is_needed),
         TEST(newer_manager_stops_us),
         TEST(old_database_takes_an_epoch_above_all),
         TEST(journal_has_no_gap),
