@@ -21,9 +21,9 @@
 #include "err.h"
 
 enum {
-    RPC_VERSION = 1,             /* what `version` in each request says today */
-    RPC_MAX_BYTES = 4 << 20,     /* default bound of one message */
-    RPC_WINDOW = 32,             /* calls under way on one client; more wait in line */
+    RPC_VERSION = 1,         /* what `version` in each request says today */
+    RPC_MAX_BYTES = 4 << 20, /* default bound of one message */
+    RPC_WINDOW = 32,         /* calls under way on one client; more wait in line */
 };
 
 /* ------------------------------------------------------------- server -- */

@@ -14,8 +14,8 @@
 struct call {
     struct call *next;
     uint32_t number;
-    uint64_t deadline_ms;        /* loop time */
-    nng_msg *msg;                /* until it is sent */
+    uint64_t deadline_ms; /* loop time */
+    nng_msg *msg;         /* until it is sent */
     rpc_done_fn *done;
     void *arg;
 };
@@ -28,10 +28,10 @@ struct rpc_client {
     uv_loop_t *loop;
     nng_socket socket;
     uv_poll_t poll;
-    uv_async_t async;            /* nng's threads tell us of connections by it */
-    uv_timer_t timer;            /* nearest deadline, or "now" when calls failed at once */
-    atomic_uint pipes;           /* connections up; changed by nng's threads */
-    atomic_uint losses;          /* connections lost so far */
+    uv_async_t async;   /* nng's threads tell us of connections by it */
+    uv_timer_t timer;   /* nearest deadline, or "now" when calls failed at once */
+    atomic_uint pipes;  /* connections up; changed by nng's threads */
+    atomic_uint losses; /* connections lost so far */
     unsigned seen_losses;
     bool connected;
     bool closing;
@@ -40,6 +40,7 @@ struct rpc_client {
     void *arg;
     uint32_t next_number;
     struct queue waiting, sent;
+    struct queue ended; /* to be told; a callback may destroy us meanwhile */
 };
 
 static void queue_init(struct queue *q)
@@ -101,22 +102,21 @@ static void arm_timer(struct rpc_client *client)
     }
 }
 
-/* Moves the calls for which `due` holds out of the queue, then ends them: a
- * callback may make new calls. */
-static void end_calls(struct queue *q, uint64_t due_ms, int status)
+/* Moves the calls that are due out of the queue, then ends them: a callback
+ * may make new calls, or destroy the client, which ends the rest. */
+static void end_calls(struct rpc_client *client, struct queue *q, uint64_t due_ms, int status)
 {
-    struct queue ended;
+    struct queue *ended = &client->ended;
 
-    queue_init(&ended);
     for (struct call **at = &q->first; *at != NULL;) {
         if ((*at)->deadline_ms <= due_ms) {
-            queue_push(&ended, queue_take(q, at));
+            queue_push(ended, queue_take(q, at));
         } else {
             at = &(*at)->next;
         }
     }
-    while (ended.first != NULL) {
-        finish(queue_take(&ended, &ended.first), status, NULL, 0);
+    while (ended->first != NULL) {
+        finish(queue_take(ended, &ended->first), status, NULL, 0);
     }
 }
 
@@ -138,10 +138,12 @@ static void on_timer(uv_timer_t *timer)
     struct rpc_client *client = timer->data;
     uint64_t now = uv_now(client->loop);
 
-    end_calls(&client->sent, now, E_TIMEOUT);
-    end_calls(&client->waiting, now, client->connected ? E_TIMEOUT : E_UNREACHABLE);
-    send_waiting(client);
-    arm_timer(client);
+    end_calls(client, &client->sent, now, E_TIMEOUT);
+    end_calls(client, &client->waiting, now, client->connected ? E_TIMEOUT : E_UNREACHABLE);
+    if (!client->closing) {
+        send_waiting(client);
+        arm_timer(client);
+    }
 }
 
 /* ------------------------------------------------------------ receive -- */
@@ -215,7 +217,8 @@ static void on_async(uv_async_t *async)
     if (losses != client->seen_losses) {
         client->seen_losses = losses;
         client->connected = false;
-        end_calls(&client->sent, UINT64_MAX, E_UNREACHABLE);
+        end_calls(client, &client->sent, UINT64_MAX, E_UNREACHABLE);
+        end_calls(client, &client->waiting, UINT64_MAX, E_UNREACHABLE);
         if (client->on_state != NULL && !client->closing) {
             client->on_state(client->arg, false);
         }
@@ -275,6 +278,7 @@ int rpc_client_create(struct rpc_client **out, uv_loop_t *loop, const char *url,
     client->poll.data = client->async.data = client->timer.data = client;
     queue_init(&client->waiting);
     queue_init(&client->sent);
+    queue_init(&client->ended);
     (void)nng_socket_set_int(socket, NNG_OPT_SENDBUF, RPC_WINDOW);
     (void)nng_socket_set_int(socket, NNG_OPT_RECVBUF, RPC_WINDOW);
 
@@ -307,8 +311,8 @@ void rpc_client_destroy(struct rpc_client *client)
     client->closing = true;
     (void)uv_poll_stop(&client->poll);
     (void)nng_close(client->socket); /* no callback of nng runs after this */
-    end_calls(&client->sent, UINT64_MAX, E_UNREACHABLE);
-    end_calls(&client->waiting, UINT64_MAX, E_UNREACHABLE);
+    end_calls(client, &client->sent, UINT64_MAX, E_UNREACHABLE);
+    end_calls(client, &client->waiting, UINT64_MAX, E_UNREACHABLE);
     uv_close((uv_handle_t *)&client->poll, on_handle_closed);
     uv_close((uv_handle_t *)&client->async, on_handle_closed);
     uv_close((uv_handle_t *)&client->timer, on_handle_closed);

@@ -20,7 +20,7 @@ struct rpc_server {
     uv_poll_t poll;
     rpc_handler_fn *handler;
     void *arg;
-    size_t held;                 /* requests out there; the last one frees a closed server */
+    size_t held; /* requests out there; the last one frees a closed server */
     bool closed, poll_closed;
 };
 

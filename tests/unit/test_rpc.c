@@ -34,7 +34,7 @@ struct fixture {
     int statuses[CALLS];
     size_t n_done;
     char last_text[64];
-    int order_errors;
+    struct rpc_client *victim; /* destroyed by the first answer */
 };
 
 static void reply_text(struct rpc_request *req, char *text)
@@ -250,6 +250,54 @@ static void destroy_ends_calls(void **state)
     assert_int_equal(rpc_client_create(&f->client, &f->loop, f->url, 65536, on_state, f, &err), 0);
 }
 
+static void on_done_destroy(void *arg, int status, const uint8_t *body, size_t len)
+{
+    struct fixture *f = arg;
+
+    (void)body;
+    (void)len;
+    f->statuses[f->n_done++] = status;
+    rpc_client_destroy(f->victim);
+    f->victim = NULL;
+}
+
+static void a_callback_may_destroy_the_client(void **state)
+{
+    struct fixture *f = *state;
+    Wire__SimRequest request = WIRE__SIM_REQUEST__INIT;
+    struct error err;
+
+    request.command = (char[]){"x"};
+    f->mode = DROP;
+    assert_int_equal(rpc_client_create(&f->victim, &f->loop, f->url, 65536, NULL, NULL, &err), 0);
+    RUN_UNTIL(f, rpc_client_connected(f->victim));
+    rpc_call(f->victim, &request.base, 10, on_done_destroy, f);
+    for (int i = 1; i < 4; i++) {
+        rpc_call(f->victim, &request.base, i < 2 ? 10 : 60000, on_done, f);
+    }
+    RUN_UNTIL(f, f->n_done > 0);
+    assert_int_equal(f->n_done, 4); /* all have ended when the callback is back */
+    assert_int_equal(f->statuses[0], E_TIMEOUT);
+    assert_int_equal(f->statuses[3], E_UNREACHABLE);
+}
+
+static void calls_in_line_end_with_the_connection(void **state)
+{
+    struct fixture *f = *state;
+
+    f->mode = HOLD;
+    for (int i = 0; i < 2 * RPC_WINDOW; i++) {
+        ask(f, "x", 60000);
+    }
+    RUN_UNTIL(f, f->n_held == RPC_WINDOW);
+    rpc_server_destroy(f->server);
+    RUN_UNTIL(f, f->n_done == 2 * RPC_WINDOW);
+    for (size_t i = 0; i < f->n_done; i++) {
+        assert_int_equal(f->statuses[i], E_UNREACHABLE);
+    }
+    serve(f);
+}
+
 static void bad_url_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -272,6 +320,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(loss_fails_calls_at_once_and_redials, setup, teardown),
         cmocka_unit_test_setup_teardown(oversize_request_is_not_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(destroy_ends_calls, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_callback_may_destroy_the_client, setup, teardown),
+        cmocka_unit_test_setup_teardown(calls_in_line_end_with_the_connection, setup, teardown),
         cmocka_unit_test_setup_teardown(bad_url_is_named, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
