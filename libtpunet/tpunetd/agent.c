@@ -1,5 +1,6 @@
 /* The conversation with podmgr: hello, then a poll always under way (which
- * renews the lease and brings commands), and reports that are repeated until
+ * renews the lease and brings commands) while our chips are within reach, and
+ * reports that are repeated until
  * they are acknowledged, since only then they are durable. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,11 @@ struct agent {
 static void greet(struct agent *a);
 static void poll_commands(struct agent *a);
 static void send_reports(struct agent *a);
+
+static bool reaches_chips(const struct agent *a)
+{
+    return rpc_client_connected(fabric_nng_client(a->t->fabric));
+}
 
 static void request_init(const struct agent *a, Wire__AgentRequest *request,
                          Wire__AgentRequest__BodyCase what)
@@ -101,7 +107,7 @@ static void greet(struct agent *a)
     Wire__AgentRequest request;
     const struct tpunetd_config *config = a->t->config;
 
-    if (a->asking || a->greeted || !rpc_client_connected(a->client)) {
+    if (a->asking || a->greeted || !rpc_client_connected(a->client) || !reaches_chips(a)) {
         return;
     }
     request_init(a, &request, WIRE__AGENT_REQUEST__BODY_HELLO);
@@ -161,7 +167,7 @@ static void poll_commands(struct agent *a)
     Wire__AgentPoll body = WIRE__AGENT_POLL__INIT;
     Wire__AgentRequest request;
 
-    if (a->asking || !a->greeted) {
+    if (a->asking || !a->greeted || !reaches_chips(a)) {
         return;
     }
     request_init(a, &request, WIRE__AGENT_REQUEST__BODY_POLL);
@@ -266,6 +272,17 @@ static void on_state(void *arg, bool connected)
     } else {
         a->greeted = false;
         log_warning("podmgr", "connection lost; the slices go on as they are");
+    }
+}
+
+void agent_fabric_changed(struct agent *a)
+{
+    if (reaches_chips(a)) {
+        greet(a);
+        poll_commands(a);
+    } else {
+        a->greeted = false;
+        log_warning("fabric", "connection lost; the lease ends until it is back");
     }
 }
 

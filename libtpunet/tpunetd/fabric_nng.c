@@ -292,11 +292,12 @@ static int set_port(void *ctx, const struct tpunet_stamp *stamp, struct tpunet_p
 
 static void on_state(void *arg, bool connected)
 {
-    struct fabric_nng *f = arg;
+    struct tpunetd *t = ((struct fabric_nng *)arg)->t;
 
-    if (connected && f->t->watch != NULL) {
-        watch_resume(f->t->watch);
+    if (connected) {
+        watch_resume(t->watch);
     }
+    agent_fabric_changed(t->agent);
 }
 
 int fabric_nng_create(struct fabric_nng **out, struct tpunetd *t, struct error *err)

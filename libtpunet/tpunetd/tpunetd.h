@@ -68,6 +68,8 @@ struct rpc_client *fabric_nng_client(const struct fabric_nng *f);
 int agent_create(struct agent **out, struct tpunetd *t, struct error *err);
 void agent_stop(struct agent *a);
 void agent_fini(struct agent *a);
+/* The chips came within reach, or went: who cannot reach them holds no lease. */
+void agent_fabric_changed(struct agent *a);
 /* Reports are sent until acknowledged; the message is copied. */
 void agent_report_verdict(struct agent *a, const Wire__AgentVerdict *verdict);
 void agent_report_links(struct agent *a, const Wire__AgentLinks *links);

@@ -220,7 +220,9 @@ void pod_down(struct pod *pod)
     end_process(&pod->podmgr, SIGTERM);
     end_process(&pod->tpunetd, SIGTERM);
     end_process(&pod->podsim, SIGTERM);
-    (void)nftw(pod->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (getenv("KEEP") == NULL) {
+        (void)nftw(pod->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    }
     free(pod);
 }
 
