@@ -92,6 +92,13 @@ $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: proto/%.proto | deps
 	@mkdir -p $(@D)
 	protoc-c --proto_path=proto --c_out=$(BUILD)/gen $<
 
+$(BUILD)/gen/completion_bash.h: podctl/completion.bash
+	@mkdir -p $(@D)
+	{ echo 'static const char completion_bash[] ='; \
+	    sed 's/\\/\\\\/g; s/"/\\"/g; s/^/    "/; s/$$/\\n"/' $<; echo '    ;'; } > $@
+
+$(BUILD)/obj/podctl/completion.o: $(BUILD)/gen/completion_bash.h
+
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out $(WARN),$(CFLAGS)) -w -c -o $@ $<
