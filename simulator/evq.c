@@ -49,18 +49,59 @@ static void swap(struct item *a, struct item *b)
     *b = t;
 }
 
+static void sift_up(struct evq *q, size_t i)
+{
+    for (; i > 0 && before(&q->heap[i], &q->heap[(i - 1) / 2]); i = (i - 1) / 2) {
+        swap(&q->heap[i], &q->heap[(i - 1) / 2]);
+    }
+}
+
+static void sift_down(struct evq *q, size_t i)
+{
+    for (;;) {
+        size_t least = i;
+        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < q->n; child++) {
+            least = before(&q->heap[child], &q->heap[least]) ? child : least;
+        }
+        if (least == i) {
+            return;
+        }
+        swap(&q->heap[i], &q->heap[least]);
+        i = least;
+    }
+}
+
+static struct item take(struct evq *q, size_t i)
+{
+    struct item item = q->heap[i];
+
+    q->heap[i] = q->heap[--q->n];
+    if (i < q->n) {
+        sift_up(q, i);
+        sift_down(q, i);
+    }
+    return item;
+}
+
 void evq_at(struct evq *q, int64_t at_ns, evq_fn *fn, void *arg)
 {
-    size_t i = q->n;
-
     VEC_GROW(q->heap, q->n, q->cap);
     q->heap[q->n++] = (struct item){.at_ns = at_ns > q->now_ns ? at_ns : q->now_ns,
                                     .order = q->next_order++,
                                     .fn = fn,
                                     .arg = arg};
-    for (; i > 0 && before(&q->heap[i], &q->heap[(i - 1) / 2]); i = (i - 1) / 2) {
-        swap(&q->heap[i], &q->heap[(i - 1) / 2]);
+    sift_up(q, q->n - 1);
+}
+
+bool evq_cancel(struct evq *q, evq_fn *fn, const void *arg)
+{
+    for (size_t i = 0; i < q->n; i++) {
+        if (q->heap[i].fn == fn && q->heap[i].arg == arg) {
+            (void)take(q, i);
+            return true;
+        }
     }
+    return false;
 }
 
 bool evq_next_ns(const struct evq *q, int64_t *at_ns)
@@ -72,24 +113,6 @@ bool evq_next_ns(const struct evq *q, int64_t *at_ns)
     return true;
 }
 
-static struct item pop(struct evq *q)
-{
-    struct item first = q->heap[0];
-
-    q->heap[0] = q->heap[--q->n];
-    for (size_t i = 0;;) {
-        size_t least = i;
-        for (size_t child = 2 * i + 1; child <= 2 * i + 2 && child < q->n; child++) {
-            least = before(&q->heap[child], &q->heap[least]) ? child : least;
-        }
-        if (least == i) {
-            return first;
-        }
-        swap(&q->heap[i], &q->heap[least]);
-        i = least;
-    }
-}
-
 void evq_advance(struct evq *q, int64_t until_ns)
 {
     if (q->running) {
@@ -98,7 +121,7 @@ void evq_advance(struct evq *q, int64_t until_ns)
     assert(until_ns >= q->now_ns);
     q->running = true;
     while (q->n > 0 && q->heap[0].at_ns <= until_ns) {
-        struct item item = pop(q);
+        struct item item = take(q, 0);
         q->now_ns = item.at_ns;
         item.fn(item.arg);
     }

@@ -320,22 +320,19 @@ static void take_off(struct world *w, struct fault **at)
     free(f);
 }
 
-struct expiry {
-    struct world *w;
-    unsigned id;
-};
-
+/* One event may find several faults whose time is up, and the next one none. */
 static void on_expiry(void *arg)
 {
-    struct expiry *expiry = arg;
+    struct world *w = arg;
+    int64_t now_ns = evq_now_ns(w->evq);
 
-    for (struct fault **at = &expiry->w->faults; *at != NULL; at = &(*at)->next) {
-        if ((*at)->id == expiry->id) {
-            take_off(expiry->w, at);
-            break;
+    for (struct fault **at = &w->faults; *at != NULL;) {
+        if ((*at)->until_ns != 0 && (*at)->until_ns <= now_ns) {
+            take_off(w, at);
+        } else {
+            at = &(*at)->next;
         }
     }
-    free(expiry);
 }
 
 int fault_inject(struct world *w, const struct fault_request *request, struct error *err)
@@ -362,9 +359,7 @@ int fault_inject(struct world *w, const struct fault_request *request, struct er
     f.next = w->faults;
     w->faults = xmemdup(&f, sizeof f);
     if (for_ns > 0) {
-        struct expiry *expiry = xmalloc(sizeof *expiry);
-        *expiry = (struct expiry){.w = w, .id = f.id};
-        evq_at(w->evq, f.until_ns, on_expiry, expiry);
+        evq_at(w->evq, f.until_ns, on_expiry, w);
     }
     f.kind->set(w, w->faults, true);
     return 0;

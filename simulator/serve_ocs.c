@@ -1,5 +1,6 @@
 /* The agents of the 48 switches (proto/ocs.proto).  An agent does one thing at
  * a time: what arrives while its mirrors move waits in line. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -209,27 +210,46 @@ static void free_ops(struct ocs_agent *agent)
     agent->n_ops = 0;
 }
 
-static void settle(struct ocs_agent *agent)
+static void end_batch(struct ocs_agent *agent)
 {
-    struct world *w = podsim_world(agent->endpoint->p);
-
-    if (w->ocs[agent->ocs].boots == agent->boots) {
-        sim_ocs_finish(w, agent->ocs, agent->ops, agent->n_ops, agent->changed);
-        reply_results(agent);
-    } else {
-        rpc_drop(agent->req); /* power was lost meanwhile, and with it the batch */
-    }
     free_ops(agent);
     agent->moving = false;
 }
 
+static void settle(struct ocs_agent *agent)
+{
+    struct world *w = podsim_world(agent->endpoint->p);
+
+    assert(w->ocs[agent->ocs].boots == agent->boots); /* else abandon_batch() */
+    sim_ocs_finish(w, agent->ocs, agent->ops, agent->n_ops, agent->changed);
+    reply_results(agent);
+    end_batch(agent);
+}
+
 static void serve_waiting(struct ocs_agent *agent);
+static void on_settled(void *arg);
+
+/* Power was lost while the mirrors moved, and with it the batch. */
+static bool abandon_batch(struct ocs_agent *agent)
+{
+    struct world *w = podsim_world(agent->endpoint->p);
+
+    if (!agent->moving || w->ocs[agent->ocs].boots == agent->boots) {
+        return false;
+    }
+    (void)evq_cancel(w->evq, on_settled, agent);
+    rpc_drop(agent->req);
+    end_batch(agent);
+    return true;
+}
 
 static void on_settled(void *arg)
 {
     struct ocs_agent *agent = arg;
 
-    settle(agent);
+    if (!abandon_batch(agent)) {
+        settle(agent);
+    }
     serve_waiting(agent);
     podsim_arm(agent->endpoint->p);
 }
@@ -375,12 +395,13 @@ void ocs_endpoint_agent(struct ocs_endpoint *e, unsigned ocs, bool up)
     struct ocs_agent *agent = &e->agents[ocs];
     struct error err;
 
+    (void)abandon_batch(agent);
     if (up && agent->rpc == NULL) {
         if (open_agent(agent, &err) < 0) {
             log_error("podsim", "ocs/%u: %s", ocs, err.text);
         }
     } else if (!up) {
-        drop_waiting(agent); /* a batch under way ends by itself: mirrors are moving */
+        drop_waiting(agent); /* a batch under way ends by itself: its mirrors move */
         rpc_server_destroy(agent->rpc);
         agent->rpc = NULL;
     }
@@ -415,8 +436,7 @@ void ocs_endpoint_stop(struct ocs_endpoint *e)
         }
         if (agent->moving) {
             rpc_drop(agent->req);
-            free_ops(agent);
-            agent->moving = false;
+            end_batch(agent);
         }
         rpc_server_destroy(agent->rpc);
         agent->rpc = NULL;
