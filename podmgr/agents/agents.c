@@ -190,8 +190,10 @@ static void drop_taken(struct mailbox *box, uint64_t taken)
     while (n < box->n && box->commands[n].seq <= taken) {
         n++;
     }
-    box->n -= n;
-    memmove(box->commands, box->commands + n, box->n * sizeof *box->commands);
+    if (n > 0) {
+        box->n -= n;
+        memmove(box->commands, box->commands + n, box->n * sizeof *box->commands);
+    }
 }
 
 static void take_poll(struct agents_server *s, struct rpc_request *req,

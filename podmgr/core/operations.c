@@ -205,7 +205,7 @@ static bool is_being_made(const struct model *m, struct tpunet_xc xc)
 {
     for (size_t i = 0; i < m->n_ops; i++) {
         const struct op *op = m->ops[i];
-        if (op->state == OP_OPEN && op->part[xc.ocs] == PART_PENDING &&
+        if (op->state == OP_OPEN && op->part[xc.ocs] == PART_PENDING && op->n_makes > 0 &&
             bsearch(&xc, op->makes, op->n_makes, sizeof xc, tpunet_xc_compare) != NULL) {
             return true;
         }
