@@ -124,10 +124,14 @@ void pack_commands(const struct model *m, const struct command *commands, size_t
     free(store);
 }
 
-/* "text: first mismatch; second; ... (12 in all)", as much as fits. */
+/* What a person needs: "2 differences from the intent: missing: ...; swapped:
+ * ...", as much as fits; without differences the verdict's own text. */
 static void join_mismatches(char *out, size_t size, const Wire__AgentVerdict *in)
 {
-    size_t len = (size_t)snprintf(out, size, "%s", in->text);
+    size_t len = in->mismatch_count == 0
+                     ? (size_t)snprintf(out, size, "%s", in->text)
+                     : (size_t)snprintf(out, size, "%u difference%s from the intent",
+                                        in->mismatch_count, in->mismatch_count == 1 ? "" : "s");
 
     for (size_t i = 0; i < in->n_mismatches && len + 32 < size; i++) {
         int added = snprintf(out + len, size - len, "%s%s", i == 0 ? ": " : "; ",

@@ -59,7 +59,7 @@ void respond_text(struct request *req, int status, const char *content_type, cha
 
 void respond_json(struct request *req, int status, json_t *json)
 {
-    char *text = json_dumps(json, JSON_COMPACT);
+    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(10));
 
     json_decref(json);
     assert(text != NULL);
