@@ -40,8 +40,12 @@ void bind_xcs(sqlite3_stmt *s, int at, const struct tpunet_xc *xcs, size_t n)
 uint16_t *column_u16s(sqlite3_stmt *s, int at, size_t *n)
 {
     const uint8_t *bytes = sqlite3_column_blob(s, at);
+    size_t size = (size_t)sqlite3_column_bytes(s, at);
 
-    *n = (size_t)sqlite3_column_bytes(s, at) / 2;
+    *n = size / 2;
+    if (size % 2 != 0) {
+        return NULL;
+    }
     uint16_t *values = xcalloc(*n, sizeof *values);
     for (size_t i = 0; i < *n; i++) {
         values[i] = get_u16(bytes + 2 * i);
@@ -52,8 +56,12 @@ uint16_t *column_u16s(sqlite3_stmt *s, int at, size_t *n)
 struct tpunet_xc *column_xcs(sqlite3_stmt *s, int at, size_t *n)
 {
     const uint8_t *bytes = sqlite3_column_blob(s, at);
+    size_t size = (size_t)sqlite3_column_bytes(s, at);
 
-    *n = (size_t)sqlite3_column_bytes(s, at) / 6;
+    *n = size / 6;
+    if (size % 6 != 0) {
+        return NULL;
+    }
     struct tpunet_xc *xcs = xcalloc(*n, sizeof *xcs);
     for (size_t i = 0; i < *n; i++) {
         xcs[i] = (struct tpunet_xc){.ocs = get_u16(bytes + 6 * i),

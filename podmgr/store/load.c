@@ -1,6 +1,5 @@
 /* From the tables back to the model.  Whatever contradicts itself is
  * E_CORRUPT with the row named: podmgr must not act on half a truth. */
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,17 +20,20 @@ static int contradiction(const struct store *store, struct error *err, const cha
 
 /* ---------------------------------------------------------------- meta -- */
 
-static bool get_meta(struct store *store, const char *key, char *out, size_t size)
+/* A row that is not there leaves the text empty. */
+static int get_meta(struct store *store, const char *key, char *out, size_t size, struct error *err)
 {
     sqlite3_stmt *s = store->stmt[ST_META_GET];
 
+    out[0] = '\0';
     (void)sqlite3_bind_text(s, 1, key, -1, SQLITE_STATIC);
-    bool found = sqlite3_step(s) == SQLITE_ROW;
-    if (found) {
+    int rc = sqlite3_step(s);
+    int status = rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : store_failed(store, err, "load");
+    if (rc == SQLITE_ROW) {
         (void)snprintf(out, size, "%s", sqlite3_column_text(s, 0));
     }
     (void)sqlite3_reset(s);
-    return found;
+    return status;
 }
 
 /* Names one history of the journal: a new database begins another. */
@@ -50,19 +52,30 @@ static int new_incarnation(struct model *m, struct error *err)
 
 static int load_meta(struct store *store, struct model *m, struct error *err)
 {
-    char text[64];
+    char epoch[64], pod[64], *end;
+    int status = get_meta(store, "epoch", epoch, sizeof epoch, err);
 
-    if (!get_meta(store, "epoch", text, sizeof text)) {
+    if (status == 0) {
+        status = get_meta(store, "pod", pod, sizeof pod, err);
+    }
+    if (status == 0) {
+        status = get_meta(store, "incarnation", m->incarnation, sizeof m->incarnation, err);
+    }
+    if (status < 0) {
+        return status;
+    }
+    if (epoch[0] == '\0' && pod[0] == '\0' && m->incarnation[0] == '\0') {
         return new_incarnation(m, err); /* a new database */
     }
-    m->epoch = strtoull(text, NULL, 10);
-    if (!get_meta(store, "incarnation", m->incarnation, sizeof m->incarnation) ||
-        !get_meta(store, "pod", text, sizeof text)) {
-        return err_set(err, E_CORRUPT, "%s: table meta lacks 'pod' or 'incarnation'", store->path);
+    m->epoch = strtoull(epoch, &end, 10);
+    if (m->epoch == 0 || m->epoch > INT64_MAX || *end != '\0' || pod[0] == '\0' ||
+        m->incarnation[0] == '\0') {
+        return err_set(err, E_CORRUPT, "%s: table meta: 'epoch', 'pod' or 'incarnation' is wrong",
+                       store->path);
     }
-    if (strcmp(text, m->pod->id) != 0) {
+    if (strcmp(pod, m->pod->id) != 0) {
         return err_set(err, E_CONFIG, "%s is the database of pod '%s', the configuration says '%s'",
-                       store->path, text, m->pod->id);
+                       store->path, pod, m->pod->id);
     }
     return 0;
 }
@@ -70,14 +83,23 @@ static int load_meta(struct store *store, struct model *m, struct error *err)
 static int load_journal_position(struct store *store, struct model *m, struct error *err)
 {
     sqlite3_stmt *s = store->stmt[ST_JOURNAL_FIRST];
-    int rc = sqlite3_step(s);
 
-    if (rc == SQLITE_ROW) {
-        store->pruned_below = column_u64(s, 0);
-        m->next_event = column_u64(s, 1) + 1;
+    if (sqlite3_step(s) != SQLITE_ROW) {
+        int status = store_failed(store, err, "read the journal");
+        (void)sqlite3_reset(s);
+        return status;
     }
+    uint64_t first = column_u64(s, 0), last = column_u64(s, 1), count = column_u64(s, 2);
     (void)sqlite3_reset(s);
-    return rc == SQLITE_ROW ? 0 : store_failed(store, err, "read the journal");
+    if (count > 0 && (first == 0 || last >= INT64_MAX || last - first + 1 != count)) {
+        return err_set(err, E_CORRUPT,
+                       "%s: table journal: %" PRIu64 " entries from %" PRIu64 " to %" PRIu64
+                       ": some are missing",
+                       store->path, count, first, last);
+    }
+    store->pruned_below = count > 0 ? first : 1;
+    m->next_event = last + 1;
+    return 0;
 }
 
 /* -------------------------------------------------------------- slices -- */
@@ -87,84 +109,117 @@ static void copy_text(char *out, size_t size, sqlite3_stmt *s, int at)
     (void)snprintf(out, size, "%s", sqlite3_column_text(s, at));
 }
 
-/* Rebuilds the intent: the shape on its cubes, then the explicit weave. */
-static int load_intent(const struct store *store, struct slice *slice, sqlite3_stmt *s,
-                       struct error *err)
+/* Every id was taken in an epoch that is not newer than the last one taken;
+ * else this epoch could give the same id again. */
+static bool id_was_taken(const struct model *m, struct id id)
 {
-    size_t n_cubes, n_next;
-    uint16_t *cubes = column_u16s(s, 16, &n_cubes);
-    uint16_t *next = column_u16s(s, 17, &n_next);
-    struct tpunet_error net_err = {0};
-    int status = tpunet_intent_create(&slice->intent, &slice->spec.shape, cubes, n_cubes, &net_err);
+    return !id_is_none(id) && id.epoch <= m->epoch && id.seq > 0 && id.seq <= INT64_MAX;
+}
 
-    if (status < 0) {
-        status = contradiction(store, err, "slices", slice->id, net_err.text);
-    } else if (n_next != (size_t)TPUNET_OCSES * n_cubes) {
-        status = contradiction(store, err, "slices", slice->id, "'next' has the wrong length");
-    } else {
-        memcpy(slice->intent->next, next, n_next * sizeof *next);
+/* Overwrites the weave of the shape by the stored one, which has to be one that
+ * the pod's wiring can make. */
+static const char *take_weave(struct tpunet_intent *intent, const struct tpunet_wiring *wiring,
+                              sqlite3_stmt *s, int at, struct tpunet_error *net_err)
+{
+    struct tpunet_xc *xcs = NULL;
+    size_t n_next, n_xcs;
+    uint16_t *next = column_u16s(s, at, &n_next);
+
+    if (next == NULL || n_next != (size_t)TPUNET_OCSES * intent->n_cubes ||
+        sqlite3_column_bytes(s, at + 1) != TPUNET_AXES) {
+        free(next);
+        return "'next' or 'origin' has the wrong length";
     }
-    free(cubes);
+    memcpy(intent->next, next, n_next * sizeof *next);
+    memcpy(intent->origin, sqlite3_column_blob(s, at + 1), TPUNET_AXES);
     free(next);
-    return status;
+    int status = tpunet_intent_xcs(intent, wiring, &xcs, &n_xcs, net_err);
+    free(xcs);
+    return status < 0 ? net_err->text : NULL;
 }
 
-static void load_figures(struct slice *slice, sqlite3_stmt *s)
+/* NULL, or what is wrong. */
+static const char *take_intent(struct slice *slice, const struct model *m, sqlite3_stmt *s, int at,
+                               struct tpunet_error *net_err)
 {
-    slice->op = (struct id){column_u64(s, 18), column_u64(s, 19)};
-    slice->planned_ms = sqlite3_column_double(s, 20);
-    slice->programmed_ms = sqlite3_column_double(s, 21);
-    slice->verified_ms = sqlite3_column_double(s, 22);
-    slice->active_ms = sqlite3_column_double(s, 23);
-    slice->coordinator = (uint32_t)column_u64(s, 24);
-    copy_text(slice->routes.algorithm, sizeof slice->routes.algorithm, s, 25);
-    slice->routes.vcs = (uint32_t)column_u64(s, 26);
-    slice->routes.max_hops = (uint32_t)column_u64(s, 27);
-    slice->routes.table_bytes_per_chip = (uint32_t)column_u64(s, 28);
-    slice->routes.max_link_load = sqlite3_column_double(s, 29);
-    slice->routes.unreachable_pairs = column_u64(s, 30);
+    size_t n_cubes;
+    uint16_t *cubes = column_u16s(s, at, &n_cubes);
+
+    if (cubes == NULL) {
+        return "'cubes' has the wrong length";
+    }
+    int status = tpunet_intent_create(&slice->intent, &slice->spec.shape, cubes, n_cubes, net_err);
+    free(cubes);
+    if (status < 0) {
+        return net_err->text;
+    }
+    const char *wrong = take_weave(slice->intent, m->pod->wiring, s, at + 1, net_err);
+    for (unsigned i = 0; wrong == NULL && i < slice->intent->n_cubes; i++) {
+        if (!id_is_none(m->cubes[slice->intent->cubes[i]].owner)) {
+            wrong = "another slice owns one of its cubes"; /* A1 */
+        }
+    }
+    return wrong;
 }
 
-static int load_slice(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
+static void take_routes(struct slice_routes *routes, sqlite3_stmt *s, int at)
 {
-    struct id id = {column_u64(s, 0), column_u64(s, 1)};
-    struct slice_spec spec = {0};
-    struct tpunet_error net_err;
-    enum slice_state state;
+    copy_text(routes->algorithm, sizeof routes->algorithm, s, at);
+    routes->vcs = (uint32_t)column_u64(s, at + 1);
+    routes->max_hops = (uint32_t)column_u64(s, at + 2);
+    routes->table_bytes_per_chip = (uint32_t)column_u64(s, at + 3);
+    routes->max_link_load = sqlite3_column_double(s, at + 4);
+    routes->unreachable_pairs = column_u64(s, at + 5);
+}
 
-    copy_text(spec.name, sizeof spec.name, s, 2);
-    if (tpunet_shape_parse(&spec.shape, (const char *)sqlite3_column_text(s, 3),
-                           sqlite3_column_int(s, 4) != 0, &net_err) < 0) {
-        return contradiction(store, err, "slices", id, net_err.text);
+/* The columns in the order of the schema, as put_slice() writes them. */
+static const char *take_slice(struct slice *slice, const struct model *m, sqlite3_stmt *s,
+                              struct tpunet_error *net_err)
+{
+    copy_text(slice->spec.name, sizeof slice->spec.name, s, 2);
+    if (tpunet_shape_parse(&slice->spec.shape, (const char *)sqlite3_column_text(s, 3),
+                           sqlite3_column_int(s, 4) != 0, net_err) < 0) {
+        return net_err->text;
     }
-    if (!slice_state_parse(&state, (const char *)sqlite3_column_text(s, 5))) {
-        return contradiction(store, err, "slices", id, "no such state");
+    if (!slice_state_parse(&slice->state, (const char *)sqlite3_column_text(s, 5)) ||
+        slice->state == SLICE_DELETED) {
+        return "no such state";
     }
-    copy_text(spec.owner, sizeof spec.owner, s, 10);
-    spec.priority = sqlite3_column_int(s, 11);
-    copy_text(spec.labels, sizeof spec.labels, s, 12);
-    spec.accept_degraded = sqlite3_column_int(s, 13) != 0;
-
-    struct slice *slice = slice_create(id, &spec);
-    slice->state = state;
     slice->degraded = sqlite3_column_int(s, 6) != 0;
     copy_text(slice->reason, sizeof slice->reason, s, 7);
     slice->version = column_u64(s, 8);
     slice->generation = column_u64(s, 9);
+    copy_text(slice->spec.owner, sizeof slice->spec.owner, s, 10);
+    slice->spec.priority = sqlite3_column_int(s, 11);
+    copy_text(slice->spec.labels, sizeof slice->spec.labels, s, 12);
+    slice->spec.accept_degraded = sqlite3_column_int(s, 13) != 0;
     slice->created.ms = sqlite3_column_int64(s, 14);
     slice->changed.ms = sqlite3_column_int64(s, 15);
-    load_figures(slice, s);
-    int status = load_intent(store, slice, s, err);
-    for (unsigned i = 0; status == 0 && i < slice->intent->n_cubes; i++) {
-        unsigned cube = slice->intent->cubes[i];
-        if (cube >= m->pod->n_cubes || !id_is_none(m->cubes[cube].owner)) {
-            status = contradiction(store, err, "slices", id,
-                                   "a cube that the pod lacks or that another slice owns");
-        }
+    slice->op = (struct id){column_u64(s, 19), column_u64(s, 20)};
+    slice->planned_ms = sqlite3_column_double(s, 21);
+    slice->programmed_ms = sqlite3_column_double(s, 22);
+    slice->verified_ms = sqlite3_column_double(s, 23);
+    slice->active_ms = sqlite3_column_double(s, 24);
+    slice->coordinator = (uint32_t)column_u64(s, 25);
+    if (slice->coordinator >= model_hosts(m) && slice->coordinator != UINT32_MAX) {
+        return "its coordinator is a host that the pod lacks";
     }
-    if (status < 0) {
+    take_routes(&slice->routes, s, 26);
+    return take_intent(slice, m, s, 16, net_err);
+}
+
+static int load_slice(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
+{
+    static const struct slice_spec nothing = {.name = ""};
+    struct id id = {column_u64(s, 0), column_u64(s, 1)};
+    struct tpunet_error net_err = {0};
+    struct slice *slice = slice_create(id, &nothing);
+    const char *wrong =
+        id_was_taken(m, id) ? take_slice(slice, m, s, &net_err) : "an id that was never given";
+
+    if (wrong != NULL) {
         slice_destroy(slice);
-        return status;
+        return contradiction(store, err, "slices", id, wrong);
     }
     model_add_slice(m, slice);
     return 0;
@@ -179,21 +234,36 @@ static bool port_of_slice(const struct model *m, struct tpunet_ocs_port port, st
            id_compare(m->cubes[fibre.cube].owner, slice) == 0;
 }
 
+static bool circuit_exists(const struct model *m, const uint64_t *ports)
+{
+    return ports[0] < TPUNET_OCSES && ports[1] < m->pod->ports_per_side &&
+           ports[2] < m->pod->ports_per_side;
+}
+
 static int load_circuit(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
 {
-    unsigned ocs = (unsigned)sqlite3_column_int(s, 0), north = (unsigned)sqlite3_column_int(s, 1);
-    unsigned south = (unsigned)sqlite3_column_int(s, 2);
+    uint64_t ports[] = {column_u64(s, 0), column_u64(s, 1), column_u64(s, 2)};
+    struct tpunet_xc xc = {(uint16_t)ports[0], (uint16_t)ports[1], (uint16_t)ports[2]};
     struct id slice = {column_u64(s, 3), column_u64(s, 4)};
-    struct tpunet_xc xc = {(uint16_t)ocs, (uint16_t)north, (uint16_t)south};
+    const char *wrong = NULL;
 
-    if (ocs >= TPUNET_OCSES || north >= m->pod->ports_per_side || south >= m->pod->ports_per_side ||
-        model_slice(m, slice) == NULL ||
-        !port_of_slice(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_NORTH, xc.north}, slice) ||
-        !port_of_slice(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_SOUTH, xc.south}, slice)) {
+    if (!circuit_exists(m, ports)) {
+        wrong = "no such switch or port";
+    } else if (m->ocs[xc.ocs].owner_of_south[xc.south] != TPUNET_NONE) {
+        wrong = "its south port is in another circuit"; /* D1 */
+    } else if (model_slice(m, slice) == NULL) {
+        wrong = "no such slice";
+    } else if (!port_of_slice(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_NORTH, xc.north}, slice) ||
+               !port_of_slice(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_SOUTH, xc.south}, slice)) {
+        /* D2; also what a wiring changed under a slice looks like. */
+        wrong = "by the configured wiring no fibre of the slice's cubes is on one of its ports";
+    }
+    if (wrong != NULL) {
         char text[48];
         return err_set(err, E_CORRUPT,
-                       "%s: table circuits: ocs/%u north %u to south %u is not of slice/%s",
-                       store->path, ocs, north, south, id_format(slice, text));
+                       "%s: table circuits, ocs/%" PRIu64 " north %" PRIu64 " to south %" PRIu64
+                       " of slice/%s: %s",
+                       store->path, ports[0], ports[1], ports[2], id_format(slice, text), wrong);
     }
     model_intend(m, xc, slice);
     if (sqlite3_column_int(s, 5) != 0) {
@@ -204,27 +274,96 @@ static int load_circuit(struct store *store, struct model *m, sqlite3_stmt *s, s
 
 /* ---------------------------------------------------------- operations -- */
 
-static int load_op(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
+/* Sorted, and within the model's arrays: what a switch showed may be beyond the
+ * ports of the pod. */
+static bool is_plan(const struct tpunet_xc *xcs, size_t n)
 {
-    struct op *op = xcalloc(1, sizeof *op);
+    for (size_t i = 0; i < n; i++) {
+        if (xcs[i].ocs >= TPUNET_OCSES || xcs[i].north >= MODEL_PORTS_MAX ||
+            xcs[i].south >= MODEL_PORTS_MAX ||
+            (i > 0 && tpunet_xc_compare(&xcs[i - 1], &xcs[i]) >= 0)) {
+            return false;
+        }
+    }
+    return true;
+}
 
-    op->id = (struct id){column_u64(s, 0), column_u64(s, 1)};
+/* What an open PROGRAM makes and an open RELEASE breaks is intended by its
+ * slice: it will be sent to the switches again, and what a RELEASE confirms is
+ * then forgotten.  The breaks of a PROGRAM were never intended. */
+static bool is_of_slice(const struct model *m, const struct op *op)
+{
+    bool release = op->kind == OP_RELEASE;
+    const struct tpunet_xc *xcs = release ? op->breaks : op->makes;
+    size_t n = release ? op->n_breaks : op->n_makes;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct circuit *circuit = &m->ocs[xcs[i].ocs].north[xcs[i].north];
+        if (circuit->south != xcs[i].south || id_compare(circuit->slice, op->slice) != 0 ||
+            circuit->breaking != release) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *take_op(struct op *op, const struct model *m, sqlite3_stmt *s)
+{
     op->slice = (struct id){column_u64(s, 2), column_u64(s, 3)};
-    op->kind = (enum op_kind)sqlite3_column_int(s, 4);
-    op->state = (enum op_state)sqlite3_column_int(s, 5);
+    uint64_t kind = column_u64(s, 4), state = column_u64(s, 5);
     op->created.ms = sqlite3_column_int64(s, 6);
     op->finished.ms = sqlite3_column_int64(s, 7);
     op->breaks = column_xcs(s, 8, &op->n_breaks);
     op->makes = column_xcs(s, 9, &op->n_makes);
     copy_text(op->reason, sizeof op->reason, s, 10);
-    if (op->kind > OP_RESTORE || op->state > OP_FAILED ||
-        (op->state == OP_OPEN && op->kind != OP_RESTORE && model_slice(m, op->slice) == NULL)) {
+    if (!id_was_taken(m, op->id)) {
+        return "an id that was never given";
+    }
+    if (kind > OP_RESTORE || state > OP_FAILED) {
+        return "no such kind or state";
+    }
+    op->kind = (enum op_kind)kind;
+    op->state = (enum op_state)state;
+    if (op->breaks == NULL || op->makes == NULL || !is_plan(op->breaks, op->n_breaks) ||
+        !is_plan(op->makes, op->n_makes)) {
+        return "its circuits make no sense";
+    }
+    if (op->state != OP_OPEN || op->kind == OP_RESTORE) {
+        return NULL;
+    }
+    const struct slice *slice = model_slice(m, op->slice);
+    if (slice == NULL || id_compare(slice->op, op->id) != 0) {
+        return "it is open, and its slice does not know it";
+    }
+    return is_of_slice(m, op) ? NULL : "its circuits are not those of its slice";
+}
+
+static int load_op(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
+{
+    struct op *op = xcalloc(1, sizeof *op);
+
+    op->id = (struct id){column_u64(s, 0), column_u64(s, 1)};
+    const char *wrong = take_op(op, m, s);
+    if (wrong != NULL) {
         struct id id = op->id;
         op_destroy(op);
-        return contradiction(store, err, "ops", id, "no such kind, state or slice");
+        return contradiction(store, err, "ops", id, wrong);
     }
     op_plan_parts(op);
     model_add_op(m, op);
+    return 0;
+}
+
+/* The other direction of what take_op() checks. */
+static int check_open_ops(const struct store *store, const struct model *m, struct error *err)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        const struct slice *slice = m->slices[i];
+        const struct op *op = model_op(m, slice->op);
+        if (!id_is_none(slice->op) && (op == NULL || op->state != OP_OPEN)) {
+            return contradiction(store, err, "slices", slice->id, "its operation is not open");
+        }
+    }
     return 0;
 }
 
@@ -236,9 +375,9 @@ static int load_table(struct store *store, struct model *m, enum stmt which, loa
                       struct error *err)
 {
     sqlite3_stmt *s = store->stmt[which];
-    int rc, status = 0;
+    int rc = SQLITE_OK, status = 0;
 
-    while ((rc = sqlite3_step(s)) == SQLITE_ROW && status == 0) {
+    while (status == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
         status = row(store, m, s, err);
     }
     if (status == 0 && rc != SQLITE_DONE) {
@@ -263,6 +402,9 @@ int store_load(struct store *store, struct model *m, struct error *err)
 
     for (size_t i = 0; i < ARRAY_LEN(tables) && status == 0; i++) {
         status = load_table(store, m, tables[i].which, tables[i].row, err);
+    }
+    if (status == 0) {
+        status = check_open_ops(store, m, err);
     }
     return status == 0 ? load_journal_position(store, m, err) : status;
 }

@@ -1,10 +1,12 @@
-/* The tables, the statements, and how an older database becomes today's.
+/* Opening: whose database it is, of which version, whole and ours alone; the
+ * tables, the statements, and how an older database becomes today's.
  *
  * Every table has a primary key without NULLs and none has triggers, cascades
  * or AUTOINCREMENT, so that changesets could replicate it one day.  The keys
  * of `circuits` hold D1 by themselves: a north port and a south port of a
  * switch each occur once. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
@@ -12,6 +14,7 @@
 
 /* migrations[v] leads from schema version v to v + 1. */
 static const char *const migrations[] = {
+    "PRAGMA application_id = 1886348397;" /* APPLICATION_ID */
     "CREATE TABLE meta ("
     "  key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE slices ("
@@ -22,7 +25,8 @@ static const char *const migrations[] = {
     "  owner TEXT NOT NULL, priority INTEGER NOT NULL, labels TEXT NOT NULL,"
     "  accept_degraded INTEGER NOT NULL,"
     "  created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"
-    "  cubes BLOB NOT NULL, next BLOB NOT NULL,"     /* u16 little endian */
+    "  cubes BLOB NOT NULL, next BLOB NOT NULL," /* u16 little endian */
+    "  origin BLOB NOT NULL,"                    /* x, y, z: a byte each */
     "  op_epoch INTEGER NOT NULL, op_seq INTEGER NOT NULL,"
     "  planned_ms REAL NOT NULL, programmed_ms REAL NOT NULL,"
     "  verified_ms REAL NOT NULL, active_ms REAL NOT NULL,"
@@ -38,16 +42,16 @@ static const char *const migrations[] = {
     "CREATE TABLE ops ("
     "  epoch INTEGER NOT NULL, seq INTEGER NOT NULL,"
     "  slice_epoch INTEGER NOT NULL, slice_seq INTEGER NOT NULL,"
-    "  kind INTEGER NOT NULL, state INTEGER NOT NULL,"
+    "  kind INTEGER NOT NULL, state INTEGER NOT NULL," /* as in model.h */
     "  created_ms INTEGER NOT NULL, finished_ms INTEGER NOT NULL,"
-    "  breaks BLOB NOT NULL, makes BLOB NOT NULL,"   /* ocs, north, south: u16 each */
+    "  breaks BLOB NOT NULL, makes BLOB NOT NULL," /* ocs, north, south: u16 each */
     "  reason TEXT NOT NULL,"
     "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE journal ("
     "  seq INTEGER NOT NULL PRIMARY KEY, at_ms INTEGER NOT NULL,"
     "  type TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 };
-enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations) };
+enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations), APPLICATION_ID = 0x706F646D }; /* "podm" */
 
 static const char *const sql[ST_COUNT] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -58,10 +62,11 @@ static const char *const sql[ST_COUNT] = {
     [ST_META_GET] = "SELECT value FROM meta WHERE key = ?1",
     [ST_SLICE_PUT] = "INSERT OR REPLACE INTO slices VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
                      "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "
-                     "?25, ?26, ?27, ?28, ?29, ?30, ?31)",
+                     "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)",
     [ST_SLICE_DELETE] = "DELETE FROM slices WHERE epoch = ?1 AND seq = ?2",
     [ST_SLICE_ALL] = "SELECT * FROM slices ORDER BY epoch, seq",
-    [ST_OP_PUT] = "INSERT OR REPLACE INTO ops VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [ST_OP_PUT] =
+        "INSERT OR REPLACE INTO ops VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [ST_OP_DELETE] = "DELETE FROM ops WHERE epoch = ?1 AND seq = ?2",
     [ST_OP_ALL] = "SELECT * FROM ops ORDER BY epoch, seq",
     /* Not OR REPLACE: that would silently drop the circuit on the same south
@@ -70,12 +75,12 @@ static const char *const sql[ST_COUNT] = {
                        "ON CONFLICT (ocs, north) DO UPDATE SET south = excluded.south, "
                        "slice_epoch = excluded.slice_epoch, slice_seq = excluded.slice_seq, "
                        "breaking = excluded.breaking",
-    [ST_CIRCUIT_DELETE] = "DELETE FROM circuits WHERE ocs = ?1 AND north = ?2",
+    [ST_CIRCUIT_CLEAR] = "DELETE FROM circuits WHERE ocs = ?1 AND north = ?2 AND south <> ?3",
     [ST_CIRCUIT_ALL] = "SELECT * FROM circuits ORDER BY ocs, north",
     [ST_JOURNAL_ADD] = "INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)",
     [ST_JOURNAL_READ] = "SELECT seq, at_ms, type, subject, data FROM journal WHERE seq > ?1 "
                         "ORDER BY seq LIMIT ?2",
-    [ST_JOURNAL_FIRST] = "SELECT min(seq), max(seq) FROM journal",
+    [ST_JOURNAL_FIRST] = "SELECT min(seq), max(seq), count(*) FROM journal",
     [ST_JOURNAL_PRUNE] = "DELETE FROM journal WHERE seq < ?1",
 };
 
@@ -125,17 +130,75 @@ static int exec(struct store *store, const char *text, const char *what, struct 
                : store_failed(store, err, what);
 }
 
-static int read_version(struct store *store, int *version, struct error *err)
+/* The first column of the first row of a query that has one. */
+static int read_text(struct store *store, const char *query, char *out, size_t size,
+                     struct error *err)
 {
     sqlite3_stmt *s;
 
-    if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &s, NULL) != SQLITE_OK) {
+    if (sqlite3_prepare_v2(store->db, query, -1, &s, NULL) != SQLITE_OK) {
         return store_failed(store, err, "open");
     }
-    int rc = sqlite3_step(s);
-    *version = rc == SQLITE_ROW ? sqlite3_column_int(s, 0) : 0;
-    int status = rc == SQLITE_ROW ? 0 : store_failed(store, err, "open");
+    int status = sqlite3_step(s) == SQLITE_ROW ? 0 : store_failed(store, err, "open");
+    if (status == 0) {
+        (void)snprintf(out, size, "%s", sqlite3_column_text(s, 0));
+    }
     (void)sqlite3_finalize(s);
+    return status;
+}
+
+static int read_number(struct store *store, const char *query, int *out, struct error *err)
+{
+    char text[32];
+    int status = read_text(store, query, text, sizeof text, err);
+
+    if (status == 0) {
+        *out = (int)strtol(text, NULL, 10);
+    }
+    return status;
+}
+
+/* Reads only. */
+static int check_identity(struct store *store, int *version, struct error *err)
+{
+    int application = 0, objects = 0;
+    int status = read_number(store, "PRAGMA user_version", version, err);
+
+    if (status == 0) {
+        status = read_number(store, "PRAGMA application_id", &application, err);
+    }
+    if (status == 0) {
+        status = read_number(store, "SELECT count(*) FROM sqlite_schema", &objects, err);
+    }
+    if (status < 0) {
+        return status;
+    }
+    bool fresh = *version == 0 && application == 0 && objects == 0;
+    if (!fresh && application != APPLICATION_ID) {
+        return err_set(err, E_CONFIG, "%s is the database of another program", store->path);
+    }
+    if (*version > SCHEMA_VERSION) {
+        return err_set(err, E_VERSION,
+                       "%s: schema version %d is newer than this podmgr's %d; install the newer "
+                       "podmgr, or restore a backup",
+                       store->path, *version, SCHEMA_VERSION);
+    }
+    return 0;
+}
+
+/* Pages, cells and column constraints, so that what load reads has the types it
+ * expects. */
+static int check_pages(struct store *store, struct error *err)
+{
+    char text[200];
+    int status = read_text(store, "PRAGMA quick_check(1)", text, sizeof text, err);
+
+    if (status == 0 && strcmp(text, "ok") != 0) {
+        for (char *p = text; (p = strchr(p, '\n')) != NULL;) {
+            *p = ' ';
+        }
+        status = err_set(err, E_CORRUPT, "%s is damaged, restore a backup: %s", store->path, text);
+    }
     return status;
 }
 
@@ -155,30 +218,40 @@ static int migrate(struct store *store, int version, struct error *err)
     return status == 0 ? exec(store, "COMMIT", "migrate", err) : status;
 }
 
-/* The version is read before anything is written: a newer database is left as
- * it was, to the byte. */
+static int take_over(struct store *store, struct error *err)
+{
+    char mode[16];
+    int status = read_text(store, "PRAGMA journal_mode = WAL", mode, sizeof mode, err);
+
+    if (status == 0 && strcmp(mode, "wal") != 0) {
+        status =
+            err_set(err, E_IO, "%s: the file system cannot hold a write-ahead log", store->path);
+    }
+    if (status == 0) {
+        status = exec(store, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE; COMMIT", "lock", err);
+    }
+    return status;
+}
+
+/* Everything is checked before anything is written: a newer database, or one
+ * that is not ours, is left as it was, to the byte, its log included. */
 int store_schema_open(struct store *store, struct error *err)
 {
-    int version;
-    int status = exec(store, "PRAGMA locking_mode = EXCLUSIVE", "open", err);
+    int version = 0;
 
+    (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    int status = exec(store,
+                      "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF;"
+                      "PRAGMA cell_size_check = ON",
+                      "open", err);
     if (status == 0) {
-        status = read_version(store, &version, err);
+        status = check_identity(store, &version, err);
     }
-    if (status < 0) {
-        return status;
-    }
-    if (version > SCHEMA_VERSION) {
-        return err_set(err, E_VERSION,
-                       "%s: schema version %d is newer than this podmgr's %d; install the newer "
-                       "podmgr, or restore a backup",
-                       store->path, version, SCHEMA_VERSION);
-    }
-    status = exec(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                         "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;",
-                  "open", err);
     if (status == 0) {
-        status = exec(store, "BEGIN IMMEDIATE; COMMIT", "lock", err); /* takes the lock for good */
+        status = check_pages(store, err);
+    }
+    if (status == 0) {
+        status = take_over(store, err);
     }
     if (status == 0 && version < SCHEMA_VERSION) {
         status = migrate(store, version, err);
@@ -188,6 +261,9 @@ int store_schema_open(struct store *store, struct error *err)
                                NULL) != SQLITE_OK) {
             status = store_failed(store, err, "prepare");
         }
+    }
+    if (status == 0) {
+        (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     }
     return status;
 }

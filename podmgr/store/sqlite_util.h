@@ -8,12 +8,24 @@
 
 /* Every statement of the store; prepared once. */
 enum stmt {
-    ST_BEGIN, ST_COMMIT, ST_ROLLBACK,
-    ST_META_PUT, ST_META_GET,
-    ST_SLICE_PUT, ST_SLICE_DELETE, ST_SLICE_ALL,
-    ST_OP_PUT, ST_OP_DELETE, ST_OP_ALL,
-    ST_CIRCUIT_PUT, ST_CIRCUIT_DELETE, ST_CIRCUIT_ALL,
-    ST_JOURNAL_ADD, ST_JOURNAL_READ, ST_JOURNAL_FIRST, ST_JOURNAL_PRUNE,
+    ST_BEGIN,
+    ST_COMMIT,
+    ST_ROLLBACK,
+    ST_META_PUT,
+    ST_META_GET,
+    ST_SLICE_PUT,
+    ST_SLICE_DELETE,
+    ST_SLICE_ALL,
+    ST_OP_PUT,
+    ST_OP_DELETE,
+    ST_OP_ALL,
+    ST_CIRCUIT_PUT,
+    ST_CIRCUIT_CLEAR,
+    ST_CIRCUIT_ALL,
+    ST_JOURNAL_ADD,
+    ST_JOURNAL_READ,
+    ST_JOURNAL_FIRST,
+    ST_JOURNAL_PRUNE,
     ST_COUNT,
 };
 
@@ -22,7 +34,7 @@ struct store {
     sqlite3_stmt *stmt[ST_COUNT];
     char path[512];
     unsigned journal_keep;
-    uint64_t pruned_below;       /* entries before this one are gone */
+    uint64_t pruned_below; /* journal entries before this one are gone */
 };
 
 /* The one map from SQLite's codes to ours; the text names the file. */

@@ -1,18 +1,18 @@
 /* Opening, committing and the journal; loading is in load.c. */
 #include "store/store.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "mem.h"
 #include "store/blob.h"
 #include "store/sqlite_util.h"
 
-enum { PRUNE_SLACK = 1024 }; /* entries beyond the retention before they are pruned */
+/* Entries beyond the retention before any is pruned, and pruned in one commit
+ * at most: no batch waits long for the sake of old entries. */
+enum { PRUNE_SLACK = 256, PRUNE_MAX = 1024 };
 
 int store_open(struct store **out, const char *path, unsigned journal_keep, struct error *err)
 {
@@ -20,8 +20,8 @@ int store_open(struct store **out, const char *path, unsigned journal_keep, stru
 
     (void)snprintf(store->path, sizeof store->path, "%s", path);
     store->journal_keep = journal_keep;
-    int rc = sqlite3_open_v2(path, &store->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(
+        path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
     int status = rc == SQLITE_OK ? store_schema_open(store, err) : store_failed(store, err, "open");
     if (status < 0) {
         store_close(store);
@@ -105,6 +105,7 @@ static int put_slice(struct store *store, const struct model *m, struct id id, s
     (void)sqlite3_bind_int64(s, at++, slice->changed.ms);
     bind_u16s(s, at++, slice->intent->cubes, slice->intent->n_cubes);
     bind_u16s(s, at++, slice->intent->next, (size_t)TPUNET_OCSES * slice->intent->n_cubes);
+    (void)sqlite3_bind_blob(s, at++, slice->intent->origin, TPUNET_AXES, SQLITE_STATIC);
     bind_u64(s, at++, slice->op.epoch);
     bind_u64(s, at++, slice->op.seq);
     (void)sqlite3_bind_double(s, at++, slice->planned_ms);
@@ -147,18 +148,29 @@ static int put_circuit(struct store *store, const struct model *m, uint16_t ocs,
                        struct error *err)
 {
     const struct circuit *circuit = &m->ocs[ocs].north[north];
-    enum stmt which = circuit->south == TPUNET_NONE ? ST_CIRCUIT_DELETE : ST_CIRCUIT_PUT;
-    sqlite3_stmt *s = store->stmt[which];
+    sqlite3_stmt *s = store->stmt[ST_CIRCUIT_PUT];
+
+    if (circuit->south == TPUNET_NONE) {
+        return 0; /* clear_circuit() did it */
+    }
+    (void)sqlite3_bind_int(s, 1, ocs);
+    (void)sqlite3_bind_int(s, 2, north);
+    (void)sqlite3_bind_int(s, 3, circuit->south);
+    bind_u64(s, 4, circuit->slice.epoch);
+    bind_u64(s, 5, circuit->slice.seq);
+    (void)sqlite3_bind_int(s, 6, circuit->breaking);
+    return store_run(store, ST_CIRCUIT_PUT, err);
+}
+
+static int clear_circuit(struct store *store, const struct model *m, uint16_t ocs, uint16_t north,
+                         struct error *err)
+{
+    sqlite3_stmt *s = store->stmt[ST_CIRCUIT_CLEAR];
 
     (void)sqlite3_bind_int(s, 1, ocs);
     (void)sqlite3_bind_int(s, 2, north);
-    if (which == ST_CIRCUIT_PUT) {
-        (void)sqlite3_bind_int(s, 3, circuit->south);
-        bind_u64(s, 4, circuit->slice.epoch);
-        bind_u64(s, 5, circuit->slice.seq);
-        (void)sqlite3_bind_int(s, 6, circuit->breaking);
-    }
-    return store_run(store, which, err);
+    (void)sqlite3_bind_int(s, 3, m->ocs[ocs].north[north].south);
+    return store_run(store, ST_CIRCUIT_CLEAR, err);
 }
 
 static int put_change(struct store *store, const struct model *m, const struct change *change,
@@ -192,30 +204,40 @@ static int compare_changes(const void *a, const void *b)
     return x->kind == CHANGE_META ? 0 : id_compare(x->id, y->id);
 }
 
-/* Each key once, whatever the number of its changes.  Circuits that go are
- * deleted before others come, since a south port may pass from one to another
- * in the same batch. */
+/* Sorts the changes and leaves each key once, however often it changed. */
+static size_t unique_changes(struct change *changes, size_t n)
+{
+    size_t kept = 0;
+
+    if (n > 0) {
+        qsort(changes, n, sizeof *changes, compare_changes);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (i == 0 || compare_changes(&changes[kept - 1], &changes[i]) != 0) {
+            changes[kept++] = changes[i];
+        }
+    }
+    return kept;
+}
+
+/* North ports whose south port is another now are cleared before any is put: in
+ * one batch two circuits may have exchanged their south ports. */
 static int put_changes(struct store *store, const struct model *m, const struct outbox *batch,
                        struct error *err)
 {
-    size_t n = batch->n_changes;
-    struct change *sorted = xmemdup(batch->changes, n * sizeof *sorted);
+    struct change *changes = xmemdup(batch->changes, batch->n_changes * sizeof *changes);
+    size_t n = unique_changes(changes, batch->n_changes);
     int status = 0;
 
-    qsort(sorted, n, sizeof *sorted, compare_changes);
-    for (int pass = 0; pass < 2 && status == 0; pass++) {
-        for (size_t i = 0; i < n && status == 0; i++) {
-            const struct change *change = &sorted[i];
-            bool goes = change->kind == CHANGE_CIRCUIT &&
-                        m->ocs[change->circuit.ocs].north[change->circuit.north].south ==
-                            TPUNET_NONE;
-            bool repeated = i > 0 && compare_changes(&sorted[i - 1], change) == 0;
-            if (!repeated && goes == (pass == 0)) {
-                status = put_change(store, m, change, err);
-            }
+    for (size_t i = 0; i < n && status == 0; i++) {
+        if (changes[i].kind == CHANGE_CIRCUIT) {
+            status = clear_circuit(store, m, changes[i].circuit.ocs, changes[i].circuit.north, err);
         }
     }
-    free(sorted);
+    for (size_t i = 0; i < n && status == 0; i++) {
+        status = put_change(store, m, &changes[i], err);
+    }
+    free(changes);
     return status;
 }
 
@@ -236,19 +258,24 @@ static int add_journal(struct store *store, const struct outbox *batch, struct e
     return status;
 }
 
-static int prune_journal(struct store *store, uint64_t next, struct error *err)
+/* Raises *first, the first entry that stays, if there is enough to prune. */
+static int prune_journal(struct store *store, uint64_t next, uint64_t *first, struct error *err)
 {
-    if (next < store->pruned_below + store->journal_keep + PRUNE_SLACK) {
+    if (next < *first + store->journal_keep + PRUNE_SLACK) {
         return 0;
     }
-    store->pruned_below = next - store->journal_keep;
-    bind_u64(store->stmt[ST_JOURNAL_PRUNE], 1, store->pruned_below);
+    *first = next - store->journal_keep;
+    if (*first > store->pruned_below + PRUNE_MAX) {
+        *first = store->pruned_below + PRUNE_MAX;
+    }
+    bind_u64(store->stmt[ST_JOURNAL_PRUNE], 1, *first);
     return store_run(store, ST_JOURNAL_PRUNE, err);
 }
 
 int store_commit(struct store *store, const struct model *m, const struct outbox *batch,
                  struct error *err)
 {
+    uint64_t first = store->pruned_below;
     int status = store_run(store, ST_BEGIN, err);
 
     if (status < 0) {
@@ -259,15 +286,17 @@ int store_commit(struct store *store, const struct model *m, const struct outbox
         status = add_journal(store, batch, err);
     }
     if (status == 0) {
-        status = prune_journal(store, m->next_event, err);
+        status = prune_journal(store, m->next_event, &first, err);
     }
     if (status == 0) {
         status = store_run(store, ST_COMMIT, err);
     }
     if (status < 0) {
         (void)store_run(store, ST_ROLLBACK, NULL);
+        return status;
     }
-    return status;
+    store->pruned_below = first;
+    return 0;
 }
 
 /* ------------------------------------------------------------- journal -- */
@@ -279,7 +308,8 @@ int store_journal(struct store *store, uint64_t since, size_t max, store_journal
     int n = 0, rc;
 
     if (since + 1 < store->pruned_below) {
-        return err_set(err, E_NOT_FOUND, "events up to %" PRIu64 " are no longer kept; begin at %" PRIu64,
+        return err_set(err, E_NOT_FOUND,
+                       "events up to %" PRIu64 " are no longer kept; begin at %" PRIu64,
                        store->pruned_below - 1, store->pruned_below - 1);
     }
     bind_u64(s, 1, since);

@@ -11,16 +11,18 @@
 
 struct store;
 
-/* Opens or creates the database and migrates it forward.  E_VERSION for a
- * newer schema, E_CORRUPT, E_BUSY (another process has it), E_IO; the text
- * names the file.  Nothing is changed on failure.  At least `journal_keep`
- * entries of the journal are kept. */
+/* Opens or creates the database, checks its pages and migrates it forward.
+ * E_VERSION for a newer schema, E_CORRUPT, E_CONFIG (the database of another
+ * program), E_BUSY (another process has it), E_IO; the text names the file.
+ * Nothing is changed on failure.  At least `journal_keep` entries of the
+ * journal are kept. */
 int store_open(struct store **out, const char *path, unsigned journal_keep, struct error *err);
 void store_close(struct store *store);
 
 /* Fills a fresh model: epoch (the last one taken), slices, circuits, open and
- * recent operations, admin states, the journal's position.  E_CORRUPT names
- * the row if the tables contradict each other or the pod. */
+ * recent operations, the journal's position.  E_CORRUPT names the row if the
+ * tables contradict each other or the pod, E_CONFIG both pods if the database
+ * is another's; the model is then good for model_destroy() only. */
 int store_load(struct store *store, struct model *m, struct error *err);
 
 /* Makes one batch durable: for each change the row of what the model now

@@ -1,0 +1,731 @@
+/* The store: what was committed is what is loaded, a database that is wrong is
+ * refused by name and left alone, and a failed commit leaves the old state. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "mem.h"
+#include "store/sqlite_util.h"
+#include "store/store.h"
+
+enum { KEEP = 100 };
+
+static char dir[] = "/tmp/test_store.XXXXXX";
+static char path[64];
+
+/* A pod of 8 cubes, a model, its store, and the batch being made. */
+struct fixture {
+    struct pod pod;
+    struct model *m;
+    struct store *store;
+    struct outbox batch;
+};
+
+static void fixture_open(struct fixture *f)
+{
+    struct error err = {0};
+    if (store_open(&f->store, path, KEEP, &err) < 0)
+        fail_msg("%s", err.text);
+    f->m = model_create(&f->pod, 1);
+    if (store_load(f->store, f->m, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void fixture_close(struct fixture *f)
+{
+    model_destroy(f->m);
+    store_close(f->store);
+    f->m = NULL;
+    f->store = NULL;
+}
+
+static void reopen(struct fixture *f)
+{
+    fixture_close(f);
+    fixture_open(f);
+}
+
+static void remove_files(void)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        char name[80];
+        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        (void)unlink(name);
+    }
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof *f);
+    f->pod = (struct pod){.id = "pod-1", .n_cubes = 8, .ports_per_side = 12, .vc_classes = 3};
+    assert_int_equal(tpunet_wiring_create(&f->pod.wiring, 8, 12, NULL, 0, NULL), 0);
+    remove_files();
+    fixture_open(f);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    fixture_close(f);
+    outbox_clear(&f->batch);
+    outbox_fini(&f->batch);
+    tpunet_wiring_destroy(f->pod.wiring);
+    free(f);
+    remove_files();
+    return 0;
+}
+
+/* ------------------------------------------------------------- batches -- */
+
+static struct change *add_change(struct fixture *f, enum change_kind kind)
+{
+    VEC_GROW(f->batch.changes, f->batch.n_changes, f->batch.cap_changes);
+    struct change *change = &f->batch.changes[f->batch.n_changes++];
+    *change = (struct change){.kind = kind};
+    return change;
+}
+
+static void add_journal(struct fixture *f)
+{
+    VEC_GROW(f->batch.journal, f->batch.n_journal, f->batch.cap_journal);
+    struct journal_entry *entry = &f->batch.journal[f->batch.n_journal++];
+    *entry = (struct journal_entry){.seq = f->m->next_event++, .type = "slice.active"};
+    entry->at.ms = 1700000000000 + (int64_t)entry->seq;
+    (void)snprintf(entry->subject, sizeof entry->subject, "slice/1-%llu",
+                   (unsigned long long)entry->seq);
+    entry->data = xstrdup("{\"n\":1}");
+}
+
+static int try_commit(struct fixture *f, struct error *err)
+{
+    int status = store_commit(f->store, f->m, &f->batch, err);
+    outbox_clear(&f->batch);
+    return status;
+}
+
+static void commit(struct fixture *f)
+{
+    struct error err = {0};
+    if (try_commit(f, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+static void take_epoch(struct fixture *f, uint64_t epoch)
+{
+    f->m->epoch = epoch;
+    f->m->next_seq = 1;
+    (void)add_change(f, CHANGE_META);
+    commit(f);
+}
+
+static void change_circuits(struct fixture *f, const struct op *op)
+{
+    for (size_t i = 0; i < op->n_makes; i++) {
+        struct change *change = add_change(f, CHANGE_CIRCUIT);
+        change->circuit.ocs = op->makes[i].ocs;
+        change->circuit.north = op->makes[i].north;
+    }
+}
+
+/* A slice that is being programmed: record, open operation, circuits. */
+static struct slice *add_slice(struct fixture *f, const char *shape, const uint16_t *cubes,
+                               size_t n_cubes)
+{
+    struct slice_spec spec = {.name = "n", .owner = "o", .priority = -3, .labels = "{\"a\":\"b\"}"};
+    assert_int_equal(tpunet_shape_parse(&spec.shape, shape, strcmp(shape, "4x4x8") == 0, NULL), 0);
+    struct slice *slice = slice_create(model_new_id(f->m), &spec);
+    assert_int_equal(tpunet_intent_create(&slice->intent, &spec.shape, cubes, n_cubes, NULL), 0);
+    model_add_slice(f->m, slice);
+
+    struct op *op = xcalloc(1, sizeof *op);
+    op->id = model_new_id(f->m);
+    op->slice = slice->id;
+    op->created.ms = 77;
+    assert_int_equal(
+        tpunet_intent_xcs(slice->intent, f->pod.wiring, &op->makes, &op->n_makes, NULL), 0);
+    for (size_t i = 0; i < op->n_makes; i++)
+        model_intend(f->m, op->makes[i], slice->id);
+    op_plan_parts(op);
+    model_add_op(f->m, op);
+    slice->op = op->id;
+    add_change(f, CHANGE_SLICE)->id = slice->id;
+    add_change(f, CHANGE_OP)->id = op->id;
+    change_circuits(f, op);
+    return slice;
+}
+
+static const uint16_t two_cubes[] = {5, 2}, one_cube[] = {7};
+
+/* ---------------------------------------------------------- round trip -- */
+
+static void same_slice(const struct slice *a, const struct slice *b)
+{
+    assert_int_equal(id_compare(a->id, b->id), 0);
+    assert_string_equal(a->spec.name, b->spec.name);
+    assert_string_equal(a->spec.owner, b->spec.owner);
+    assert_string_equal(a->spec.labels, b->spec.labels);
+    assert_int_equal(a->spec.priority, b->spec.priority);
+    assert_int_equal(a->spec.accept_degraded, b->spec.accept_degraded);
+    assert_memory_equal(&a->spec.shape, &b->spec.shape, sizeof a->spec.shape);
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->degraded, b->degraded);
+    assert_string_equal(a->reason, b->reason);
+    assert_int_equal(a->version, b->version);
+    assert_int_equal(a->generation, b->generation);
+    assert_int_equal(id_compare(a->op, b->op), 0);
+    assert_int_equal(a->created.ms, b->created.ms);
+    assert_int_equal(a->changed.ms, b->changed.ms);
+    assert_true(a->planned_ms == b->planned_ms && a->programmed_ms == b->programmed_ms &&
+                a->verified_ms == b->verified_ms && a->active_ms == b->active_ms);
+    assert_int_equal(a->coordinator, b->coordinator);
+    assert_string_equal(a->routes.algorithm, b->routes.algorithm);
+    assert_int_equal(a->routes.vcs, b->routes.vcs);
+    assert_int_equal(a->routes.max_hops, b->routes.max_hops);
+    assert_int_equal(a->routes.table_bytes_per_chip, b->routes.table_bytes_per_chip);
+    assert_true(a->routes.max_link_load == b->routes.max_link_load);
+    assert_int_equal(a->routes.unreachable_pairs, b->routes.unreachable_pairs);
+    assert_int_equal(a->intent->n_cubes, b->intent->n_cubes);
+    assert_memory_equal(a->intent->cubes, b->intent->cubes, 2U * a->intent->n_cubes);
+    assert_memory_equal(a->intent->next, b->intent->next, 2U * TPUNET_OCSES * a->intent->n_cubes);
+    assert_memory_equal(a->intent->origin, b->intent->origin, TPUNET_AXES);
+}
+
+static void same_op(const struct op *a, const struct op *b)
+{
+    assert_int_equal(id_compare(a->id, b->id), 0);
+    assert_int_equal(id_compare(a->slice, b->slice), 0);
+    assert_int_equal(a->kind, b->kind);
+    assert_int_equal(a->state, b->state);
+    assert_int_equal(a->created.ms, b->created.ms);
+    assert_int_equal(a->finished.ms, b->finished.ms);
+    assert_string_equal(a->reason, b->reason);
+    assert_int_equal(a->n_breaks, b->n_breaks);
+    assert_int_equal(a->n_makes, b->n_makes);
+    assert_memory_equal(a->makes, b->makes, a->n_makes * sizeof *a->makes);
+    if (a->n_breaks > 0)
+        assert_memory_equal(a->breaks, b->breaks, a->n_breaks * sizeof *a->breaks);
+    assert_int_equal(a->open_parts, b->open_parts);
+    assert_memory_equal(a->part, b->part, sizeof a->part);
+}
+
+static void same_model(const struct model *a, const struct model *b)
+{
+    assert_int_equal(a->epoch, b->epoch);
+    assert_int_equal(a->next_event, b->next_event);
+    assert_string_equal(a->incarnation, b->incarnation);
+    assert_int_equal(a->n_slices, b->n_slices);
+    assert_int_equal(a->n_ops, b->n_ops);
+    for (size_t i = 0; i < a->n_slices; i++)
+        same_slice(a->slices[i], b->slices[i]);
+    for (size_t i = 0; i < a->n_ops; i++)
+        same_op(a->ops[i], b->ops[i]);
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        for (unsigned p = 0; p < a->pod->ports_per_side; p++) {
+            const struct circuit *x = &a->ocs[o].north[p], *y = &b->ocs[o].north[p];
+            assert_int_equal(x->south, y->south);
+            assert_int_equal(x->breaking, y->breaking);
+            assert_int_equal(id_compare(x->slice, y->slice), 0);
+        }
+    }
+    for (unsigned c = 0; c < a->pod->n_cubes; c++)
+        assert_int_equal(id_compare(a->cubes[c].owner, b->cubes[c].owner), 0);
+}
+
+static void compare_with_disk(struct fixture *f)
+{
+    struct model *before = f->m;
+    f->m = NULL;
+    reopen(f);
+    same_model(before, f->m);
+    model_destroy(before);
+}
+
+/* The operation has ended well. */
+static void finish(struct fixture *f, struct slice *slice)
+{
+    struct op *op = model_op(f->m, slice->op);
+    op->state = OP_DONE;
+    op->finished.ms = 99;
+    memset(op->part, 0, sizeof op->part);
+    op_plan_parts(op);
+    slice->op = (struct id){0};
+    slice_move(slice, SLICE_ACTIVE, (struct wall_ms){100});
+    add_change(f, CHANGE_OP)->id = op->id;
+    add_change(f, CHANGE_SLICE)->id = slice->id;
+}
+
+static void round_trip(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(f->m->epoch, 0);
+    assert_int_equal(strlen(f->m->incarnation), 24);
+    take_epoch(f, 3);
+    struct slice *slice = add_slice(f, "4x4x8", two_cubes, 2);
+    struct slice *other = add_slice(f, "4x4x4", one_cube, 1);
+    add_journal(f);
+    commit(f);
+    compare_with_disk(f);
+
+    slice = model_slice(f->m, (struct id){3, 1});
+    other = model_slice(f->m, (struct id){3, 3});
+    finish(f, slice);
+    slice->degraded = slice->spec.accept_degraded = true;
+    slice->generation = 1ULL << 40;
+    slice->planned_ms = 0.125;
+    slice->active_ms = 1e6;
+    slice->coordinator = 127;
+    slice->routes = (struct slice_routes){"dor", 2, 8, 128, 73.5, 9};
+    (void)snprintf(slice->reason, sizeof slice->reason, "caf\xc3\xa9 'quoted'");
+    for (unsigned i = 0; i < 3; i++) { /* the weave of somebody else: a mirror left dark */
+        other->intent->next[i] = TPUNET_NONE;
+        other->intent->origin[i] = (uint8_t)i;
+    }
+    add_change(f, CHANGE_SLICE)->id = other->id;
+    struct op *op = model_op(f->m, other->op);
+    free(op->breaks);
+    op->breaks = xmemdup(&(struct tpunet_xc){3, 7, 1}, sizeof *op->breaks); /* a foreign one */
+    op->n_breaks = 1;
+    add_change(f, CHANGE_OP)->id = op->id;
+    struct op *restore = xcalloc(1, sizeof *restore); /* of no slice */
+    restore->id = model_new_id(f->m);
+    restore->kind = OP_RESTORE;
+    restore->makes = xmemdup(op->makes, op->n_makes * sizeof *op->makes);
+    restore->n_makes = op->n_makes;
+    op_plan_parts(restore);
+    model_add_op(f->m, restore);
+    add_change(f, CHANGE_OP)->id = restore->id;
+    add_change(f, CHANGE_META);
+    f->m->epoch = 4;
+    commit(f); /* ids of epoch 3 stay good */
+    compare_with_disk(f);
+}
+
+static void deleted_by_key(void **state)
+{
+    struct fixture *f = *state;
+    take_epoch(f, 1);
+    struct slice *slice = add_slice(f, "4x4x4", one_cube, 1);
+    struct op *op = model_op(f->m, slice->op);
+    commit(f);
+    finish(f, slice);
+    commit(f);
+    change_circuits(f, op);
+    for (size_t i = 0; i < op->n_makes; i++)
+        model_breaking(f->m, op->makes[i]);
+    commit(f);
+    compare_with_disk(f);
+
+    op = f->m->ops[0];
+    change_circuits(f, op);
+    for (size_t i = 0; i < op->n_makes; i++)
+        model_forget(f->m, op->makes[i]);
+    /* The same keys many times, and one that never was. */
+    for (int i = 0; i < 3; i++) {
+        add_change(f, CHANGE_SLICE)->id = f->m->slices[0]->id;
+        add_change(f, CHANGE_OP)->id = op->id;
+        add_change(f, CHANGE_SLICE)->id = (struct id){1, 999};
+    }
+    model_remove_slice(f->m, f->m->slices[0]->id);
+    model_remove_op(f->m, op->id);
+    commit(f);
+    compare_with_disk(f);
+    assert_int_equal(f->m->n_slices, 0);
+    assert_int_equal(f->m->n_ops, 0);
+}
+
+/* A slice goes and another comes in one batch, on the same cubes in another
+ * order: the circuits of two north ports exchange their south ports. */
+static void circuits_exchange_south_ports(void **state)
+{
+    static const uint16_t turned[] = {2, 5};
+    struct fixture *f = *state;
+    take_epoch(f, 1);
+    struct slice *slice = add_slice(f, "4x4x8", two_cubes, 2);
+    struct op *op = model_op(f->m, slice->op);
+    finish(f, slice);
+    for (size_t i = 0; i < op->n_makes; i++)
+        model_forget(f->m, op->makes[i]);
+    for (size_t i = 0; i < op->n_makes; i++) { /* straight instead of crossed */
+        struct tpunet_xc xc = op->makes[i];
+        xc.south = xc.north;
+        model_intend(f->m, xc, slice->id);
+    }
+    change_circuits(f, op);
+    commit(f);
+    for (size_t i = 0; i < op->n_makes; i++) {
+        struct tpunet_xc xc = op->makes[i];
+        xc.south = xc.north;
+        model_forget(f->m, xc);
+    }
+    change_circuits(f, op);
+    add_change(f, CHANGE_SLICE)->id = slice->id;
+    model_remove_slice(f->m, slice->id);
+    (void)add_slice(f, "4x4x8", turned, 2);
+    commit(f);
+    compare_with_disk(f);
+}
+
+/* ------------------------------------------------------------- refusals -- */
+
+/* What an operator with the sqlite3 tool, or a bit that fell over, does. */
+static void tamper(struct fixture *f, const char *sql)
+{
+    sqlite3 *db;
+    char *text = NULL;
+    fixture_close(f);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK)
+        fail_msg("%s: %s", sql, text);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static char *read_file(size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    *size = (size_t)ftell(file);
+    rewind(file);
+    char *bytes = xmalloc(*size);
+    assert_int_equal(fread(bytes, 1, *size, file), *size);
+    assert_int_equal(fclose(file), 0);
+    return bytes;
+}
+
+static void write_file(const char *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void open_is_refused(int code, const char *what)
+{
+    struct store *store = NULL;
+    struct error err = {0};
+    size_t size, size_after;
+    char *before = read_file(&size);
+    assert_int_equal(store_open(&store, path, KEEP, &err), code);
+    assert_null(store);
+    if (strncmp(err.text, path, strlen(path)) != 0 || strstr(err.text, what) == NULL)
+        fail_msg("got %s, want %s", err.text, what);
+    char *after = read_file(&size_after);
+    assert_int_equal(size, size_after);
+    assert_memory_equal(before, after, size);
+    free(before);
+    free(after);
+}
+
+static void start_anew(struct fixture *f)
+{
+    remove_files();
+    fixture_open(f);
+}
+
+static void files_that_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    take_epoch(f, 1);
+    tamper(f, "PRAGMA user_version = 99");
+    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 1");
+
+    start_anew(f);
+    tamper(f, "PRAGMA application_id = 7");
+    open_is_refused(E_CONFIG, "is the database of another program");
+    remove_files();
+    f->m = NULL;
+    tamper(f, "CREATE TABLE bookmarks (url)");
+    open_is_refused(E_CONFIG, "is the database of another program");
+
+    start_anew(f);
+    take_epoch(f, 1);
+    fixture_close(f);
+    size_t size;
+    char *bytes = read_file(&size);
+    assert_true(size > 3U * 4096);
+    write_file(bytes, size - 4096);
+    open_is_refused(E_CORRUPT, "malformed");
+    write_file(bytes, 1000);
+    open_is_refused(E_CORRUPT, "");
+    memset(bytes + 4096, 0xA5, 4096);
+    write_file(bytes, size);
+    open_is_refused(E_CORRUPT, "damaged, restore a backup: ");
+    memset(bytes, 'x', 100);
+    write_file(bytes, size);
+    open_is_refused(E_CORRUPT, "not a database");
+    free(bytes);
+    start_anew(f);
+}
+
+static void no_such_directory(void **state)
+{
+    (void)state;
+    struct store *store;
+    struct error err = {0};
+    assert_int_equal(store_open(&store, "/nonexistent/podmgr.db", KEEP, &err), E_IO);
+    assert_non_null(strstr(err.text, "/nonexistent/podmgr.db: open: "));
+}
+
+static void second_opener(void **state)
+{
+    (void)state;
+    struct store *store;
+    struct error err = {0};
+    assert_int_equal(store_open(&store, path, KEEP, &err), E_BUSY);
+    assert_non_null(strstr(err.text, path));
+    assert_non_null(strstr(err.text, "another process has the database open"));
+}
+
+static void contradictions_are_named(void **state)
+{
+    static const struct {
+        const char *sql;
+        int code;
+        const char *what;
+    } rows[] = {
+        {"UPDATE meta SET value = 'pod-2' WHERE key = 'pod'", E_CONFIG,
+         "is the database of pod 'pod-2', the configuration says 'pod-1'"},
+        {"UPDATE meta SET value = '2x' WHERE key = 'epoch'", E_CORRUPT, "table meta: 'epoch'"},
+        {"DELETE FROM meta WHERE key = 'incarnation'", E_CORRUPT, "table meta: 'epoch', 'pod' or"},
+        {"DELETE FROM meta", E_CORRUPT, "table slices, row 2-1: an id that was never given"},
+        {"UPDATE slices SET epoch = 9 WHERE seq = 1", E_CORRUPT, "row 9-1: an id that was never"},
+        {"UPDATE slices SET state = 'UP'", E_CORRUPT, "table slices, row 2-1: no such state"},
+        {"UPDATE slices SET state = 'DELETED'", E_CORRUPT, "row 2-1: no such state"},
+        {"UPDATE slices SET topology = '5x4x4'", E_CORRUPT, "table slices, row 2-1: "},
+        {"UPDATE slices SET coordinator = 128", E_CORRUPT, "its coordinator is a host that"},
+        {"UPDATE slices SET cubes = x'0500' WHERE seq = 1", E_CORRUPT, "slices, row 2-1: "},
+        {"UPDATE slices SET cubes = x'05000200ff' WHERE seq = 1", E_CORRUPT, "'cubes' has the"},
+        {"UPDATE slices SET cubes = x'05000800' WHERE seq = 1", E_CORRUPT, "cube/8"},
+        {"UPDATE slices SET cubes = x'05000700' WHERE seq = 1", E_CORRUPT,
+         "table slices, row 2-3: another slice owns one of its cubes"},
+        {"UPDATE slices SET next = x'0000'", E_CORRUPT, "'next' or 'origin' has the wrong length"},
+        {"UPDATE slices SET next = zeroblob(192) WHERE seq = 1", E_CORRUPT, "slices, row 2-1: "},
+        {"UPDATE slices SET origin = x''", E_CORRUPT, "'next' or 'origin' has the wrong length"},
+        {"UPDATE slices SET op_seq = 77 WHERE seq = 1", E_CORRUPT,
+         "table ops, row 2-2: it is open, and its slice does not know it"},
+        {"DELETE FROM ops WHERE seq = 2", E_CORRUPT,
+         "table slices, row 2-1: its operation is not open"},
+        {"UPDATE circuits SET ocs = 48 WHERE ocs = 3 AND north = 7", E_CORRUPT,
+         "table circuits, ocs/48 north 7 to south 7 of slice/2-3: no such switch or port"},
+        {"UPDATE circuits SET north = 4294967303 WHERE ocs = 3 AND north = 7", E_CORRUPT,
+         "no such switch or port"},
+        {"UPDATE circuits SET south = 11 WHERE ocs = 3 AND north = 7", E_CORRUPT,
+         "table circuits, ocs/3 north 7 to south 11 of slice/2-3: by the configured wiring"},
+        {"UPDATE circuits SET slice_seq = 1 WHERE ocs = 3 AND north = 7", E_CORRUPT,
+         "by the configured wiring"},
+        {"UPDATE circuits SET slice_seq = 8 WHERE ocs = 3 AND north = 7", E_CORRUPT,
+         "of slice/2-8: no such slice"},
+        {"UPDATE circuits SET breaking = 1 WHERE ocs = 3 AND north = 7", E_CORRUPT,
+         "table ops, row 2-4: its circuits are not those of its slice"},
+        {"UPDATE ops SET state = 3", E_CORRUPT, "table ops, row 2-2: no such kind or state"},
+        {"UPDATE ops SET kind = -1", E_CORRUPT, "table ops, row 2-2: no such kind or state"},
+        {"UPDATE ops SET makes = x'300000000000'", E_CORRUPT,
+         "table ops, row 2-2: its circuits make no sense"},
+        {"UPDATE ops SET makes = x'ff'", E_CORRUPT, "its circuits make no sense"},
+        {"UPDATE ops SET breaks = x'000001000100000000000000'", E_CORRUPT,
+         "its circuits make no sense"},
+        {"DELETE FROM journal WHERE seq = 2", E_CORRUPT, "table journal: 2 entries from 1 to 3"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct error err = {0};
+        take_epoch(f, 2);
+        (void)add_slice(f, "4x4x8", two_cubes, 2);
+        (void)add_slice(f, "4x4x4", one_cube, 1);
+        for (int n = 0; n < 3; n++)
+            add_journal(f);
+        commit(f);
+        tamper(f, rows[i].sql);
+        assert_int_equal(store_open(&f->store, path, KEEP, &err), 0);
+        f->m = model_create(&f->pod, 1);
+        assert_int_equal(store_load(f->store, f->m, &err), rows[i].code);
+        if (strncmp(err.text, path, strlen(path)) != 0 || strstr(err.text, rows[i].what) == NULL)
+            fail_msg("%s: got %s", rows[i].sql, err.text);
+        fixture_close(f);
+        start_anew(f);
+    }
+}
+
+/* -------------------------------------------------- commits that fail -- */
+
+static void same_south_port_twice(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = {0};
+    take_epoch(f, 1);
+    struct slice *slice = add_slice(f, "4x4x8", two_cubes, 2);
+    commit(f);
+
+    f->m->ocs[40].north[5].south = f->m->ocs[40].north[2].south; /* past the model's asserts */
+    struct change *change = add_change(f, CHANGE_CIRCUIT);
+    change->circuit.ocs = 40;
+    change->circuit.north = 5;
+    slice->version = 77;
+    add_change(f, CHANGE_SLICE)->id = slice->id;
+    add_journal(f);
+    assert_int_equal(try_commit(f, &err), E_CORRUPT);
+    assert_non_null(strstr(err.text, "UNIQUE constraint failed: circuits.ocs, circuits.south"));
+
+    reopen(f);
+    assert_int_equal(f->m->slices[0]->version, 1);
+    assert_int_equal(f->m->next_event, 1);
+    assert_int_not_equal(f->m->ocs[40].north[5].south, f->m->ocs[40].north[2].south);
+}
+
+static void disk_full(void **state)
+{
+    struct fixture *f = *state;
+    struct error err = {0};
+    take_epoch(f, 1);
+    (void)add_slice(f, "4x4x8", two_cubes, 2);
+    commit(f);
+    assert_int_equal(sqlite3_exec(f->store->db, "PRAGMA max_page_count = 20", NULL, NULL, NULL),
+                     SQLITE_OK);
+    f->store->journal_keep = 100000;
+    uint64_t durable = 0;
+    int status = 0;
+    for (int batch = 0; batch < 100 && status == 0; batch++) {
+        durable = f->m->next_event;
+        for (int i = 0; i < 100; i++)
+            add_journal(f);
+        status = try_commit(f, &err);
+    }
+    assert_int_equal(status, E_FULL);
+    assert_non_null(strstr(err.text, path));
+    f->m->next_event = durable;
+    compare_with_disk(f);
+
+    add_journal(f); /* and there is room again */
+    commit(f);
+}
+
+/* -------------------------------------------------------------- journal -- */
+
+struct seen {
+    uint64_t first, last;
+};
+
+static void see(void *arg, const struct journal_entry *entry)
+{
+    struct seen *seen = arg;
+    char subject[40];
+    if (seen->first == 0) {
+        seen->first = entry->seq;
+    } else {
+        assert_int_equal(entry->seq, seen->last + 1);
+    }
+    seen->last = entry->seq;
+    (void)snprintf(subject, sizeof subject, "slice/1-%llu", (unsigned long long)entry->seq);
+    assert_string_equal(entry->subject, subject);
+    assert_string_equal(entry->type, "slice.active");
+    assert_string_equal(entry->data, "{\"n\":1}");
+    assert_int_equal(entry->at.ms, 1700000000000 + (int64_t)entry->seq);
+}
+
+static int read_journal(struct fixture *f, uint64_t since, size_t max, struct seen *seen,
+                        struct error *err)
+{
+    *seen = (struct seen){0};
+    return store_journal(f->store, since, max, see, seen, err);
+}
+
+static void journal_pages_and_expires(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen;
+    struct error err = {0};
+
+    take_epoch(f, 1);
+    assert_int_equal(read_journal(f, 0, 10, &seen, &err), 0);
+    for (int i = 0; i < 50; i++)
+        add_journal(f);
+    commit(f);
+    assert_int_equal(read_journal(f, 0, 20, &seen, &err), 20);
+    assert_int_equal(seen.last, 20);
+    assert_int_equal(read_journal(f, 20, 100, &seen, &err), 30);
+    assert_int_equal(seen.first, 21);
+    assert_int_equal(read_journal(f, 50, 100, &seen, &err), 0);
+    assert_int_equal(read_journal(f, 1000, 100, &seen, &err), 0);
+
+    for (int batch = 0; batch < 40; batch++) {
+        for (int i = 0; i < 50; i++)
+            add_journal(f);
+        commit(f);
+    }
+    for (int pass = 0; pass < 2; pass++) {
+        uint64_t newest = f->m->next_event - 1;
+        assert_int_equal(newest, 2050);
+        assert_int_equal(read_journal(f, 0, 10, &seen, &err), E_NOT_FOUND);
+        assert_non_null(strstr(err.text, "are no longer kept"));
+        assert_int_equal(read_journal(f, newest - KEEP, 1000, &seen, &err), KEEP);
+        assert_int_equal(seen.last, newest);
+        reopen(f); /* the same after a restart */
+    }
+}
+
+/* A retention that was lowered is reached in steps. */
+static void pruned_in_steps(void **state)
+{
+    struct fixture *f = *state;
+    struct seen seen;
+    take_epoch(f, 1);
+    f->store->journal_keep = 10000;
+    for (int i = 0; i < 5000; i++)
+        add_journal(f);
+    commit(f);
+    f->store->journal_keep = KEEP;
+    add_journal(f);
+    commit(f);
+    assert_int_equal(read_journal(f, 0, 1, &seen, NULL), E_NOT_FOUND);
+    assert_true(read_journal(f, 1024, 10000, &seen, NULL) > 3000);
+    for (int i = 0; i < 5; i++) {
+        add_journal(f);
+        commit(f);
+    }
+    assert_int_equal(read_journal(f, 1024, 1, &seen, NULL), E_NOT_FOUND);
+    assert_int_equal(read_journal(f, f->m->next_event - 1 - KEEP, 1000, &seen, NULL), KEEP);
+}
+
+static int make_dir(void **state)
+{
+    (void)state;
+    if (mkdtemp(dir) == NULL)
+        return -1;
+    (void)snprintf(path, sizeof path, "%s/podmgr.db", dir);
+    return 0;
+}
+
+static int remove_dir(void **state)
+{
+    (void)state;
+    return rmdir(dir);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(round_trip),
+        TEST(deleted_by_key),
+        TEST(circuits_exchange_south_ports),
+        TEST(files_that_are_refused),
+        TEST(no_such_directory),
+        TEST(second_opener),
+        TEST(contradictions_are_named),
+        TEST(same_south_port_twice),
+        TEST(disk_full),
+        TEST(journal_pages_and_expires),
+        TEST(pruned_in_steps),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
