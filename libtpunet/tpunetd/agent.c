@@ -1,7 +1,16 @@
-/* The conversation with podmgr: hello, then a poll always under way (which
- * renews the lease and brings commands) while our chips are within reach, and
- * reports that are repeated until
- * they are acknowledged, since only then they are durable. */
+/* The conversation with podmgr.
+ *
+ *      connected           hello ok
+ *   ──────────────> HELLO ──────────> READY: one poll always under way (it
+ *                     ^                 │    renews the lease and brings
+ *                     └─────────────────┘    commands), reports beside it
+ *           connection lost, or "say hello"
+ *
+ * Reports are repeated until they are acknowledged, since only then they are
+ * durable; what podmgr refuses would be refused again, and is dropped.  step()
+ * starts whatever can be started; everything that ends calls it. */
+#include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,285 +19,362 @@
 #include "mem.h"
 #include "tpunetd.h"
 
-enum { HOLD_MS = 500, CALL_MS = 3000, RETRY_MS = 200 };
+enum {
+    CALL_TIMEOUT_MS = 5000,
+    POLL_HOLD_MS = 500,
+    POLL_TIMEOUT_MS = POLL_HOLD_MS + CALL_TIMEOUT_MS,
+    BACKOFF_MS = 1000,
+    LINKS_A_REPORT = 4096,
+};
 
-struct report {
-    struct report *next;
+/* A verdict on its way. */
+struct outgoing {
+    struct outgoing *next;
     struct agent *agent;
+    Wire__AgentVerdict *verdict;
     bool sent;
-    bool is_verdict;
-    uint8_t *bytes;              /* packed AgentVerdict or AgentLinks */
-    size_t len;
 };
 
 struct agent {
     struct tpunetd *t;
     struct rpc_client *client;
-    uv_timer_t retry;
+    uv_timer_t backoff; /* runs after a refusal */
     char name[64];
-    bool greeted, asking;
-    uint64_t taken;              /* highest command taken over */
-    struct report *first, **last;
+    bool greeted, stopped;
+    bool greeting, polling, reporting; /* that call is under way */
+    uint64_t taken;                    /* sequence of the last command carried out */
+    struct outgoing *outgoing;         /* oldest first */
+    struct link_change report[LINKS_A_REPORT];
+    size_t n_report;
+    uint64_t link_seq; /* of the first in the report */
 };
 
-static void greet(struct agent *a);
-static void poll_commands(struct agent *a);
-static void send_reports(struct agent *a);
+static void step(struct agent *a);
 
-static bool reaches_chips(const struct agent *a)
+static void call(struct agent *a, Wire__AgentRequest *request, unsigned timeout_ms,
+                 rpc_done_fn *done, void *arg)
+{
+    request->version = RPC_VERSION;
+    request->pod = (char *)(uintptr_t)a->t->config->pod; /* packed only, never written */
+    request->agent = a->name;
+    request->instance = a->t->instance;
+    rpc_call(a->client, &request->base, timeout_ms, done, arg);
+}
+
+/* ---------------------------------------------------------------- replies -- */
+
+enum outcome {
+    ACCEPTED,
+    NO_ANSWER, /* lost or late: the same again */
+    REFUSED,   /* and would be again */
+};
+
+static void on_backoff(uv_timer_t *timer)
+{
+    step(timer->data);
+}
+
+/* What became of a call; *reply is the caller's to free when ACCEPTED. */
+static enum outcome take_reply(struct agent *a, const char *what, int status, const uint8_t *body,
+                               size_t len, Wire__AgentReply **reply)
+{
+    enum outcome outcome = REFUSED;
+
+    if (status != 0) {
+        return NO_ANSWER;
+    }
+    *reply = wire__agent_reply__unpack(NULL, len, body);
+    if (*reply != NULL && (*reply)->status == WIRE__AGENT_STATUS__AGENT_OK) {
+        if ((*reply)->epoch > a->t->epoch) {
+            a->t->epoch = (*reply)->epoch;
+        }
+        return ACCEPTED;
+    }
+    if (*reply != NULL && (*reply)->status == WIRE__AGENT_STATUS__AGENT_SAY_HELLO) {
+        a->greeted = false;
+        outcome = NO_ANSWER;
+    } else {
+        log_error("podmgr", "%s refused: %s", what,
+                  *reply != NULL ? (*reply)->text : "not an AgentReply");
+        (void)uv_timer_start(&a->backoff, on_backoff, BACKOFF_MS, 0);
+    }
+    wire__agent_reply__free_unpacked(*reply, NULL);
+    return outcome;
+}
+
+/* ------------------------------------------------------------------ hello -- */
+
+static void on_hello(void *arg, int status, const uint8_t *body, size_t len)
+{
+    struct agent *a = arg;
+    Wire__AgentReply *reply;
+
+    a->greeting = false;
+    if (a->stopped) {
+        return;
+    }
+    if (take_reply(a, "hello", status, body, len, &reply) == ACCEPTED) {
+        log_notice("podmgr", "lease for %zu hosts, epoch %" PRIu64, a->t->config->n_hosts,
+                   reply->epoch);
+        wire__agent_reply__free_unpacked(reply, NULL);
+        a->greeted = true;
+        a->taken = 0; /* a new podmgr counts anew; what comes twice is known by its stamp */
+    }
+    step(a);
+}
+
+static void say_hello(struct agent *a)
+{
+    Wire__AgentRequest request = WIRE__AGENT_REQUEST__INIT;
+    Wire__AgentHello hello = WIRE__AGENT_HELLO__INIT;
+
+    hello.version_min = hello.version_max = RPC_VERSION;
+    hello.n_hosts = a->t->config->n_hosts;
+    hello.hosts = xcalloc(hello.n_hosts, sizeof *hello.hosts);
+    for (size_t i = 0; i < hello.n_hosts; i++) {
+        hello.hosts[i] = a->t->config->hosts[i];
+    }
+    request.body_case = WIRE__AGENT_REQUEST__BODY_HELLO;
+    request.hello = &hello;
+    a->greeting = true;
+    call(a, &request, CALL_TIMEOUT_MS, on_hello, a);
+    free(hello.hosts);
+}
+
+/* ------------------------------------------------------------------- poll -- */
+
+static bool has_chips(const struct agent *a)
 {
     return rpc_client_connected(fabric_nng_client(a->t->fabric));
 }
 
-static void request_init(const struct agent *a, Wire__AgentRequest *request,
-                         Wire__AgentRequest__BodyCase what)
+static void carry_out(struct agent *a, const Wire__AgentCommand *command)
 {
-    wire__agent_request__init(request);
-    request->version = RPC_VERSION;
-    request->pod = (char *)(uintptr_t)a->t->config->pod;
-    request->agent = (char *)(uintptr_t)a->name;
-    request->instance = a->t->instance;
-    request->body_case = what;
-}
-
-/* NULL if there is no good answer; then the conversation begins anew. */
-static Wire__AgentReply *take_reply(struct agent *a, int status, const uint8_t *body, size_t len)
-{
-    Wire__AgentReply *reply = status == 0 ? wire__agent_reply__unpack(NULL, len, body) : NULL;
-
-    if (reply != NULL && reply->status == WIRE__AGENT_STATUS__AGENT_OK) {
-        if (reply->epoch > a->t->epoch) {
-            a->t->epoch = reply->epoch;
-        }
-        return reply;
-    }
-    if (reply != NULL) {
-        if (reply->status != WIRE__AGENT_STATUS__AGENT_SAY_HELLO) {
-            log_warning("podmgr", "refused: %s", reply->text);
-        }
-        wire__agent_reply__free_unpacked(reply, NULL);
-    }
-    a->greeted = false;
-    if (!uv_is_closing((uv_handle_t *)&a->retry)) {
-        (void)uv_timer_start(&a->retry, a->retry.timer_cb, RETRY_MS, 0);
-    }
-    return NULL;
-}
-
-/* -------------------------------------------------------------------- hello -- */
-
-static void on_greeted(void *arg, int status, const uint8_t *body, size_t len)
-{
-    struct agent *a = arg;
-
-    a->asking = false;
-    Wire__AgentReply *reply = take_reply(a, status, body, len);
-    if (reply == NULL) {
-        return;
-    }
-    wire__agent_reply__free_unpacked(reply, NULL);
-    if (a->greeted) {
-        return;
-    }
-    log_notice("podmgr", "lease for %zu hosts, epoch %llu", a->t->config->n_hosts,
-               (unsigned long long)a->t->epoch);
-    a->greeted = true;
-    a->taken = 0; /* a new podmgr numbers its commands anew */
-    for (struct report *r = a->first; r != NULL; r = r->next) {
-        r->sent = false;
-    }
-    send_reports(a);
-    poll_commands(a);
-}
-
-static void greet(struct agent *a)
-{
-    Wire__AgentHello hello = WIRE__AGENT_HELLO__INIT;
-    Wire__AgentRequest request;
-    const struct tpunetd_config *config = a->t->config;
-
-    if (a->asking || a->greeted || !rpc_client_connected(a->client) || !reaches_chips(a)) {
-        return;
-    }
-    request_init(a, &request, WIRE__AGENT_REQUEST__BODY_HELLO);
-    hello.version_min = hello.version_max = RPC_VERSION;
-    hello.n_hosts = config->n_hosts;
-    hello.hosts = xcalloc(config->n_hosts, sizeof *hello.hosts);
-    for (size_t i = 0; i < config->n_hosts; i++) {
-        hello.hosts[i] = config->hosts[i];
-    }
-    request.hello = &hello;
-    a->asking = true;
-    rpc_call(a->client, &request.base, CALL_MS, on_greeted, a);
-    free(hello.hosts);
-}
-
-/* --------------------------------------------------------------------- poll -- */
-
-static void take_command(struct agent *a, const Wire__AgentCommand *command)
-{
-    if (command->sequence <= a->taken) {
-        return; /* again, because our word of it was lost */
-    }
-    a->taken = command->sequence;
     switch (command->body_case) {
     case WIRE__AGENT_COMMAND__BODY_BRING_UP:
         jobs_bring_up(a->t->jobs, command->bring_up);
-        return;
+        break;
     case WIRE__AGENT_COMMAND__BODY_RELEASE:
         jobs_release(a->t->jobs, command->release);
-        return;
+        break;
     case WIRE__AGENT_COMMAND__BODY__NOT_SET:
     case _WIRE__AGENT_COMMAND__BODY__CASE_IS_INT_SIZE:
+        log_warning("podmgr", "command %" PRIu64 " is of a kind unknown here", command->sequence);
         break;
     }
-    log_warning("podmgr", "command %llu is of a kind unknown here",
-                (unsigned long long)command->sequence);
 }
 
-static void on_polled(void *arg, int status, const uint8_t *body, size_t len)
+static void on_poll(void *arg, int status, const uint8_t *body, size_t len)
 {
     struct agent *a = arg;
+    Wire__AgentReply *reply;
 
-    a->asking = false;
-    Wire__AgentReply *reply = take_reply(a, status, body, len);
-    if (reply == NULL) {
+    a->polling = false;
+    if (a->stopped) {
         return;
     }
-    for (size_t i = 0; i < reply->n_commands; i++) {
-        take_command(a, reply->commands[i]);
+    if (take_reply(a, "poll", status, body, len, &reply) == ACCEPTED) {
+        for (size_t i = 0; i < reply->n_commands && has_chips(a); i++) {
+            if (reply->commands[i]->sequence > a->taken) {
+                a->taken = reply->commands[i]->sequence;
+                carry_out(a, reply->commands[i]);
+            }
+        }
+        wire__agent_reply__free_unpacked(reply, NULL);
     }
-    wire__agent_reply__free_unpacked(reply, NULL);
-    poll_commands(a);
+    step(a);
 }
 
 static void poll_commands(struct agent *a)
 {
-    Wire__AgentPoll body = WIRE__AGENT_POLL__INIT;
-    Wire__AgentRequest request;
+    Wire__AgentRequest request = WIRE__AGENT_REQUEST__INIT;
+    Wire__AgentPoll poll = WIRE__AGENT_POLL__INIT;
 
-    if (a->asking || !a->greeted || !reaches_chips(a)) {
+    poll.taken = a->taken;
+    poll.hold_ms = POLL_HOLD_MS;
+    request.body_case = WIRE__AGENT_REQUEST__BODY_POLL;
+    request.poll = &poll;
+    a->polling = true;
+    call(a, &request, POLL_TIMEOUT_MS, on_poll, a);
+}
+
+/* --------------------------------------------------------------- verdicts -- */
+
+static void forget(struct outgoing *out)
+{
+    struct outgoing **at = &out->agent->outgoing;
+
+    while (*at != out) {
+        at = &(*at)->next;
+    }
+    *at = out->next;
+    wire__agent_verdict__free_unpacked(out->verdict, NULL);
+    free(out);
+}
+
+static void on_verdict_taken(void *arg, int status, const uint8_t *body, size_t len)
+{
+    struct outgoing *out = arg;
+    struct agent *a = out->agent;
+    Wire__AgentReply *reply;
+
+    out->sent = false;
+    if (a->stopped) {
         return;
     }
-    request_init(a, &request, WIRE__AGENT_REQUEST__BODY_POLL);
-    body.taken = a->taken;
-    body.hold_ms = HOLD_MS;
-    request.poll = &body;
-    a->asking = true;
-    rpc_call(a->client, &request.base, CALL_MS, on_polled, a);
-}
-
-/* ------------------------------------------------------------------ reports -- */
-
-static void forget(struct report *report)
-{
-    struct agent *a = report->agent;
-
-    for (struct report **at = &a->first; *at != NULL; at = &(*at)->next) {
-        if (*at == report) {
-            *at = report->next;
-            if (a->last == &report->next) {
-                a->last = at;
-            }
-            break;
-        }
-    }
-    free(report->bytes);
-    free(report);
-}
-
-static void on_reported(void *arg, int status, const uint8_t *body, size_t len)
-{
-    struct report *report = arg;
-    struct agent *a = report->agent;
-
-    Wire__AgentReply *reply = take_reply(a, status, body, len);
-    if (reply != NULL) {
+    switch (take_reply(a, "verdict", status, body, len, &reply)) {
+    case ACCEPTED:
         wire__agent_reply__free_unpacked(reply, NULL);
-        forget(report);
+        forget(out);
+        break;
+    case REFUSED:
+        forget(out);
+        break;
+    case NO_ANSWER:
+        break;
     }
+    step(a);
 }
 
-static void send_report(struct agent *a, struct report *report)
+static void send_verdict(struct outgoing *out)
 {
-    Wire__AgentRequest request;
+    Wire__AgentRequest request = WIRE__AGENT_REQUEST__INIT;
 
-    request_init(a, &request,
-                 report->is_verdict ? WIRE__AGENT_REQUEST__BODY_VERDICT
-                                    : WIRE__AGENT_REQUEST__BODY_LINKS);
-    report->sent = true;
-    if (report->is_verdict) {
-        request.verdict = wire__agent_verdict__unpack(NULL, report->len, report->bytes);
-        rpc_call(a->client, &request.base, CALL_MS, on_reported, report);
-        wire__agent_verdict__free_unpacked(request.verdict, NULL);
-    } else {
-        request.links = wire__agent_links__unpack(NULL, report->len, report->bytes);
-        rpc_call(a->client, &request.base, CALL_MS, on_reported, report);
-        wire__agent_links__free_unpacked(request.links, NULL);
-    }
+    request.body_case = WIRE__AGENT_REQUEST__BODY_VERDICT;
+    request.verdict = out->verdict;
+    out->sent = true;
+    call(out->agent, &request, CALL_TIMEOUT_MS, on_verdict_taken, out);
 }
 
-static void send_reports(struct agent *a)
+static bool same_command(const Wire__AgentVerdict *a, const Wire__AgentVerdict *b)
 {
-    for (struct report *r = a->first; r != NULL && a->greeted; r = r->next) {
-        if (!r->sent) {
-            send_report(a, r);
-        }
-    }
+    return strcmp(a->slice, b->slice) == 0 && a->epoch == b->epoch &&
+           a->generation == b->generation && a->check_only == b->check_only;
 }
 
-static void add_report(struct agent *a, const ProtobufCMessage *message, bool is_verdict)
+static Wire__AgentVerdict *copy(const Wire__AgentVerdict *verdict)
 {
-    struct report *report = xcalloc(1, sizeof *report);
+    size_t size = wire__agent_verdict__get_packed_size(verdict);
+    uint8_t *bytes = xmalloc(size);
 
-    report->agent = a;
-    report->is_verdict = is_verdict;
-    report->len = protobuf_c_message_get_packed_size(message);
-    report->bytes = xmalloc(report->len);
-    (void)protobuf_c_message_pack(message, report->bytes);
-    *a->last = report;
-    a->last = &report->next;
-    send_reports(a);
+    (void)wire__agent_verdict__pack(verdict, bytes);
+    Wire__AgentVerdict *out = wire__agent_verdict__unpack(NULL, size, bytes);
+    assert(out != NULL);
+    free(bytes);
+    return out;
 }
 
 void agent_report_verdict(struct agent *a, const Wire__AgentVerdict *verdict)
 {
-    add_report(a, &verdict->base, true);
+    struct outgoing **at = &a->outgoing;
+
+    for (; *at != NULL; at = &(*at)->next) {
+        if (same_command((*at)->verdict, verdict)) {
+            return; /* on its way already */
+        }
+    }
+    *at = xcalloc(1, sizeof **at);
+    (*at)->agent = a;
+    (*at)->verdict = copy(verdict);
+    step(a);
 }
 
-void agent_report_links(struct agent *a, const Wire__AgentLinks *links)
+/* ------------------------------------------------------------------ links -- */
+
+static void on_links_taken(void *arg, int status, const uint8_t *body, size_t len)
 {
-    add_report(a, &links->base, false);
+    struct agent *a = arg;
+    Wire__AgentReply *reply;
+
+    a->reporting = false;
+    if (a->stopped) {
+        return;
+    }
+    enum outcome outcome = take_reply(a, "link report", status, body, len, &reply);
+    if (outcome == ACCEPTED) {
+        wire__agent_reply__free_unpacked(reply, NULL);
+    }
+    if (outcome != NO_ANSWER) {
+        jobs_told(a->t->jobs, a->report, a->n_report);
+        a->link_seq += a->n_report;
+    }
+    step(a);
 }
 
-/* --------------------------------------------------------------- life cycle -- */
+static void report_links(struct agent *a)
+{
+    Wire__AgentRequest request = WIRE__AGENT_REQUEST__INIT;
+    Wire__AgentLinks links = WIRE__AGENT_LINKS__INIT;
+    size_t n = a->n_report = jobs_untold(a->t->jobs, a->report, LINKS_A_REPORT);
+
+    if (n == 0) {
+        return;
+    }
+    Wire__AgentLink *items = xcalloc(n, sizeof *items);
+    Wire__AgentLink **list = xcalloc(n, sizeof(Wire__AgentLink *));
+    for (size_t i = 0; i < n; i++) {
+        wire__agent_link__init(&items[i]);
+        items[i].slice = a->report[i].stamp.slice;
+        items[i].chip = a->report[i].chip;
+        items[i].port = a->report[i].port;
+        items[i].up = a->report[i].up;
+        items[i].wall_ms = a->report[i].wall_ms;
+        list[i] = &items[i];
+    }
+    links.first_seq = a->link_seq;
+    links.n_links = n;
+    links.links = list;
+    request.body_case = WIRE__AGENT_REQUEST__BODY_LINKS;
+    request.links = &links;
+    a->reporting = true;
+    call(a, &request, CALL_TIMEOUT_MS, on_links_taken, a);
+    free(list);
+    free(items);
+}
+
+/* ------------------------------------------------------------------- loop -- */
+
+/* Starts whatever can be started now. */
+static void step(struct agent *a)
+{
+    if (a->stopped || a->greeting || !has_chips(a) || !rpc_client_connected(a->client) ||
+        uv_is_active((uv_handle_t *)&a->backoff)) {
+        return;
+    }
+    if (!a->greeted) {
+        say_hello(a);
+        return;
+    }
+    if (!a->polling) {
+        poll_commands(a);
+    }
+    for (struct outgoing *out = a->outgoing; out != NULL; out = out->next) {
+        if (!out->sent) {
+            send_verdict(out);
+        }
+    }
+    if (!a->reporting) {
+        report_links(a);
+    }
+}
+
+void agent_wake(struct agent *a)
+{
+    step(a);
+}
+
+/* ----------------------------------------------------------- life cycle -- */
 
 static void on_state(void *arg, bool connected)
 {
     struct agent *a = arg;
 
-    if (connected) {
-        greet(a);
-    } else {
-        a->greeted = false;
+    if (!connected) {
         log_warning("podmgr", "connection lost; the slices go on as they are");
     }
-}
-
-void agent_fabric_changed(struct agent *a)
-{
-    if (reaches_chips(a)) {
-        greet(a);
-        poll_commands(a);
-    } else {
-        a->greeted = false;
-        log_warning("fabric", "connection lost; the lease ends until it is back");
-    }
-}
-
-static void on_retry(uv_timer_t *timer)
-{
-    greet(timer->data);
+    a->greeted = false;
+    (void)uv_timer_stop(&a->backoff);
+    step(a);
 }
 
 int agent_create(struct agent **out, struct tpunetd *t, struct error *err)
@@ -296,34 +382,31 @@ int agent_create(struct agent **out, struct tpunetd *t, struct error *err)
     struct agent *a = xcalloc(1, sizeof *a);
 
     a->t = t;
-    a->last = &a->first;
+    a->link_seq = 1;
     (void)snprintf(a->name, sizeof a->name, "tpunetd/%s", t->config->name);
-    int status =
-        rpc_client_create(&a->client, t->loop, t->config->podmgr_url, RPC_MAX_BYTES, on_state, a, err);
+    int status = rpc_client_create(&a->client, t->loop, t->config->podmgr_url, RPC_MAX_BYTES,
+                                   on_state, a, err);
     if (status < 0) {
         free(a);
         return status;
     }
-    (void)uv_timer_init(t->loop, &a->retry);
-    a->retry.data = a;
-    (void)uv_timer_start(&a->retry, on_retry, RETRY_MS, 0);
+    (void)uv_timer_init(t->loop, &a->backoff);
+    a->backoff.data = a;
     *out = a;
     return 0;
 }
 
 void agent_stop(struct agent *a)
 {
-    uv_close((uv_handle_t *)&a->retry, NULL);
+    a->stopped = true;
+    uv_close((uv_handle_t *)&a->backoff, NULL);
     rpc_client_destroy(a->client); /* ends the calls under way */
 }
 
 void agent_fini(struct agent *a)
 {
-    while (a->first != NULL) {
-        struct report *report = a->first;
-        a->first = report->next;
-        free(report->bytes);
-        free(report);
+    while (a->outgoing != NULL) {
+        forget(a->outgoing);
     }
     free(a);
 }

@@ -1,15 +1,17 @@
 /* struct tpunet_fabric over proto/fabric.proto: packs a call into as many
  * messages as its size asks for, and ends it when all are answered. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fabric.pb-c.h"
+#include "log.h"
 #include "mem.h"
 #include "tpunetd.h"
 
 enum {
     CALL_MS = 30000,
-    MESSAGE_BYTES = 1 << 20,     /* of rows in one message */
+    MESSAGE_BYTES = 1 << 20, /* of rows in one message */
     PATHS_A_MESSAGE = 2048,
     MAX_BYTES = 16 << 20,
 };
@@ -17,21 +19,20 @@ enum {
 struct fabric_nng {
     struct tpunetd *t;
     struct rpc_client *client;
-    struct tpunet_fabric seam;
 };
 
 /* One call of the seam: several messages, one end. */
 struct call {
-    struct fabric_nng *fabric;
+    struct fabric_session *session;
     tpunet_done_fn *done;
     void *arg;
-    size_t open;                 /* messages not answered yet, and 1 while sending */
-    int status;                  /* the first failure */
+    size_t open; /* messages not answered yet, and 1 while sending */
+    int status;  /* the first failure */
     struct tpunet_probe_answer *answers;
 };
 struct part {
     struct call *call;
-    size_t first, n;             /* answers of this message */
+    size_t first, n; /* answers of this message */
 };
 
 /* ----------------------------------------------------------------- replies -- */
@@ -42,6 +43,9 @@ static void part_done(struct call *call, int status)
         call->status = status;
     }
     if (--call->open == 0) {
+        if (call->answers != NULL) {
+            call->session->probed = clock_read().mono;
+        }
         call->done(call->arg, call->status);
         free(call);
     }
@@ -80,6 +84,26 @@ static void take_answer(struct tpunet_probe_answer *out, const Wire__FabricAnswe
     }
 }
 
+static int take_answers(const struct part *part, const Wire__FabricReply *reply)
+{
+    if (part->call->answers == NULL) {
+        return 0;
+    }
+    if (reply->n_answers != part->n) {
+        return TPUNET_EFABRIC;
+    }
+    for (size_t i = 0; i < part->n; i++) {
+        take_answer(&part->call->answers[part->first + i], reply->answers[i]);
+    }
+    return 0;
+}
+
+static void complain(struct fabric_session *s, const char *text)
+{
+    (void)snprintf(s->complaint, sizeof s->complaint, "%s", text);
+    log_warning("fabric", "%s", s->complaint);
+}
+
 static void on_reply(void *arg, int status, const uint8_t *body, size_t len)
 {
     struct part *part = arg;
@@ -87,13 +111,12 @@ static void on_reply(void *arg, int status, const uint8_t *body, size_t len)
     Wire__FabricReply *reply = status == 0 ? wire__fabric_reply__unpack(NULL, len, body) : NULL;
     int outcome = reply != NULL ? status_of(reply->status) : TPUNET_EFABRIC;
 
-    if (outcome == 0 && call->answers != NULL) {
-        if (reply->n_answers != part->n) {
-            outcome = TPUNET_EFABRIC;
-        }
-        for (size_t i = 0; outcome == 0 && i < part->n; i++) {
-            take_answer(&call->answers[part->first + i], reply->answers[i]);
-        }
+    if (status != 0) {
+        complain(call->session, err_name(status));
+    } else if (outcome != 0) {
+        complain(call->session, reply != NULL ? reply->text : "not a FabricReply");
+    } else if ((outcome = take_answers(part, reply)) != 0) {
+        complain(call->session, "not as many answers as probes");
     }
     if (reply != NULL) {
         wire__fabric_reply__free_unpacked(reply, NULL);
@@ -107,19 +130,20 @@ static void on_reply(void *arg, int status, const uint8_t *body, size_t len)
 static struct call *call_begin(void *ctx, tpunet_done_fn *done, void *arg)
 {
     struct call *call = xcalloc(1, sizeof *call);
-    *call = (struct call){.fabric = ctx, .done = done, .arg = arg, .open = 1};
+    *call = (struct call){.session = ctx, .done = done, .arg = arg, .open = 1};
     return call;
 }
 
 static void call_send(struct call *call, Wire__FabricRequest *request, size_t first, size_t n)
 {
     struct part *part = xmalloc(sizeof *part);
+    struct fabric_nng *fabric = call->session->fabric;
 
     *part = (struct part){.call = call, .first = first, .n = n};
     request->version = RPC_VERSION;
-    request->pod = (char *)(uintptr_t)call->fabric->t->config->pod;
+    request->pod = (char *)(uintptr_t)fabric->t->config->pod;
     call->open++;
-    rpc_call(call->fabric->client, &request->base, CALL_MS, on_reply, part);
+    rpc_call(fabric->client, &request->base, CALL_MS, on_reply, part);
 }
 
 static void pack_path(Wire__FabricPath *out, const struct tpunet_path *in)
@@ -189,7 +213,8 @@ static int probe(void *ctx, const struct tpunet_path *paths, size_t n,
 }
 
 static int write_rows(void *ctx, const struct tpunet_stamp *stamp, uint32_t n_chips,
-                      const struct tpunet_row_write *rows, size_t n, tpunet_done_fn *done, void *arg)
+                      const struct tpunet_row_write *rows, size_t n, tpunet_done_fn *done,
+                      void *arg)
 {
     struct call *call = call_begin(ctx, done, arg);
     size_t rows_a_message = at_most(n, 1 + MESSAGE_BYTES / (size_t)n_chips);
@@ -198,6 +223,9 @@ static int write_rows(void *ctx, const struct tpunet_stamp *stamp, uint32_t n_ch
     Wire__FabricRow **list = xcalloc(rows_a_message, sizeof *list);
     Wire__FabricStamp packed_stamp;
 
+    if (call->session->wrote.ns == 0) {
+        call->session->wrote = clock_read().mono;
+    }
     pack_stamp(&packed_stamp, stamp);
     for (size_t first = 0; first < n; first += rows_a_message) {
         size_t count = at_most(n - first, rows_a_message);
@@ -288,16 +316,28 @@ static int set_port(void *ctx, const struct tpunet_stamp *stamp, struct tpunet_p
     return 0;
 }
 
+void fabric_session_init(struct fabric_session *s, struct fabric_nng *f)
+{
+    *s = (struct fabric_session){.fabric = f,
+                                 .seam = {.ctx = s,
+                                          .probe = probe,
+                                          .write_rows = write_rows,
+                                          .quiesce = quiesce,
+                                          .commit = commit,
+                                          .set_port = set_port}};
+}
+
 /* -------------------------------------------------------------- life cycle -- */
 
 static void on_state(void *arg, bool connected)
 {
-    struct tpunetd *t = ((struct fabric_nng *)arg)->t;
+    const struct tpunetd *t = ((struct fabric_nng *)arg)->t;
 
-    if (connected) {
+    log_info("fabric", connected ? "connected" : "connection lost");
+    if (connected && t->watch != NULL) {
         watch_resume(t->watch);
+        agent_wake(t->agent);
     }
-    agent_fabric_changed(t->agent);
 }
 
 int fabric_nng_create(struct fabric_nng **out, struct tpunetd *t, struct error *err)
@@ -305,14 +345,8 @@ int fabric_nng_create(struct fabric_nng **out, struct tpunetd *t, struct error *
     struct fabric_nng *f = xcalloc(1, sizeof *f);
 
     f->t = t;
-    f->seam = (struct tpunet_fabric){.ctx = f,
-                                     .probe = probe,
-                                     .write_rows = write_rows,
-                                     .quiesce = quiesce,
-                                     .commit = commit,
-                                     .set_port = set_port};
-    int status = rpc_client_create(&f->client, t->loop, t->config->fabric_url, MAX_BYTES, on_state, f,
-                                   err);
+    int status =
+        rpc_client_create(&f->client, t->loop, t->config->fabric_url, MAX_BYTES, on_state, f, err);
     if (status < 0) {
         free(f);
         return status;
@@ -329,11 +363,6 @@ void fabric_nng_stop(struct fabric_nng *f)
 void fabric_nng_fini(struct fabric_nng *f)
 {
     free(f);
-}
-
-const struct tpunet_fabric *fabric_nng_seam(const struct fabric_nng *f)
-{
-    return &f->seam;
 }
 
 struct rpc_client *fabric_nng_client(const struct fabric_nng *f)

@@ -1,18 +1,20 @@
 /* Jobs: the slices that this daemon coordinates.
  *
- *   1. A bring-up of a newer (epoch, generation) replaces the job of its slice;
+ *   1. A command of an epoch older than the newest seen is answered "stale".
+ *   2. An install of a newer (epoch, generation) replaces the job of its slice;
  *      of an older one is answered "stale"; the same one again is answered with
  *      the verdict on record, or when it is there.
- *   2. A check of the present generation discovers and compares, and writes
- *      nothing.
- *   3. The links of a slice are watched from its first good verdict until its
- *      release.
+ *   3. A check discovers and compares, and writes nothing; it claims nothing
+ *      either, so an install of any generation of its epoch may follow.
+ *   4. The links of a slice are watched from its first good verdict until its
+ *      release; what they did since the start of the bring-up counts.
  */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "links.h"
 #include "log.h"
 #include "mem.h"
 #include "part.h"
@@ -22,20 +24,21 @@ enum { MISMATCH_LINES = 64, LINE_BYTES = 512 };
 
 struct job {
     struct job *next;
-    struct jobs *jobs;           /* NULL: replaced or released while it ran */
+    struct jobs *jobs; /* NULL: replaced or released while it ran */
     struct tpunet_stamp stamp;
     bool check_only;
     bool watched;
     struct tpunet_intent *intent;
     struct tpunet_wiring *wiring;
     struct tpunet_bringup *bringup; /* while it runs */
-    struct tpunet_fabric timed;  /* the seam, with a look at the clock */
-    const struct tpunet_fabric *seam;
-    struct mono_ns started, probed, wrote;
+    struct fabric_session session;
+    struct mono_ns started;
+    struct tpunet_stamp installed; /* the newest install asked for; rule 2 */
+    struct slice_links links;
     struct packed_verdict {
         uint8_t *bytes;
         size_t len;
-    } verdict;                   /* on record once there */
+    } verdict; /* on record once there */
 };
 
 struct jobs {
@@ -55,6 +58,7 @@ static void job_free(struct job *job)
     tpunet_bringup_destroy(job->bringup);
     tpunet_intent_destroy(job->intent);
     tpunet_wiring_destroy(job->wiring);
+    slice_links_fini(&job->links);
     free(job->verdict.bytes);
     free(job);
 }
@@ -98,63 +102,6 @@ static void remove_at(struct job **at)
     job_drop(job);
 }
 
-const char *jobs_slice_of(const struct jobs *jobs, uint32_t chip)
-{
-    uint16_t cube = tpunet_chip_of(chip).cube;
-
-    for (const struct job *job = jobs->first; job != NULL; job = job->next) {
-        for (unsigned i = 0; job->watched && i < job->intent->n_cubes; i++) {
-            if (job->intent->cubes[i] == cube) {
-                return job->stamp.slice;
-            }
-        }
-    }
-    return NULL;
-}
-
-/* ------------------------------------------------------------ the timed seam -- */
-
-static int timed_probe(void *ctx, const struct tpunet_path *paths, size_t n,
-                       struct tpunet_probe_answer *answers, tpunet_done_fn *done, void *arg)
-{
-    struct job *job = ctx;
-    job->probed = clock_read().mono;
-    return job->seam->probe(job->seam->ctx, paths, n, answers, done, arg);
-}
-
-static int timed_write_rows(void *ctx, const struct tpunet_stamp *stamp, uint32_t n_chips,
-                            const struct tpunet_row_write *rows, size_t n, tpunet_done_fn *done,
-                            void *arg)
-{
-    struct job *job = ctx;
-
-    if (job->wrote.ns == 0) {
-        job->wrote = clock_read().mono;
-    }
-    return job->seam->write_rows(job->seam->ctx, stamp, n_chips, rows, n, done, arg);
-}
-
-static int timed_quiesce(void *ctx, const struct tpunet_stamp *stamp,
-                         const struct tpunet_path *paths, size_t n, tpunet_done_fn *done, void *arg)
-{
-    struct job *job = ctx;
-    return job->seam->quiesce(job->seam->ctx, stamp, paths, n, done, arg);
-}
-
-static int timed_commit(void *ctx, const struct tpunet_stamp *stamp, const struct tpunet_path *paths,
-                        size_t n, tpunet_done_fn *done, void *arg)
-{
-    struct job *job = ctx;
-    return job->seam->commit(job->seam->ctx, stamp, paths, n, done, arg);
-}
-
-static int timed_set_port(void *ctx, const struct tpunet_stamp *stamp, struct tpunet_path path,
-                          unsigned port, bool enabled, tpunet_done_fn *done, void *arg)
-{
-    struct job *job = ctx;
-    return job->seam->set_port(job->seam->ctx, stamp, path, port, enabled, done, arg);
-}
-
 /* ----------------------------------------------------------------- verdicts -- */
 
 static const char *code_of(int status)
@@ -192,13 +139,13 @@ static void init_verdict(Wire__AgentVerdict *out, const struct tpunet_stamp *sta
 }
 
 static void report_failure(struct jobs *jobs, const struct tpunet_stamp *stamp, bool check_only,
-                           int status, char *text)
+                           int status, const char *text)
 {
     Wire__AgentVerdict verdict;
 
     init_verdict(&verdict, stamp, check_only);
     verdict.code = (char *)(uintptr_t)code_of(status);
-    verdict.text = text;
+    verdict.text = (char *)(uintptr_t)text; /* packed only, never written */
     agent_report_verdict(jobs->t->agent, &verdict);
 }
 
@@ -221,12 +168,18 @@ static void report(struct job *job, const struct tpunet_verdict *verdict)
     Wire__AgentVerdict out;
     size_t n = verdict->n_mismatches < MISMATCH_LINES ? verdict->n_mismatches : MISMATCH_LINES;
     char **lines = format_mismatches(verdict, n);
+    const struct fabric_session *session = &job->session;
     struct mono_ns now = clock_read().mono;
+    char text[sizeof verdict->error.text + sizeof session->complaint + 2];
 
     init_verdict(&out, &job->stamp, job->check_only);
     out.ok = verdict->status == 0;
     out.code = (char *)(uintptr_t)code_of(verdict->status);
-    out.text = (char *)(uintptr_t)(verdict->status == 0 ? "" : verdict->error.text);
+    if (verdict->status != 0) {
+        (void)snprintf(text, sizeof text, "%s%s%s", verdict->error.text,
+                       session->complaint[0] != '\0' ? ": " : "", session->complaint);
+        out.text = text;
+    }
     out.n_mismatches = n;
     out.mismatches = lines;
     out.mismatch_count = (uint32_t)verdict->n_mismatches;
@@ -237,10 +190,12 @@ static void report(struct job *job, const struct tpunet_verdict *verdict)
     out.max_link_load = verdict->proof.max_link_load;
     out.unreachable_pairs = verdict->proof.unreachable_pairs;
     out.table_bytes_per_chip = (uint32_t)verdict->table_bytes_per_chip;
-    out.discovered_ms = mono_ms_since(job->started, job->probed);
-    if (job->wrote.ns != 0) {
-        out.proved_ms = mono_ms_since(job->probed, job->wrote);
-        out.installed_ms = mono_ms_since(job->wrote, now);
+    if (session->probed.ns != 0) {
+        out.discovered_ms = mono_ms_since(job->started, session->probed);
+    }
+    if (session->wrote.ns != 0) {
+        out.proved_ms = mono_ms_since(session->probed, session->wrote);
+        out.installed_ms = mono_ms_since(session->wrote, now);
     }
     agent_report_verdict(job->jobs->t->agent, &out);
     if (!job->check_only) {
@@ -278,8 +233,10 @@ static int take_wiring(struct job *job, const Wire__AgentBringUp *in, struct tpu
 
     for (size_t i = 0; i < in->n_rewires && status == 0; i++) {
         struct part part;
-        if (part_parse(&part, in->rewires[i]->fibre, NULL) < 0 || part.kind != PART_FIBRE) {
+        if (part_parse(&part, in->rewires[i]->fibre, NULL) < 0 || part.kind != PART_FIBRE ||
+            in->rewires[i]->port > UINT16_MAX) {
             status = TPUNET_EWIRING;
+            break;
         }
         moves[i] = (struct tpunet_rewire){.fibre = {.cube = part.cube,
                                                     .axis = part.axis,
@@ -338,20 +295,30 @@ static int job_start(struct job *job, const Wire__AgentBringUp *in, struct tpune
     if (status < 0 || host / TPUNET_CUBE_HOSTS >= in->pod_cubes) {
         return status < 0 ? status : TPUNET_EINVAL;
     }
-    uint32_t entry = tpunet_chip_number(tpunet_host_chip((uint16_t)(host / TPUNET_CUBE_HOSTS),
-                                                         host % TPUNET_CUBE_HOSTS, 0));
-    job->seam = fabric_nng_seam(job->jobs->t->fabric);
-    job->timed = (struct tpunet_fabric){.ctx = job,
-                                        .probe = timed_probe,
-                                        .write_rows = timed_write_rows,
-                                        .quiesce = timed_quiesce,
-                                        .commit = timed_commit,
-                                        .set_port = timed_set_port};
-    return tpunet_bringup_create(&job->bringup, &job->timed, job->intent, job->wiring, &job->stamp,
-                                 entry, job->check_only ? TPUNET_CHECK : TPUNET_INSTALL, err);
+    uint32_t entry = tpunet_chip_number(
+        tpunet_host_chip((uint16_t)(host / TPUNET_CUBE_HOSTS), host % TPUNET_CUBE_HOSTS, 0));
+    if (job->links.n_chips == 0 && (status = slice_links_init(&job->links, job->intent, err)) < 0) {
+        return status;
+    }
+    fabric_session_init(&job->session, job->jobs->t->fabric);
+    return tpunet_bringup_create(&job->bringup, &job->session.seam, job->intent, job->wiring,
+                                 &job->stamp, entry,
+                                 job->check_only ? TPUNET_CHECK : TPUNET_INSTALL, err);
 }
 
-static void start_new(struct jobs *jobs, const struct tpunet_stamp *stamp, bool watched,
+/* A check of a slice that is watched goes on with its links as they are. */
+static void inherit(struct job *job, struct job *old, bool check_only)
+{
+    job->installed = old->installed;
+    if (check_only && old->watched) {
+        job->watched = true;
+        job->links = old->links;
+        old->links = (struct slice_links){.n_chips = 0};
+    }
+}
+
+/* `old` is the job to be replaced, or NULL. */
+static void start_new(struct jobs *jobs, const struct tpunet_stamp *stamp, struct job **old,
                       const Wire__AgentBringUp *in)
 {
     struct job *job = xcalloc(1, sizeof *job);
@@ -360,8 +327,14 @@ static void start_new(struct jobs *jobs, const struct tpunet_stamp *stamp, bool 
     job->jobs = jobs;
     job->stamp = *stamp;
     job->check_only = in->check_only;
-    job->watched = watched;
-    job->started = job->probed = clock_read().mono;
+    job->started = clock_read().mono;
+    if (*old != NULL) {
+        inherit(job, *old, in->check_only);
+        remove_at(old);
+    }
+    if (!in->check_only) {
+        job->installed = *stamp;
+    }
     int status = job_start(job, in, &err);
     if (status < 0) {
         report_failure(jobs, stamp, in->check_only, status, err.text);
@@ -390,45 +363,126 @@ static void repeat_verdict(struct jobs *jobs, const struct job *job)
     wire__agent_verdict__free_unpacked(verdict, NULL);
 }
 
+/* Rules 1 and 2; NULL if the command is not too old. */
+static const char *why_stale(const struct jobs *jobs, const struct job *job,
+                             const struct tpunet_stamp *stamp, bool check_only)
+{
+    if (stamp->epoch < jobs->t->epoch) {
+        return "a newer podmgr has spoken to this tpunetd";
+    }
+    if (job != NULL && !check_only && compare_age(stamp, &job->installed) < 0) {
+        return "this tpunetd holds a newer intent of the slice";
+    }
+    return NULL;
+}
+
+/* The same command again; true if it needs no more than was done. */
+static bool is_repeated(struct jobs *jobs, const struct job *job, const struct tpunet_stamp *stamp,
+                        bool check_only)
+{
+    if (compare_age(stamp, &job->stamp) != 0 || job->check_only != check_only) {
+        return false;
+    }
+    if (job->verdict.bytes != NULL) {
+        repeat_verdict(jobs, job);
+    }
+    return job->bringup != NULL || job->verdict.bytes != NULL;
+}
+
 void jobs_bring_up(struct jobs *jobs, const Wire__AgentBringUp *in)
 {
     struct tpunet_stamp stamp = {.epoch = in->epoch, .generation = in->generation};
     struct job **at = find(jobs, in->slice);
-    bool watched = false;
 
-    (void)snprintf(stamp.pod, sizeof stamp.pod, "%s", jobs->t->config->pod);
-    (void)snprintf(stamp.slice, sizeof stamp.slice, "%s", in->slice);
-    if (in->epoch < jobs->t->epoch) {
-        report_failure(jobs, &stamp, in->check_only, TPUNET_ESTALE,
-                       "a newer podmgr has spoken to this tpunetd");
+    if (in->slice[0] == '\0' || strlen(in->slice) >= sizeof stamp.slice) {
+        log_warning("podmgr", "a bring-up of a slice that cannot be: %.80s", in->slice);
         return;
     }
-    if (*at != NULL) {
-        struct job *job = *at;
-        int age = compare_age(&stamp, &job->stamp);
-        if (age < 0) {
-            report_failure(jobs, &stamp, in->check_only, TPUNET_ESTALE,
-                           "this tpunetd holds a newer intent of the slice");
-            return;
-        }
-        if (age == 0 && !in->check_only && job->verdict.bytes != NULL) {
-            repeat_verdict(jobs, job);
-            return;
-        }
-        if (age == 0 && job->check_only == in->check_only && job->bringup != NULL) {
-            return; /* under way: its verdict will come */
-        }
-        watched = job->watched;
-        remove_at(at);
+    (void)snprintf(stamp.pod, sizeof stamp.pod, "%s", jobs->t->config->pod);
+    (void)snprintf(stamp.slice, sizeof stamp.slice, "%s", in->slice);
+    const char *stale = why_stale(jobs, *at, &stamp, in->check_only);
+    if (stale != NULL) {
+        report_failure(jobs, &stamp, in->check_only, TPUNET_ESTALE, stale);
+        return;
     }
-    start_new(jobs, &stamp, watched, in);
+    jobs->t->epoch = in->epoch;
+    if (*at == NULL || !is_repeated(jobs, *at, &stamp, in->check_only)) {
+        start_new(jobs, &stamp, at, in);
+    }
 }
 
 void jobs_release(struct jobs *jobs, const Wire__AgentRelease *in)
 {
+    struct tpunet_stamp stamp = {.epoch = in->epoch, .generation = in->generation};
     struct job **at = find(jobs, in->slice);
 
-    if (*at != NULL && in->epoch >= jobs->t->epoch) {
+    if (*at != NULL && why_stale(jobs, *at, &stamp, false) == NULL) {
         remove_at(at);
+    }
+}
+
+/* -------------------------------------------------------------------- links -- */
+
+void jobs_see_link(struct jobs *jobs, uint32_t chip, unsigned port, bool up, int64_t wall_ms)
+{
+    for (struct job *job = jobs->first; job != NULL; job = job->next) {
+        uint32_t logical = slice_logical(job->intent, chip);
+        if (logical != TPUNET_NONE) {
+            (void)slice_links_see(&job->links, logical, port, up, wall_ms);
+        }
+    }
+}
+
+uint32_t *jobs_chips(const struct jobs *jobs, size_t *n)
+{
+    uint32_t *chips = NULL;
+
+    *n = 0;
+    for (const struct job *job = jobs->first; job != NULL; job = job->next) {
+        uint32_t more = tpunet_shape_chips(&job->intent->shape);
+        chips = xrealloc_array(chips, *n + more, sizeof *chips);
+        for (uint32_t i = 0; i < more; i++) {
+            chips[(*n)++] = slice_chip(job->intent, i);
+        }
+    }
+    return chips;
+}
+
+static size_t untold_of(struct job *job, struct link_change *out, size_t max)
+{
+    uint32_t at = 0, logical;
+    size_t n = 0;
+
+    while (n < max && slice_links_untold(&job->links, &at, &logical, &out[n].port, &out[n].up)) {
+        out[n].stamp = job->installed;
+        memcpy(out[n].stamp.slice, job->stamp.slice, sizeof out[n].stamp.slice);
+        out[n].chip = slice_chip(job->intent, logical);
+        out[n].wall_ms = job->links.seen_ms;
+        n++;
+    }
+    job->links.untold = n > 0; /* until they are told */
+    return n;
+}
+
+size_t jobs_untold(struct jobs *jobs, struct link_change *out, size_t max)
+{
+    size_t n = 0;
+
+    for (struct job *job = jobs->first; job != NULL && n < max; job = job->next) {
+        if (job->watched && job->links.untold) {
+            n += untold_of(job, out + n, max - n);
+        }
+    }
+    return n;
+}
+
+void jobs_told(struct jobs *jobs, const struct link_change *changes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct job *job = *find(jobs, changes[i].stamp.slice);
+        if (job != NULL && job->watched && compare_age(&job->installed, &changes[i].stamp) == 0) {
+            slice_links_tell(&job->links, slice_logical(job->intent, changes[i].chip),
+                             changes[i].port, changes[i].up);
+        }
     }
 }

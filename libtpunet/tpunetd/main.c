@@ -64,13 +64,13 @@ static const char *first_of(const char *flag, struct yconf *doc, const char *key
 
 static int read_config(struct tpunetd_config *out, struct yconf *doc, struct error *err)
 {
-    int64_t n = doc != NULL ? yconf_int(doc, yconf_root(doc), "cubes", 64, 1, TPUNET_CUBES_MAX) : 64;
+    int64_t n =
+        doc != NULL ? yconf_int(doc, yconf_root(doc), "cubes", 64, 1, TPUNET_CUBES_MAX) : 64;
     const char *host_list = first_of(hosts, doc, "hosts", "all");
 
     (void)snprintf(out->pod, sizeof out->pod, "%s", first_of(pod, doc, "pod", ""));
     (void)snprintf(out->name, sizeof out->name, "%s", first_of(name, doc, "name", "local"));
-    out->fabric_url =
-        xstrdup(first_of(fabric, doc, "fabric_url", "ipc:///run/podsim/fabric.sock"));
+    out->fabric_url = xstrdup(first_of(fabric, doc, "fabric_url", "ipc:///run/podsim/fabric.sock"));
     out->podmgr_url = xstrdup(first_of(podmgr, doc, "podmgr_url", "ipc:///run/podmgr/agents.sock"));
     if (doc != NULL) {
         yconf_finish(doc, yconf_root(doc));

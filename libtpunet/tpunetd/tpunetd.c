@@ -40,8 +40,8 @@ static int parse_range(char *item, unsigned cubes, bool *wanted, struct error *e
         status = parse_host(dots != NULL ? dots + 2 : item, cubes, &last, err);
     }
     if (status == 0 && last < first) {
-        status = err_set(err, E_INVALID, "%s..%s: the first host comes after the last", item,
-                         dots + 2);
+        status =
+            err_set(err, E_INVALID, "%s..%s: the first host comes after the last", item, dots + 2);
     }
     for (unsigned h = first; status == 0 && h <= last; h++) {
         wanted[h] = true;
@@ -107,10 +107,10 @@ int tpunetd_start(struct tpunetd *t, uv_loop_t *loop, const struct tpunetd_confi
 
 void tpunetd_stop(struct tpunetd *t)
 {
-    jobs_destroy(t->jobs);       /* those under way end with the fabric's calls */
+    agent_stop(t->agent);  /* nobody is told of what ends because we end */
+    jobs_destroy(t->jobs); /* those under way end with the fabric's calls */
     watch_stop(t->watch);
     fabric_nng_stop(t->fabric);
-    agent_stop(t->agent);
 }
 
 void tpunetd_fini(struct tpunetd *t)

@@ -28,7 +28,7 @@ struct tpunetd_config {
     char pod[32];
     char name[48];
     char *fabric_url, *podmgr_url;
-    uint16_t *hosts;             /* cube * 16 + host, rising */
+    uint16_t *hosts; /* cube * 16 + host, rising */
     size_t n_hosts;
 };
 /* "all", or a list such as "0-0..3-15,7-2"; `cubes` bounds it. */
@@ -45,7 +45,7 @@ struct tpunetd {
     uv_loop_t *loop;
     const struct tpunetd_config *config;
     uint64_t instance;
-    uint64_t epoch;              /* highest that podmgr has shown us */
+    uint64_t epoch; /* highest that podmgr has shown us */
     struct fabric_nng *fabric;
     struct agent *agent;
     struct jobs *jobs;
@@ -53,7 +53,7 @@ struct tpunetd {
 };
 int tpunetd_start(struct tpunetd *t, uv_loop_t *loop, const struct tpunetd_config *config,
                   struct error *err);
-void tpunetd_stop(struct tpunetd *t);    /* the loop runs out after it */
+void tpunetd_stop(struct tpunetd *t); /* the loop runs out after it */
 void tpunetd_fini(struct tpunetd *t);
 
 /* fabric_nng.c: the fabric seam over the wire.  Entry chips must be of the
@@ -61,26 +61,49 @@ void tpunetd_fini(struct tpunetd *t);
 int fabric_nng_create(struct fabric_nng **out, struct tpunetd *t, struct error *err);
 void fabric_nng_stop(struct fabric_nng *f);
 void fabric_nng_fini(struct fabric_nng *f);
-const struct tpunet_fabric *fabric_nng_seam(const struct fabric_nng *f);
 struct rpc_client *fabric_nng_client(const struct fabric_nng *f);
 
-/* agent.c: the conversation with podmgr. */
+/* One user's way to the chips: its seam, and what it has seen of them.  Must
+ * outlive the calls made through it. */
+struct fabric_session {
+    struct tpunet_fabric seam;
+    struct fabric_nng *fabric;
+    struct mono_ns probed; /* when the last answer to a probe came; 0: never */
+    struct mono_ns wrote;  /* when the first row was given; 0: never */
+    char complaint[160];   /* what the chips said of the last failure, or "" */
+};
+void fabric_session_init(struct fabric_session *s, struct fabric_nng *f);
+
+/* agent.c: the conversation with podmgr; silent while the chips cannot be
+ * reached, so that the lease ends and no slice is asked of us. */
 int agent_create(struct agent **out, struct tpunetd *t, struct error *err);
 void agent_stop(struct agent *a);
 void agent_fini(struct agent *a);
-/* The chips came within reach, or went: who cannot reach them holds no lease. */
-void agent_fabric_changed(struct agent *a);
-/* Reports are sent until acknowledged; the message is copied. */
+/* Sent until acknowledged; the message is copied. */
 void agent_report_verdict(struct agent *a, const Wire__AgentVerdict *verdict);
-void agent_report_links(struct agent *a, const Wire__AgentLinks *links);
+/* There may be something to do: the chips can be reached, or links changed. */
+void agent_wake(struct agent *a);
 
 /* jobs.c */
 struct jobs *jobs_create(struct tpunetd *t);
 void jobs_destroy(struct jobs *jobs);
 void jobs_bring_up(struct jobs *jobs, const Wire__AgentBringUp *command);
 void jobs_release(struct jobs *jobs, const Wire__AgentRelease *command);
-/* The slice whose links these chips' links are, or NULL. */
-const char *jobs_slice_of(const struct jobs *jobs, uint32_t chip);
+/* What a chip says of one of its ports; passed over if it is no slice's. */
+void jobs_see_link(struct jobs *jobs, uint32_t chip, unsigned port, bool up, int64_t wall_ms);
+/* The chips of all slices known, in an array that the caller frees. */
+uint32_t *jobs_chips(const struct jobs *jobs, size_t *n);
+
+struct link_change {
+    struct tpunet_stamp stamp; /* of the slice, when it was seen */
+    uint32_t chip;
+    unsigned port;
+    bool up;
+    int64_t wall_ms;
+};
+/* Link changes of watched slices that podmgr has not been told; their number. */
+size_t jobs_untold(struct jobs *jobs, struct link_change *out, size_t max);
+void jobs_told(struct jobs *jobs, const struct link_change *changes, size_t n);
 
 /* watch.c */
 struct watch *watch_create(struct tpunetd *t);
