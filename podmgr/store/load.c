@@ -52,7 +52,7 @@ static int new_incarnation(struct model *m, struct error *err)
 
 static int load_meta(struct store *store, struct model *m, struct error *err)
 {
-    char epoch[64], pod[64], *end;
+    char epoch[64] = "", pod[64] = "", *end;
     int status = get_meta(store, "epoch", epoch, sizeof epoch, err);
 
     if (status == 0) {
