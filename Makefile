@@ -92,11 +92,21 @@ $(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: proto/%.proto | deps
 	@mkdir -p $(@D)
 	protoc-c --proto_path=proto --c_out=$(BUILD)/gen $<
 
+# The REST contract, written as YAML, is served as JSON from inside podmgr.
+$(BUILD)/tools/yaml2json: tools/yaml2json.c | deps
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
+
+$(BUILD)/gen/openapi_json.h: podmgr/api/openapi.yaml $(BUILD)/tools/yaml2json
+	@mkdir -p $(@D)
+	$(BUILD)/tools/yaml2json $< openapi_json > $@
+
 $(BUILD)/gen/completion_bash.h: podctl/completion.bash
 	@mkdir -p $(@D)
 	{ echo 'static const char completion_bash[] ='; \
 	    sed 's/\\/\\\\/g; s/"/\\"/g; s/^/    "/; s/$$/\\n"/' $<; echo '    ;'; } > $@
 
+$(BUILD)/obj/podmgr/api/metrics.o $(BUILD)/obj/tests/unit/test_openapi.o: $(BUILD)/gen/openapi_json.h
 $(BUILD)/obj/podctl/completion.o: $(BUILD)/gen/completion_bash.h
 
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
@@ -165,7 +175,7 @@ deps: ## install the Debian packages that the build needs and that are missing
 deps-lint: ## the same for the tools of `make lint`
 	@packaging/install-deps.sh packaging/dependencies-lint.txt
 
-lint: deps-lint $(PROTO_H) ## format, clang-tidy, cppcheck, include rules, shell, spelling
+lint: deps-lint $(PROTO_H) $(BUILD)/gen/openapi_json.h $(BUILD)/gen/completion_bash.h ## format, clang-tidy, cppcheck, include rules, shell, spelling
 	@BUILD=$(BUILD) CPPFLAGS="$(filter-out -DPODMGR_VERSION%,$(CPPFLAGS))" tests/lint.sh
 
 format: ## rewrite the sources with clang-format

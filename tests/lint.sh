@@ -86,6 +86,7 @@ components() {
             may["podmgr"] = " podmgr libtpunet wire common "
             may["simulator"] = " simulator libtpunet wire common "
             may["podctl"] = " podctl common "
+            may["tools"] = " tools common "
         }
         { tracked[$0] = 1 }
         END {
@@ -150,7 +151,7 @@ include_rules() {
     only 'nng/[^>]*' 'wire/' || bad=1
     only 'microhttpd\.h' 'podmgr/api/http\.c:' || bad=1
     only 'sqlite3\.h' 'podmgr/store/' || bad=1
-    only 'yaml\.h' 'common/yconf' || bad=1
+    only 'yaml\.h' '(common/yconf|tools/yaml2json)' || bad=1
     never 'the core has no event loop' '^#.*include.*[<"]uv\.h' '^podmgr/core/' || bad=1
     never 'the core reads no clock: time comes in the event' "\\b$clocks" '^podmgr/core/' || bad=1
     never 'the core does no I/O' "\\b$stdio" '^podmgr/core/' || bad=1

@@ -25,9 +25,11 @@ static int parse(struct args *args, bool stop, const char *const words[WORDS], s
     static char *argv[WORDS + 2]; /* the operands point into it */
     int argc = 1;
 
-    argv[0] = strcpy(copies[0], "podctl");
+    (void)snprintf(copies[0], sizeof copies[0], "podctl");
+    argv[0] = copies[0];
     for (; argc < WORDS && words[argc - 1] != NULL; argc++) {
-        argv[argc] = strcpy(copies[argc], words[argc - 1]);
+        (void)snprintf(copies[argc], sizeof copies[argc], "%s", words[argc - 1]);
+        argv[argc] = copies[argc];
     }
     argv[argc] = NULL;
     return args_parse(args, common, own, stop, argc, argv, err);

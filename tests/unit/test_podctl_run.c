@@ -109,7 +109,7 @@ static void start(const struct canned *canned)
         copy[i] = canned[i];
     }
     (void)unlink(socket_path);
-    (void)strcpy(addr.sun_path, socket_path);
+    (void)snprintf(addr.sun_path, sizeof addr.sun_path, "%s", socket_path);
     assert_int_equal(bind(listener, (struct sockaddr *)&addr, sizeof addr), 0);
     assert_int_equal(listen(listener, 8), 0);
     notes[0] = '\0';
