@@ -381,39 +381,46 @@ static const struct {
 
 /* ------------------------------------------------------------- endpoint -- */
 
-static json_t *run_command(struct control_endpoint *e, const Wire__SimRequest *in,
+static json_t *run_command(struct control_endpoint *e, const char *name, struct args *args,
                            struct error *err)
 {
-    struct args args = {.n = in->n_args, .v = in->args};
-
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        if (strcmp(commands[i].name, in->command) == 0) {
-            json_t *json = commands[i].fn(podsim_tick(e->p), &args, err);
+        if (strcmp(commands[i].name, name) == 0) {
+            json_t *json = commands[i].fn(podsim_tick(e->p), args, err);
             podsim_arm(e->p);
             return json;
         }
     }
     (void)err_set(err, E_INVALID,
                   "no command '%s'; there are status, kinds, inject, heal, dump, send, watch",
-                  in->command);
+                  name);
     return NULL;
+}
+
+/* The JSON as text, or NULL with the reason in *err. */
+static char *answer(struct control_endpoint *e, const Wire__SimRequest *in, struct error *err)
+{
+    if (in == NULL || in->version != RPC_VERSION) {
+        (void)err_set(err, E_VERSION, "not a SimRequest of version %d", RPC_VERSION);
+        return NULL;
+    }
+    /* The list is used up by the command; the words stay the message's. */
+    struct args args = {.n = in->n_args, .v = xmemdup(in->args, in->n_args * sizeof *in->args)};
+    json_t *json = run_command(e, in->command, &args, err);
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+
+    json_decref(json);
+    free(args.v);
+    return text;
 }
 
 static void on_request(void *arg, struct rpc_request *req, const uint8_t *body, size_t len)
 {
     Wire__SimReply reply = WIRE__SIM_REPLY__INIT;
     Wire__SimRequest *in = wire__sim_request__unpack(NULL, len, body);
-    struct error err = {.text = "not a SimRequest of version 1"};
-    json_t *json = NULL;
-    char *text = NULL;
+    struct error err;
+    char *text = answer(arg, in, &err);
 
-    if (in != NULL && in->version == RPC_VERSION) {
-        json = run_command(arg, in, &err);
-    }
-    if (json != NULL) {
-        text = json_dumps(json, JSON_COMPACT);
-        json_decref(json);
-    }
     reply.version = RPC_VERSION;
     reply.ok = text != NULL;
     reply.text = text != NULL ? text : err.text;

@@ -124,9 +124,9 @@ int main(int argc, char **argv)
                  "  kinds                             the kinds of faults and their targets\n"
                  "  inject KIND TARGET [--for 10s] [--set KEY=VALUE]\n"
                  "  heal TARGET|all\n"
-                 "  dump [--tables]                   the whole truth\n"
+                 "  dump [--json] [--tables]          the whole truth\n"
                  "  send CHIP CHIP                    a flit by the installed tables\n"
-                 "  watch                             link changes as they come\n\n"
+                 "  watch [--since SEQ]               link changes as they come\n\n"
                  "Exit status: 0 done, 1 refused, 2 usage, 3 podsim does not answer.",
         .options = options,
         .commands = true};

@@ -338,7 +338,7 @@ static json_t *control(struct fixture *f, char text[static TEXT_MAX], const char
 {
     struct answer answer = {.type = &wire__sim_reply__descriptor};
     Wire__SimRequest request = WIRE__SIM_REQUEST__INIT;
-    char *copy = xstrdup(line), *words[8], *save = NULL;
+    char *copy = xstrdup(line), *words[8] = {NULL}, *save = NULL;
     size_t n = 0;
 
     for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
@@ -414,12 +414,12 @@ static void commands_answer_json_or_say_what_is_wrong(void **state)
         {"status", "\"circuits\":0", true},
         {"kinds", "swapped-fibres", true},
         {"inject chip chip/0-1-1-1 --for 1h", "\"injected\":\"chip\"", true},
-        {"inject loss port/9-n-1 --set db=4", "\"id\":2", true},
+        {"inject loss port/9-n-1 --for 1h --set db=4", "\"id\":2", true},
         {"heal port/9-n-1", "\"healed\":1", true},
         {"heal all", "\"healed\":1", true},
         {"watch --since 1", "link/0-1-1-1+x", true},
         {"watch", "\"events\":[]", true},
-        {"dump --json", "\"boot_id\"", true},
+        {"dump --tables --json", "\"boot_id\"", true},
         {"fly", "no command 'fly'; there are status", false},
         {"status now", "'now' is not understood", false},
         {"inject chip", "write: inject KIND TARGET", false},
