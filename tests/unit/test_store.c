@@ -269,14 +269,14 @@ static void round_trip(void **state)
     assert_int_equal(f->m->epoch, 0);
     assert_int_equal(strlen(f->m->incarnation), 24);
     take_epoch(f, 3);
-    struct slice *slice = add_slice(f, "4x4x8", two_cubes, 2);
-    struct slice *other = add_slice(f, "4x4x4", one_cube, 1);
+    (void)add_slice(f, "4x4x8", two_cubes, 2);
+    (void)add_slice(f, "4x4x4", one_cube, 1);
     add_journal(f);
     commit(f);
     compare_with_disk(f);
 
-    slice = model_slice(f->m, (struct id){3, 1});
-    other = model_slice(f->m, (struct id){3, 3});
+    struct slice *slice = model_slice(f->m, (struct id){3, 1});
+    struct slice *other = model_slice(f->m, (struct id){3, 3});
     finish(f, slice);
     slice->degraded = slice->spec.accept_degraded = true;
     slice->generation = 1ULL << 40;
