@@ -21,7 +21,8 @@
     X(E_CORRUPT, -12, "corrupt")                                                                   \
     X(E_UNREACHABLE, -13, "unreachable")                                                           \
     X(E_CONFIG, -14, "configuration-error")                                                        \
-    X(E_FULL, -15, "full")
+    X(E_FULL, -15, "full")                                                                         \
+    X(E_MISMATCH, -16, "mismatch")
 
 enum err_code {
 #define X(name, code, text) name = (code),

@@ -218,7 +218,7 @@ bool ctl_read_number(struct podctl *ctl, const char *option, json_int_t dflt, js
 
 void ctl_print_json(struct podctl *ctl, const json_t *json)
 {
-    (void)json_dumpf(json, ctl->out, JSON_INDENT(2));
+    (void)json_dumpf(json, ctl->out, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
     (void)fputc('\n', ctl->out);
 }
 

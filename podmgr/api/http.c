@@ -77,6 +77,7 @@ static const char *title_of(int status)
     case 410: return "Gone";
     case 412: return "Precondition failed";
     case 413: return "Content too large";
+    case 422: return "Unprocessable content";
     case 429: return "Too many requests";
     case 431: return "Request header fields too large";
     case 503: return "Service unavailable";
@@ -123,6 +124,8 @@ int http_status_of(int err_code)
         return 409;
     case E_STALE:
         return 412;
+    case E_MISMATCH:
+        return 422;
     case E_TOO_LARGE:
         return 413;
     case E_BUSY:

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/http.h"
+#include "core/keys.h"
 #include "core/slice.h"
 #include "mem.h"
 
@@ -199,6 +200,32 @@ static bool take_fields(struct request *req, json_t *body, struct slice_spec *sp
     return true;
 }
 
+/* Idempotency-Key: 1 to 128 visible ASCII characters.  Two bodies are the same
+ * request if they say the same, whatever their spacing and order. */
+static bool take_key(struct request *req, json_t *body, struct slice_spec *spec)
+{
+    const char *key = request_header(req, "Idempotency-Key");
+    size_t len = key != NULL ? strlen(key) : 0;
+    bool visible = true;
+
+    if (key == NULL) {
+        return true;
+    }
+    for (size_t i = 0; i < len; i++) {
+        visible = visible && key[i] > ' ' && key[i] < 0x7f;
+    }
+    if (len == 0 || len > KEY_LEN_MAX || !visible) {
+        respond_problem(req, 400, "invalid-header", "Idempotency-Key",
+                        "Idempotency-Key: must be 1 to %d visible ASCII characters", KEY_LEN_MAX);
+        return false;
+    }
+    char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+    memcpy(spec->key, key, len + 1);
+    spec->body_hash = keys_hash(text, strlen(text));
+    free(text);
+    return true;
+}
+
 /* ------------------------------------------------------------- routes -- */
 
 void slices_post(struct request *req)
@@ -213,7 +240,7 @@ void slices_post(struct request *req)
     }
     ev.create = xcalloc(1, sizeof *ev.create);
     ev.create->accept_degraded = true;
-    if (take_fields(req, body, ev.create)) {
+    if (take_fields(req, body, ev.create) && take_key(req, body, ev.create)) {
         req->wait = WAIT_SETTLED;
         request_defer(req, &ev);
     } else {
@@ -312,8 +339,10 @@ void answer_slice(struct request *req, bool timed_out)
         (void)json_object_set_new(req->last_seen, "state",
                                   json_string(slice_state_name(SLICE_DELETED)));
         respond_json(req, 200, json_incref(req->last_seen));
-    } else if (slice == NULL) {
-        respond_problem(req, 409, "slice-deleted", NULL, "it was deleted meanwhile");
+    } else if (slice == NULL) { /* made by this key earlier, and gone since */
+        char id[48];
+        respond_json(req, 200, json_pack("{s:s,s:s}", "id", id_format(req->slice, id), "state",
+                                         slice_state_name(SLICE_DELETED)));
     } else if (req->wait == WAIT_DELETED) {
         respond_slice(req, slice->state == SLICE_FAILED ? 200 : 202, slice);
     } else if (slice->state == SLICE_FAILED) {

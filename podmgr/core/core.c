@@ -65,6 +65,11 @@ void emit_circuit(struct outbox *out, struct tpunet_xc xc)
     change->circuit.north = xc.north;
 }
 
+void emit_key(struct outbox *out, uint64_t number)
+{
+    add_change(out, CHANGE_KEY)->key = number;
+}
+
 struct effect *emit_effect(struct outbox *out, enum effect_kind kind)
 {
     VEC_GROW(out->effects, out->n_effects, out->cap_effects);
@@ -125,6 +130,7 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         return;
     case EV_TICK:
         agents_tick(m, ev, out);
+        slices_expire_keys(m, ev->now, out);
         return;
     case EV_CREATE_SLICE:
         slices_create(m, ev, out);

@@ -111,7 +111,7 @@ struct event {
 
 /* ------------------------------------------------------------ changes -- */
 
-enum change_kind { CHANGE_META, CHANGE_SLICE, CHANGE_OP, CHANGE_CIRCUIT };
+enum change_kind { CHANGE_META, CHANGE_SLICE, CHANGE_OP, CHANGE_CIRCUIT, CHANGE_KEY };
 struct change {
     enum change_kind kind;
     union {
@@ -119,6 +119,7 @@ struct change {
         struct {
             uint16_t ocs, north;
         } circuit;
+        uint64_t key;            /* number of an idempotency key */
     };
 };
 

@@ -12,6 +12,7 @@ void emit_meta(struct outbox *out);
 void emit_slice(struct outbox *out, struct id id);
 void emit_op(struct outbox *out, struct id id);
 void emit_circuit(struct outbox *out, struct tpunet_xc xc);
+void emit_key(struct outbox *out, uint64_t number);
 struct effect *emit_effect(struct outbox *out, enum effect_kind kind);
 void emit_done(struct outbox *out, uint64_t cookie, struct id id);
 void emit_refusal(struct outbox *out, uint64_t cookie, int status, const char *code,
@@ -23,6 +24,7 @@ void emit_journal(struct model *m, struct outbox *out, struct now now, const cha
 /* ------------------------------------------- slices.c: the slice machine -- */
 
 void slices_create(struct model *m, struct event *ev, struct outbox *out);
+void slices_expire_keys(struct model *m, struct now now, struct outbox *out);
 void slices_delete(struct model *m, struct event *ev, struct outbox *out);
 void slices_verdict(struct model *m, struct event *ev, struct outbox *out);
 void slices_links(struct model *m, struct event *ev, struct outbox *out);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/keys.h"
 #include "core/slice.h"
 #include "mem.h"
 
@@ -123,6 +124,7 @@ struct model *model_create(const struct pod *pod, uint64_t instance)
     m->next_seq = 1;
     m->next_event = 1;
     m->next_agent = 1;
+    m->keys = keys_create();
     for (unsigned h = 0; h < model_hosts(m); h++) {
         m->hosts[h].health = HEALTH_UNKNOWN;
     }
@@ -150,6 +152,7 @@ void model_destroy(struct model *m)
     while (m->n_agents > 0) {
         model_remove_agent(m, m->agents[0]->id);
     }
+    keys_destroy(m->keys);
     free(m->slices);
     free(m->ops);
     free(m);

@@ -37,7 +37,7 @@ bool slice_state_settled(enum slice_state state);
 enum { SLICE_NAME_MAX = 64, SLICE_LABELS_MAX = 4096, SLICE_REASON_MAX = 1024 };
 
 /* What a client asks for; validated by the API for syntax, by the core for
- * sense. */
+ * sense.  The same key asks for the same slice, never for a second one (A3). */
 struct slice_spec {
     char name[SLICE_NAME_MAX];
     struct tpunet_shape shape;
@@ -47,6 +47,8 @@ struct slice_spec {
     char owner[SLICE_NAME_MAX];
     int32_t priority;
     char labels[SLICE_LABELS_MAX]; /* JSON object text, "" = none */
+    char key[129];               /* idempotency key, "" = none */
+    uint64_t body_hash;          /* of the request, when there is a key */
 };
 
 struct slice_routes {

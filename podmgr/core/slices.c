@@ -3,6 +3,8 @@
  *   1. Create: placement chooses the cubes, the intent and its operation are
  *      made in the same batch as the slice; nothing is sent before that batch
  *      is durable (D6).
+ *      With an idempotency key that is on record the answer is the slice that
+ *      it made, or 422 if the request is another (A3).
  *   2. The operation done, the intent goes to the coordinator: the first host
  *      in logical order whose agent holds a lease.  If the agent goes before
  *      its verdict, the next one is asked, with a new generation.
@@ -22,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/keys.h"
 #include "core/placement.h"
 
 static const char *subject_of(const struct slice *slice, char buf[static 64])
@@ -97,6 +100,47 @@ static bool may_create(const struct model *m, const struct event *ev, struct out
     return true;
 }
 
+/* A3: true if the key has answered the request. */
+static bool key_answers(const struct model *m, const struct event *ev, struct outbox *out)
+{
+    const struct key_entry *entry =
+        ev->create->key[0] != '\0' ? keys_find(m->keys, ev->create->key) : NULL;
+    char id[48];
+
+    if (entry == NULL) {
+        return false;
+    }
+    if (entry->body_hash != ev->create->body_hash) {
+        emit_refusal(out, ev->cookie, E_MISMATCH, "idempotency-key-reused",
+                     "Idempotency-Key: %s made slice/%s with another request; take a new key",
+                     entry->key, id_format(entry->slice, id));
+    } else {
+        emit_done(out, ev->cookie, entry->slice);
+    }
+    return true;
+}
+
+static void remember_key(struct model *m, const struct slice *slice, struct now now,
+                         struct outbox *out)
+{
+    struct key_entry entry = {
+        .body_hash = slice->spec.body_hash, .slice = slice->id, .at = now.wall};
+
+    if (slice->spec.key[0] != '\0') {
+        memcpy(entry.key, slice->spec.key, sizeof entry.key);
+        emit_key(out, keys_add(m->keys, &entry));
+    }
+}
+
+void slices_expire_keys(struct model *m, struct now now, struct outbox *out)
+{
+    uint64_t number;
+
+    for (int i = 0; i < 256 && (number = keys_expire_one(m->keys, now.wall)) != 0; i++) {
+        emit_key(out, number);
+    }
+}
+
 static const char *placement_code(int status)
 {
     return status == E_INVALID    ? "invalid-request"
@@ -110,7 +154,7 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
     struct tpunet_intent *intent;
     struct error err = {0};
 
-    if (!may_create(m, ev, out)) {
+    if (key_answers(m, ev, out) || !may_create(m, ev, out)) {
         return;
     }
     int status = placement_choose(m, ev->create, cubes, &err);
@@ -137,6 +181,7 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
     }
     slice->planned_ms = since_creation_ms(slice, ev->now);
     model_add_slice(m, slice);
+    remember_key(m, slice, ev->now, out);
     enter(m, slice, SLICE_ACTIVATING, ev->now, out);
     emit_done(out, ev->cookie, slice->id);
     ops_open(m, slice, OP_PROGRAM, ev->now, out);

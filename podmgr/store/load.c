@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "core/keys.h"
 #include "mem.h"
 #include "store/blob.h"
 #include "store/sqlite_util.h"
@@ -354,6 +355,24 @@ static int load_op(struct store *store, struct model *m, sqlite3_stmt *s, struct
     return 0;
 }
 
+/* ---------------------------------------------------- idempotency keys -- */
+
+static int load_key(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
+{
+    struct key_entry entry = {.number = column_u64(s, 0),
+                              .body_hash = column_u64(s, 2),
+                              .slice = {column_u64(s, 3), column_u64(s, 4)},
+                              .at = {sqlite3_column_int64(s, 5)}};
+
+    copy_text(entry.key, sizeof entry.key, s, 1);
+    if (entry.number == 0 || !keys_may_add(m->keys, &entry)) {
+        return err_set(err, E_CORRUPT, "%s: table idempotency: number %llu repeats a key or leaves a gap",
+                       store->path, (unsigned long long)entry.number);
+    }
+    (void)keys_add(m->keys, &entry);
+    return 0;
+}
+
 /* The other direction of what take_op() checks. */
 static int check_open_ops(const struct store *store, const struct model *m, struct error *err)
 {
@@ -397,6 +416,7 @@ int store_load(struct store *store, struct model *m, struct error *err)
         {ST_SLICE_ALL, load_slice},
         {ST_CIRCUIT_ALL, load_circuit},
         {ST_OP_ALL, load_op},
+        {ST_KEY_ALL, load_key},
     };
     int status = load_meta(store, m, err);
 

@@ -47,6 +47,10 @@ static const char *const migrations[] = {
     "  breaks BLOB NOT NULL, makes BLOB NOT NULL," /* ocs, north, south: u16 each */
     "  reason TEXT NOT NULL,"
     "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE idempotency ("
+    "  number INTEGER NOT NULL PRIMARY KEY, key TEXT NOT NULL UNIQUE,"
+    "  body_hash INTEGER NOT NULL, slice_epoch INTEGER NOT NULL, slice_seq INTEGER NOT NULL,"
+    "  at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE journal ("
     "  seq INTEGER NOT NULL PRIMARY KEY, at_ms INTEGER NOT NULL,"
     "  type TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL) STRICT, WITHOUT ROWID;",
@@ -77,6 +81,9 @@ static const char *const sql[ST_COUNT] = {
                        "breaking = excluded.breaking",
     [ST_CIRCUIT_CLEAR] = "DELETE FROM circuits WHERE ocs = ?1 AND north = ?2 AND south <> ?3",
     [ST_CIRCUIT_ALL] = "SELECT * FROM circuits ORDER BY ocs, north",
+    [ST_KEY_PUT] = "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [ST_KEY_DELETE] = "DELETE FROM idempotency WHERE number = ?1",
+    [ST_KEY_ALL] = "SELECT * FROM idempotency ORDER BY number",
     [ST_JOURNAL_ADD] = "INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)",
     [ST_JOURNAL_READ] = "SELECT seq, at_ms, type, subject, data FROM journal WHERE seq > ?1 "
                         "ORDER BY seq LIMIT ?2",

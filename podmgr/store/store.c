@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/keys.h"
 #include "mem.h"
 #include "store/blob.h"
 #include "store/sqlite_util.h"
@@ -173,6 +174,24 @@ static int clear_circuit(struct store *store, const struct model *m, uint16_t oc
     return store_run(store, ST_CIRCUIT_CLEAR, err);
 }
 
+/* A key never changes: it comes, and goes when it expires. */
+static int put_key(struct store *store, const struct model *m, uint64_t number, struct error *err)
+{
+    const struct key_entry *entry = keys_at(m->keys, number);
+    enum stmt which = entry == NULL ? ST_KEY_DELETE : ST_KEY_PUT;
+    sqlite3_stmt *s = store->stmt[which];
+
+    bind_u64(s, 1, number);
+    if (entry != NULL) {
+        bind_text(s, 2, entry->key);
+        bind_u64(s, 3, entry->body_hash);
+        bind_u64(s, 4, entry->slice.epoch);
+        bind_u64(s, 5, entry->slice.seq);
+        (void)sqlite3_bind_int64(s, 6, entry->at.ms);
+    }
+    return store_run(store, which, err);
+}
+
 static int put_change(struct store *store, const struct model *m, const struct change *change,
                       struct error *err)
 {
@@ -185,6 +204,8 @@ static int put_change(struct store *store, const struct model *m, const struct c
         return put_op(store, m, change->id, err);
     case CHANGE_CIRCUIT:
         return put_circuit(store, m, change->circuit.ocs, change->circuit.north, err);
+    case CHANGE_KEY:
+        return put_key(store, m, change->key, err);
     }
     abort();
 }
@@ -200,6 +221,9 @@ static int compare_changes(const void *a, const void *b)
         int xk = x->circuit.ocs * 65536 + x->circuit.north;
         int yk = y->circuit.ocs * 65536 + y->circuit.north;
         return xk < yk ? -1 : xk > yk;
+    }
+    if (x->kind == CHANGE_KEY) {
+        return x->key < y->key ? -1 : x->key > y->key;
     }
     return x->kind == CHANGE_META ? 0 : id_compare(x->id, y->id);
 }

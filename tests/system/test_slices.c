@@ -226,6 +226,60 @@ static void killed_podmgr_finds_its_slice_and_moves_no_mirror(void **state)
     json_decref(slice);
 }
 
+static void same_key_makes_one_slice_over_a_restart(void **state)
+{
+    static const char key[] = "Idempotency-Key: retry-after-timeout-1";
+    struct pod *pod = *state;
+    long status;
+
+    json_t *first = http_with(pod, "POST", "/v1/slices?wait=30s", key, "{\"topology\":\"4x4x4\"}",
+                              &status, NULL);
+    assert_int_equal(status, 201);
+    pod_kill_podmgr(pod);
+    pod_start_podmgr(pod);
+    pod_await_ready(pod);
+    json_t *again = http_with(pod, "POST", "/v1/slices?wait=30s", key,
+                              "{ \"topology\" : \"4x4x4\" }", &status, NULL);
+    assert_int_equal(status, 201);
+    assert_string_equal(str(first, "id"), str(again, "id"));
+    json_t *other = http_with(pod, "POST", "/v1/slices?wait=30s", key, "{\"topology\":\"4x4x8\"}",
+                              &status, NULL);
+    assert_int_equal(status, 422);
+    assert_string_equal(str(other, "code"), "idempotency-key-reused");
+    assert_int_equal(circuits(pod), 48);
+    assert_true(slice_down(pod, str(first, "id")));
+    json_decref(first);
+    json_decref(again);
+    json_decref(other);
+}
+
+static bool has_circuits(void *arg)
+{
+    struct {
+        const struct pod *pod;
+        int64_t n;
+    } *q = arg;
+    return circuits(q->pod) == q->n;
+}
+
+static void power_loss_of_a_switch_is_put_right(void **state)
+{
+    struct pod *pod = *state;
+    json_t *slice = slice_up(pod, "{\"topology\":\"8x8x8\"}");
+    struct {
+        const struct pod *pod;
+        int64_t n;
+    } query = {pod, 8 * 48};
+
+    assert_state(slice, "ACTIVE");
+    json_decref(sim(pod, "inject power-loss ocs/12"));
+    assert_int_equal(circuits(pod), 8 * 47);
+    json_decref(sim(pod, "heal ocs/12"));
+    assert_true(await_until(has_circuits, &query, 10000));
+    assert_true(slice_down(pod, str(slice, "id")));
+    json_decref(slice);
+}
+
 static void switch_agent_restart_moves_nothing(void **state)
 {
     struct pod *pod = *state;
@@ -272,6 +326,8 @@ int main(void)
         cmocka_unit_test(swapped_fibres_are_both_named),
         cmocka_unit_test(broken_parts_are_named),
         cmocka_unit_test(link_change_of_a_slice_reaches_the_journal),
+        cmocka_unit_test(same_key_makes_one_slice_over_a_restart),
+        cmocka_unit_test(power_loss_of_a_switch_is_put_right),
         cmocka_unit_test(switch_agent_restart_moves_nothing),
         cmocka_unit_test(killed_podmgr_finds_its_slice_and_moves_no_mirror),
     };

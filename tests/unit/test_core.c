@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/core.h"
+#include "core/keys.h"
 #include "core/placement.h"
 #include "mem.h"
 
@@ -562,6 +563,77 @@ static void foreign_circuit_is_left_until_its_port_is_needed(void **state)
     assert_int_equal(f->map[9][0], TPUNET_NONE);
 }
 
+static struct id create_with_key(struct fixture *f, const char *key, uint64_t body_hash)
+{
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+
+    ev.create = xcalloc(1, sizeof *ev.create);
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
+    (void)snprintf(ev.create->key, sizeof ev.create->key, "%s", key);
+    ev.create->body_hash = body_hash;
+    step(f, &ev);
+    return f->reply.id;
+}
+
+static void same_key_same_slice(void **state)
+{
+    struct fixture *f = *state;
+    struct id first = create_with_key(f, "k1", 7);
+
+    assert_int_equal(id_compare(create_with_key(f, "k1", 7), first), 0);
+    assert_int_equal(f->model->n_slices, 1);
+    (void)create_with_key(f, "k1", 8);
+    assert_int_equal(f->reply.status, E_MISMATCH);
+    assert_string_equal(f->reply.code, "idempotency-key-reused");
+    assert_int_not_equal(id_compare(create_with_key(f, "k2", 7), first), 0);
+    delete_slice(f, first, 0);
+    assert_int_equal(id_compare(create_with_key(f, "k1", 7), first), 0); /* not a second one */
+    assert_int_equal(f->model->n_slices, 1);
+    tick(f, KEY_KEEP_MS);
+    assert_int_equal(keys_count(f->model->keys), 0);
+    assert_int_not_equal(id_compare(create_with_key(f, "k1", 7), first), 0);
+}
+
+static void refused_create_leaves_its_key_free(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_non_null(create(f, "4x4x8"));
+    assert_non_null(create(f, "4x4x8"));
+    (void)create_with_key(f, "k1", 7);
+    assert_int_equal(f->reply.status, E_FULL);
+    delete_slice(f, f->model->slices[0]->id, 0);
+    (void)create_with_key(f, "k1", 7);
+    assert_int_equal(f->reply.status, 0);
+}
+
+static void keys_are_found_through_growth_and_expiry(void **state)
+{
+    struct keys *keys = keys_create();
+    struct key_entry entry = {.at = {1000}};
+    uint64_t dropped = 0, number;
+
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        (void)snprintf(entry.key, sizeof entry.key, "key-%d", i);
+        entry.body_hash = (uint64_t)i;
+        entry.at.ms = 1000 + i;
+        assert_int_equal(keys_add(keys, &entry), (uint64_t)i + 1);
+        if (i % 2 == 1) { /* one goes for each two that come */
+            number = keys_expire_one(keys, (struct wall_ms){1000 + KEY_KEEP_MS + i / 2});
+            assert_int_equal(number, ++dropped);
+        }
+    }
+    assert_int_equal(keys_count(keys), 20000 - dropped);
+    for (int i = 0; i < 20000; i++) {
+        (void)snprintf(entry.key, sizeof entry.key, "key-%d", i);
+        const struct key_entry *found = keys_find(keys, entry.key);
+        assert_true(i < (int)dropped ? found == NULL
+                                     : found != NULL && found->body_hash == (uint64_t)i);
+    }
+    keys_destroy(keys);
+}
+
 static void newer_manager_stops_us(void **state)
 {
     struct fixture *f = *state;
@@ -620,6 +692,9 @@ int main(void)
         TEST(power_loss_is_put_right_in_one_operation),
         TEST(nothing_missing_nothing_moves),
         TEST(foreign_circuit_is_left_until_its_port_is_needed),
+        TEST(same_key_same_slice),
+        TEST(refused_create_leaves_its_key_free),
+        cmocka_unit_test(keys_are_found_through_growth_and_expiry),
         TEST(newer_manager_stops_us),
         TEST(old_database_takes_an_epoch_above_all),
         TEST(journal_has_no_gap),

@@ -1,0 +1,146 @@
+#include "core/keys.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+/* Entries in the order of their numbers (without gaps: entry i has number
+ * first_number + i), and an open-addressing index from key to number. */
+struct keys {
+    struct key_entry *entries;
+    size_t first, n, cap;        /* live ones are entries[first .. first + n) */
+    uint64_t first_number;
+    uint64_t *index;             /* number, FREE or GONE */
+    size_t index_size;           /* a power of two */
+    size_t index_used;           /* not FREE */
+};
+
+enum { INDEX_MIN = 1024 };
+static const uint64_t FREE = 0, GONE = UINT64_MAX;
+
+uint64_t keys_hash(const void *bytes, size_t len) /* FNV-1a */
+{
+    const unsigned char *p = bytes;
+    uint64_t h = 0xcbf29ce484222325ULL;
+
+    for (size_t i = 0; i < len; i++) {
+        h = (h ^ p[i]) * 0x100000001b3ULL;
+    }
+    return h;
+}
+
+struct keys *keys_create(void)
+{
+    struct keys *keys = xcalloc(1, sizeof *keys);
+
+    keys->first_number = 1;
+    keys->index_size = INDEX_MIN;
+    keys->index = xcalloc(keys->index_size, sizeof *keys->index);
+    return keys;
+}
+
+void keys_destroy(struct keys *keys)
+{
+    if (keys != NULL) {
+        free(keys->entries);
+        free(keys->index);
+        free(keys);
+    }
+}
+
+size_t keys_count(const struct keys *keys)
+{
+    return keys->n;
+}
+
+const struct key_entry *keys_at(const struct keys *keys, uint64_t number)
+{
+    if (number < keys->first_number || number - keys->first_number >= keys->n) {
+        return NULL;
+    }
+    return &keys->entries[keys->first + (number - keys->first_number)];
+}
+
+/* The index slot of the key, or of the first place where it may be put. */
+static size_t slot_of(const struct keys *keys, const char *key)
+{
+    size_t mask = keys->index_size - 1, put = SIZE_MAX;
+    size_t i = keys_hash(key, strlen(key)) & mask;
+
+    for (; keys->index[i] != FREE; i = (i + 1) & mask) {
+        const struct key_entry *entry = keys_at(keys, keys->index[i]);
+        if (entry == NULL) {
+            put = put == SIZE_MAX ? i : put; /* GONE */
+        } else if (strcmp(entry->key, key) == 0) {
+            return i;
+        }
+    }
+    return put == SIZE_MAX ? i : put;
+}
+
+const struct key_entry *keys_find(const struct keys *keys, const char *key)
+{
+    return keys_at(keys, keys->index[slot_of(keys, key)]);
+}
+
+static void reindex(struct keys *keys)
+{
+    while (keys->index_size < 4 * (keys->n + 1)) {
+        keys->index_size *= 2;
+    }
+    free(keys->index);
+    keys->index = xcalloc(keys->index_size, sizeof *keys->index);
+    for (size_t i = 0; i < keys->n; i++) {
+        keys->index[slot_of(keys, keys->entries[keys->first + i].key)] = keys->first_number + i;
+    }
+    keys->index_used = keys->n;
+}
+
+bool keys_may_add(const struct keys *keys, const struct key_entry *entry)
+{
+    return keys_find(keys, entry->key) == NULL &&
+           (entry->number == 0 || keys->n == 0 || entry->number == keys->first_number + keys->n);
+}
+
+uint64_t keys_add(struct keys *keys, const struct key_entry *entry)
+{
+    assert(keys_may_add(keys, entry));
+    if (keys->n == 0 && entry->number != 0) {
+        keys->first_number = entry->number; /* the oldest one that is loaded */
+    }
+    uint64_t number = keys->first_number + keys->n;
+    if (keys->first + keys->n == keys->cap && keys->first > keys->n) {
+        memmove(keys->entries, keys->entries + keys->first, keys->n * sizeof *keys->entries);
+        keys->first = 0;
+    }
+    size_t end = keys->first + keys->n;
+    VEC_GROW(keys->entries, end, keys->cap);
+    keys->entries[end] = *entry;
+    keys->entries[end].number = number;
+    keys->n++;
+    if (2 * (keys->index_used + 1) > keys->index_size) {
+        reindex(keys);
+    } else {
+        size_t slot = slot_of(keys, entry->key);
+        keys->index_used += keys->index[slot] == FREE;
+        keys->index[slot] = number;
+    }
+    return number;
+}
+
+uint64_t keys_expire_one(struct keys *keys, struct wall_ms now)
+{
+    if (keys->n == 0) {
+        return 0;
+    }
+    const struct key_entry *oldest = &keys->entries[keys->first];
+    if (keys->n <= KEYS_MAX && now.ms - oldest->at.ms < KEY_KEEP_MS) {
+        return 0;
+    }
+    keys->index[slot_of(keys, oldest->key)] = GONE;
+    keys->first++;
+    keys->n--;
+    return keys->first_number++;
+}
