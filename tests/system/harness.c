@@ -195,7 +195,8 @@ struct pod *pod_up(const struct pod_options *options)
 
     pod->options = *options;
     pod->options.cubes = options->cubes != 0 ? options->cubes : 64;
-    (void)snprintf(pod->dir, sizeof pod->dir, "/tmp/podmgr-test-XXXXXX");
+    (void)snprintf(pod->dir, sizeof pod->dir, "%s/podmgr-test-XXXXXX",
+                   options->dir != NULL ? options->dir : "/tmp");
     if (mkdtemp(pod->dir) == NULL) {
         die(pod, "cannot make a directory");
     }
@@ -280,10 +281,16 @@ struct exchange {
     char *etag;
 };
 
+static _Thread_local CURL *easy; /* one connection a thread, kept open */
+
+void http_close(void)
+{
+    curl_easy_cleanup(easy);
+    easy = NULL;
+}
+
 static CURL *easy_handle(void)
 {
-    static _Thread_local CURL *easy; /* one connection a thread, kept open */
-
     if (easy == NULL) {
         easy = curl_easy_init();
     }
@@ -293,7 +300,7 @@ static CURL *easy_handle(void)
 
 static char *exchange(const struct exchange *x, long *status)
 {
-    CURL *easy = easy_handle();
+    CURL *handle = easy_handle();
     struct curl_slist *headers = NULL;
     struct text text = {0};
 
@@ -302,23 +309,23 @@ static char *exchange(const struct exchange *x, long *status)
     if (x->header != NULL) {
         headers = curl_slist_append(headers, x->header);
     }
-    (void)curl_easy_setopt(easy, CURLOPT_URL, x->url);
+    (void)curl_easy_setopt(handle, CURLOPT_URL, x->url);
     if (x->socket != NULL) {
-        (void)curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, x->socket);
+        (void)curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, x->socket);
     }
-    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, x->method);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    (void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)HTTP_MS);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_bytes);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, &text);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, x->etag);
+    (void)curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, x->method);
+    (void)curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+    (void)curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, (long)HTTP_MS);
+    (void)curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, take_bytes);
+    (void)curl_easy_setopt(handle, CURLOPT_WRITEDATA, &text);
+    (void)curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, take_header);
+    (void)curl_easy_setopt(handle, CURLOPT_HEADERDATA, x->etag);
     if (x->body != NULL) {
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, x->body);
+        (void)curl_easy_setopt(handle, CURLOPT_POSTFIELDS, x->body);
     }
-    if (curl_easy_perform(easy) == CURLE_OK) {
-        (void)curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, status);
+    if (curl_easy_perform(handle) == CURLE_OK) {
+        (void)curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, status);
     }
     curl_slist_free_all(headers);
     return text.bytes;

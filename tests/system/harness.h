@@ -9,10 +9,11 @@
 #include <sys/types.h>
 
 struct pod_options {
-    unsigned cubes;              /* 0: 64 */
-    double mirror_ms;            /* median of a batch; 0: at once */
-    const char *extra_sim;       /* lines for podsim.yaml, or NULL */
-    const char *extra_podmgr;    /* lines for podmgr.yaml, or NULL */
+    const char *dir;          /* where its directory is made; NULL: /tmp */
+    unsigned cubes;           /* 0: 64 */
+    double mirror_ms;         /* median of a batch; 0: at once */
+    const char *extra_sim;    /* lines for podsim.yaml, or NULL */
+    const char *extra_podmgr; /* lines for podmgr.yaml, or NULL */
 };
 
 struct pod {
@@ -27,7 +28,7 @@ struct pod *pod_up(const struct pod_options *options);
 /* Ends every process by its id and removes the directory. */
 void pod_down(struct pod *pod);
 
-void pod_kill_podmgr(struct pod *pod);   /* SIGKILL, and reaped */
+void pod_kill_podmgr(struct pod *pod); /* SIGKILL, and reaped */
 void pod_start_podmgr(struct pod *pod);
 void pod_kill_tpunetd(struct pod *pod);
 void pod_start_tpunetd(struct pod *pod);
@@ -41,6 +42,8 @@ json_t *http(const struct pod *pod, const char *method, const char *path, const 
 /* The same with a header line and the answer's ETag (32 bytes, may be NULL). */
 json_t *http_with(const struct pod *pod, const char *method, const char *path, const char *header,
                   const char *body, long *status, char *etag);
+/* Requests of one thread share a connection; a thread that ends closes it. */
+void http_close(void);
 /* Over loopback TCP without authentication. */
 json_t *http_tcp(const struct pod *pod, const char *method, const char *path, const char *body,
                  long *status);

@@ -1,0 +1,36 @@
+/* What a bench is: one row of the table in main.c.
+ *
+ * main.c calls a row's function once a run and takes the median of the runs;
+ * the function measures one run, which it bounds in count and time itself, and
+ * keeps what is costly to set up (a world, a pod of processes) for the next. */
+#ifndef TESTS_BENCH_H
+#define TESTS_BENCH_H
+
+#include <stddef.h>
+
+struct sample {
+    double value;
+    size_t n; /* observations behind the value */
+};
+/* `run` counts from 0; rows that share one measurement share it within a run. */
+typedef struct sample bench_fn(unsigned run);
+
+/* libtpunet alone (library.c). */
+bench_fn bench_discover, bench_routes, bench_proof;
+/* Real processes (pod.c). */
+bench_fn bench_bringup, bench_activate_8, bench_activate_16, bench_podmgr_rss, bench_podsim_rss;
+/* Many clients at once (cycles.c). */
+bench_fn bench_cycles_per_s, bench_cycle_p50, bench_cycle_p99;
+
+/* The pod that all rows with processes share: 64 cubes, mirrors that move at
+ * once, the database on the disk under the build directory. */
+struct pod *bench_pod(void);
+void bench_pod_down(void);
+const char *bench_pod_logs(void); /* "; logs in DIR" while there is a pod */
+/* Ends the program, and with it the processes, but leaves their logs: a figure
+ * of something broken is none. */
+_Noreturn void bench_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+int compare_doubles(const void *a, const void *b); /* for qsort */
+
+#endif

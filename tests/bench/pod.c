@@ -1,0 +1,112 @@
+/* podsim, tpunetd and podmgr as processes of their own: what a slice costs from
+ * the request to ACTIVE, and what the daemons weigh with a full pod. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/bench/bench.h"
+#include "tests/system/harness.h"
+
+static struct pod *pod;
+
+struct pod *bench_pod(void)
+{
+    const char *build = getenv("BUILD");
+
+    if (pod == NULL) {
+        pod = pod_up(&(struct pod_options){.dir = build != NULL ? build : "build"});
+    }
+    return pod;
+}
+
+void bench_pod_down(void)
+{
+    if (pod != NULL) {
+        pod_down(pod);
+        pod = NULL;
+    }
+}
+
+const char *bench_pod_logs(void)
+{
+    static char text[96];
+
+    if (pod != NULL) {
+        (void)snprintf(text, sizeof text, "; logs in %s", pod->dir);
+    }
+    return text;
+}
+
+static json_t *must_activate(const char *body)
+{
+    json_t *slice = slice_up(bench_pod(), body);
+
+    if (strcmp(str(slice, "state"), "ACTIVE") != 0) {
+        bench_die("%s is '%s', not ACTIVE: %s%s", body, str(slice, "state"), str(slice, "reason"),
+                  str(slice, "detail"));
+    }
+    return slice;
+}
+
+static void must_delete(json_t *slice)
+{
+    if (!slice_down(pod, str(slice, "id"))) {
+        bench_die("slice/%s could not be deleted", str(slice, "id"));
+    }
+    json_decref(slice);
+}
+
+static struct sample activate(const char *body)
+{
+    (void)bench_pod(); /* its start is not measured */
+    double start_ms = now_ms();
+    json_t *slice = must_activate(body);
+    double took_ms = now_ms() - start_ms;
+
+    must_delete(slice);
+    return (struct sample){took_ms, 1};
+}
+
+struct sample bench_activate_8(unsigned run)
+{
+    (void)run;
+    return activate("{\"topology\":\"8x8x8\"}");
+}
+
+struct sample bench_activate_16(unsigned run)
+{
+    (void)run;
+    return activate("{\"topology\":\"16x16x16\"}");
+}
+
+struct sample bench_bringup(unsigned run)
+{
+    json_t *slice = must_activate("{\"topology\":\"16x16x16\"}");
+    const json_t *timings = json_object_get(slice, "timings");
+    double took_ms = json_number_value(json_object_get(timings, "active_ms")) -
+                     json_number_value(json_object_get(timings, "programmed_ms"));
+
+    (void)run;
+    must_delete(slice);
+    return (struct sample){took_ms, 1};
+}
+
+struct sample bench_podmgr_rss(unsigned run)
+{
+    json_t *slice = must_activate("{\"topology\":\"16x16x16\"}");
+    double mib = (double)rss_kib(pod->podmgr) / 1024;
+
+    (void)run;
+    must_delete(slice);
+    return (struct sample){mib, 1};
+}
+
+struct sample bench_podsim_rss(unsigned run)
+{
+    json_t *slice = must_activate("{\"topology\":\"16x16x16\"}");
+    double mib = (double)rss_kib(pod->podsim) / 1024;
+
+    (void)run;
+    must_delete(slice);
+    return (struct sample){mib, 1};
+}
