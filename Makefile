@@ -106,7 +106,8 @@ $(BUILD)/gen/completion_bash.h: podctl/completion.bash
 	{ echo 'static const char completion_bash[] ='; \
 	    sed 's/\\/\\\\/g; s/"/\\"/g; s/^/    "/; s/$$/\\n"/' $<; echo '    ;'; } > $@
 
-$(BUILD)/obj/podmgr/api/metrics.o $(BUILD)/obj/tests/unit/test_openapi.o: $(BUILD)/gen/openapi_json.h
+$(BUILD)/obj/podmgr/api/metrics.o $(BUILD)/obj/tests/unit/test_openapi.o \
+$(BUILD)/obj/tests/unit/test_openapi_answers.o: $(BUILD)/gen/openapi_json.h
 $(BUILD)/obj/podctl/completion.o: $(BUILD)/gen/completion_bash.h
 
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c

@@ -80,6 +80,18 @@ static char *port_name(const json_t *link, bool south)
                      json_integer_value(json_object_get(link, south ? "south" : "north")));
 }
 
+/* Where the fibre is plugged in at its cube. */
+static char *fibre_note(const char *name)
+{
+    struct part part;
+
+    if (part_parse(&part, name, NULL) < 0 || part.kind != PART_FIBRE) {
+        return xstrdup("-");
+    }
+    return xasprintf("face/%u%c%c position %u,%u", part.cube, part.minus ? '-' : '+',
+                     "xyz"[part.axis], part.a, part.b);
+}
+
 static void add_step(struct table *table, const char *what, char *name, char *note)
 {
     table_cell(table, xstrdup(what));
@@ -110,13 +122,15 @@ static void print_trace(struct podctl *ctl, const json_t *link, bool from_plus)
 
     add_step(table, "chip", xstrdup(text_at(link, ends[first].chip)),
              xasprintf("port %s", text_at(link, ends[first].port)));
-    add_step(table, "fibre", xstrdup(text_at(link, ends[first].fibre)), xstrdup(""));
+    add_step(table, "fibre", xstrdup(text_at(link, ends[first].fibre)),
+             fibre_note(text_at(link, ends[first].fibre)));
     add_step(table, "ocs port", port_name(link, ends[first].south),
              xstrdup(ends[first].south ? "south" : "north"));
     add_step(table, "mirror", xstrdup(text_at(link, "ocs")), mirror_note(link));
     add_step(table, "ocs port", port_name(link, ends[last].south),
              xstrdup(ends[last].south ? "south" : "north"));
-    add_step(table, "fibre", xstrdup(text_at(link, ends[last].fibre)), xstrdup(""));
+    add_step(table, "fibre", xstrdup(text_at(link, ends[last].fibre)),
+             fibre_note(text_at(link, ends[last].fibre)));
     add_step(table, "chip", xstrdup(text_at(link, ends[last].chip)),
              xasprintf("port %s", text_at(link, ends[last].port)));
     table_print(table, ctl->out, ctl->colour);

@@ -210,7 +210,9 @@ static char *object_cell(const json_t *object)
     json_object_foreach((json_t *)object, key, value)
     {
         char *text = json_cell(value);
-        line = add_word(line, " ", xasprintf("%s=%s", key, text));
+        if (strcmp(text, "-") != 0) {
+            line = add_word(line, " ", xasprintf("%s=%s", key, text));
+        }
         free(text);
     }
     return line != NULL ? line : xstrdup("-");

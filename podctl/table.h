@@ -29,7 +29,7 @@ struct column {
 /* NULL if there is no such member. */
 const json_t *json_at(const json_t *json, const char *path);
 /* The value for a person: "-" for nothing, yes or no, 1.23, "a b" for a list,
- * "k=v k=v" for an object.  Free it. */
+ * "k=v k=v" for what an object has to say.  Free it. */
 char *json_cell(const json_t *value);
 
 struct table *table_of_list(const json_t *list, const struct column *columns);

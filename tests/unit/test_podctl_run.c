@@ -396,11 +396,11 @@ static void a_link_is_traced(void **state)
         {{"slice", "links", "1-5", "--trace", "chip/5-3-1-2+x"},
          PODCTL_OK,
          "chip      chip/5-3-1-2   port +x\n"
-         "fibre     fibre/5+x-1-2  \n"
+         "fibre     fibre/5+x-1-2  face/5+x position 1,2\n"
          "ocs port  port/9-n-5     north\n"
          "mirror    ocs/9          connected, loss 1.23 dB\n"
          "ocs port  port/9-s-7     south\n"
-         "fibre     fibre/7-x-1-2  \n"
+         "fibre     fibre/7-x-1-2  face/7-x position 1,2\n"
          "chip      chip/7-0-1-2   port -x\n",
          NULL,
          NULL},
