@@ -184,13 +184,20 @@ lint: deps-lint $(PROTO_H) $(BUILD)/gen/openapi_json.h $(BUILD)/gen/completion_b
 format: ## rewrite the sources with clang-format
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
-install: all ## programs, library, header, pkg-config file (DESTDIR= PREFIX=)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+install: all ## programs, library, header, units, examples, completion (DESTDIR= PREFIX=)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include lib/systemd/system \
+	    share/doc/podmgr/examples share/bash-completion/completions)
 	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 libtpunet/tpunet.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 $(call lib,libtpunet) $(DESTDIR)$(PREFIX)/lib
 	sed 's|@PREFIX@|$(PREFIX)|;s|@VERSION@|$(VERSION)|' packaging/tpunet.pc.in \
 	    > $(DESTDIR)$(PREFIX)/lib/pkgconfig/tpunet.pc
+	for unit in packaging/systemd/*.service; do \
+	    sed 's|^ExecStart=|ExecStart=$(PREFIX)/bin/|' $$unit \
+	        > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${unit##*/} || exit 1; done
+	install -m 644 packaging/*.yaml.example $(DESTDIR)$(PREFIX)/share/doc/podmgr/examples
+	install -m 644 podctl/completion.bash \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions/podctl
 
 clean: ## remove build/
 	rm -rf build

@@ -2,6 +2,7 @@
  * set of them to another (D3). */
 #include "internal.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,6 +126,7 @@ int tpunet_intent_xcs(const struct tpunet_intent *intent, const struct tpunet_wi
             return tpunet_fail(err, TPUNET_EINVAL, "cube/%u is not one of the pod's %u cubes",
                                intent->cubes[i], tpunet_wiring_cubes(wiring));
     }
+    assert(n_cubes > 0);
     struct tpunet_xc *xcs = malloc(TPUNET_OCSES * n_cubes * sizeof *xcs);
     if (xcs == NULL)
         return tpunet_fail_nomem(err);

@@ -88,7 +88,7 @@ int tpunet_wiring_create(struct tpunet_wiring **out, unsigned cubes, unsigned po
     int rc = TPUNET_ENOMEM;
     size_t sides = 2U * TPUNET_OCSES;
     *w = (struct tpunet_wiring){.cubes = cubes, .ports = ports_per_side};
-    w->port_of = malloc(sides * cubes * sizeof *w->port_of);
+    w->port_of = calloc(sides * cubes, sizeof *w->port_of);
     w->cube_of = malloc(sides * ports_per_side * sizeof *w->cube_of);
     if (w->port_of == NULL || w->cube_of == NULL) {
         tpunet_fail_nomem(err);

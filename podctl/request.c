@@ -125,7 +125,7 @@ int ctl_slice_id(struct podctl *ctl, const char *operand, char id[static 48])
     int code;
 
     if (looks_like_id(name) && strlen(name) < 48) {
-        (void)strcpy(id, name);
+        (void)snprintf(id, 48, "%s", name);
         return PODCTL_OK;
     }
     char *escaped = client_escape(name);

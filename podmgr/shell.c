@@ -78,7 +78,7 @@ static void carry_out(struct podmgr *p, const struct effect *effect)
         return;
     case EFFECT_STOP:
         log_error("podmgr", "stopping: %s", effect->text);
-        _exit(EX_UNAVAILABLE);
+        _exit(EX_TEMPFAIL); /* its own status: a restart would fight the new one */
     }
     abort();
 }

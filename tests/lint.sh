@@ -42,8 +42,7 @@ format() {
 # What it counts but does not show (findings in system headers) is noise.
 tidy() {
     printf '%s\0' "${sources[@]}" |
-        xargs -0 -n 1 -P 2 clang-tidy --quiet --extra-arg-before=-std=c17 \
-            "${cpp[@]/#/--extra-arg=}" 2>&1 |
+        xargs -0 -P 2 -I SOURCE clang-tidy --quiet SOURCE -- -std=c17 "${cpp[@]}" 2>&1 |
         sed '/^[0-9]* warnings\{0,1\} generated\.$/d'
 }
 
@@ -132,7 +131,8 @@ never() {
 }
 
 libtpunet_libc='assert|ctype|errno|float|inttypes|limits|math|stdalign|stdarg|stdatomic|stdbool|stddef'
-libtpunet_libc+='|stdint|stdio|stdlib|string'
+# sys/mman.h: huge pages for tables; emmintrin.h: SSE2 where the compiler has it.
+libtpunet_libc+='|stdint|stdio|stdlib|string|sys/mman|emmintrin'
 clocks='(clock_read|clock_gettime|gettimeofday|timespec_get|time|clock)\('
 stdio='(v?f?printf|v?dprintf|f?puts|f?putc|putchar|fopen|fdopen|fread|fwrite|fgets|getline|perror)\('
 

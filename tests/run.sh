@@ -7,7 +7,8 @@ set -uo pipefail
 limit_s=${TEST_LIMIT_S:-300}
 passed=0 failed=0
 export CMOCKA_MESSAGE_OUTPUT=TAP
-export LSAN_OPTIONS="suppressions=$(dirname "$0")/lsan.supp:print_suppressions=0"
+here=$(dirname "$0")
+export LSAN_OPTIONS="suppressions=$here/lsan.supp:print_suppressions=0"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 

@@ -405,8 +405,10 @@ void agent_stop(struct agent *a)
 
 void agent_fini(struct agent *a)
 {
-    while (a->outgoing != NULL) {
-        forget(a->outgoing);
+    for (struct outgoing *out = a->outgoing, *next; out != NULL; out = next) {
+        next = out->next;
+        wire__agent_verdict__free_unpacked(out->verdict, NULL);
+        free(out);
     }
     free(a);
 }

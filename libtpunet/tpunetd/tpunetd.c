@@ -30,7 +30,7 @@ static int parse_host(const char *text, unsigned cubes, uint16_t *out, struct er
 static int parse_range(char *item, unsigned cubes, bool *wanted, struct error *err)
 {
     char *dots = strstr(item, "..");
-    uint16_t first, last;
+    uint16_t first = 0, last = 0;
 
     if (dots != NULL) {
         *dots = '\0';

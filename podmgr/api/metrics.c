@@ -8,7 +8,7 @@
 #include "core/slice.h"
 #include "openapi_json.h"
 
-enum { ROUTES_MAX = 32, CODES = 6 };
+enum { ROUTES_MAX = 64, CODES = 6 };
 
 /* Requests by route and class of status, for the process's life. */
 static struct {

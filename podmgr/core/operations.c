@@ -72,7 +72,8 @@ static void tell_end(struct model *m, const struct op *op, struct now now, struc
 
     (void)snprintf(subject, sizeof subject, "operation/%s", id_format(op->id, id));
     emit_journal(m, out, now, op->state == OP_DONE ? "operation.done" : "operation.failed", subject,
-                 json_pack("{s:s,s:s,s:I,s:I,s:I,s:s}", "slice", id_format(op->slice, slice),
+                 json_pack("{s:s?,s:s,s:I,s:I,s:I,s:s}", "slice",
+                           op->kind == OP_RESTORE ? NULL : id_format(op->slice, slice),
                            "kind", op_kind_name(op->kind), "breaks", (json_int_t)op->n_breaks,
                            "makes", (json_int_t)op->n_makes, "took_ms",
                            (json_int_t)(op->finished.ms - op->created.ms), "reason", op->reason));
@@ -116,7 +117,7 @@ static void end_op(struct model *m, struct op *op, struct now now, struct outbox
         model_forget(m, op->breaks[i]);
         emit_circuit(out, op->breaks[i]);
     }
-    if (op->kind == OP_RESTORE) {
+    if (slice == NULL) {
         tell_restored(m, op, out);
     } else {
         slice->op = (struct id){0};

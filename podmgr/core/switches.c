@@ -106,6 +106,10 @@ void switches_looked(struct model *m, struct event *ev, struct outbox *out)
 {
     struct ocs *ocs = &m->ocs[ev->ocs.ocs];
 
+    if (ev->ocs.identity.epoch > m->epoch) {
+        switches_superseded(m, ev, out); /* rule 3, also while we have no work for it */
+        return;
+    }
     if (ocs->state != OCS_STATE_REACHABLE || ev->ocs.identity.epoch != m->epoch) {
         return;
     }

@@ -375,8 +375,9 @@ int inproc_discover(struct inproc_world *w, struct tpunet_discovery *d, struct t
     struct tpunet_probe_answer *answers = NULL;
     int rc = 0;
     for (size_t n; rc == 0 && (n = tpunet_discovery_frontier(d, &paths)) > 0;) {
-        answers = realloc(answers, n * sizeof *answers);
-        assert(answers != NULL);
+        struct tpunet_probe_answer *more = realloc(answers, n * sizeof *answers);
+        assert(more != NULL);
+        answers = more;
         probe(w, paths, n, answers, note_status, &rc);
         if (rc == 0)
             rc = tpunet_discovery_answer(d, answers, n, err);

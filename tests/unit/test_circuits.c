@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -69,6 +70,7 @@ static void forty_eight_circuits_a_cube(void **state)
         size_t n = xcs_of(rows[i].text, rows[i].twisted, cubes, &xcs);
         assert_int_equal(n, rows[i].n);
         assert_int_equal(xcs == NULL, n == 0);
+        assert(xcs != NULL || n == 0);
         for (size_t k = 0; k < n; k++) {
             assert_false(north[xcs[k].ocs][xcs[k].north]);
             assert_false(south[xcs[k].ocs][xcs[k].south]);

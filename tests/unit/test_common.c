@@ -282,9 +282,11 @@ static void what_was_suppressed_is_told(void **state)
     /* The real clock: keep asking until the bucket has earned a line again. */
     char *text = NULL;
     unsigned asked = 0;
+    for (; asked < 1000; asked++) { /* more than the burst: some are suppressed */
+        log_info("flap", "link down");
+    }
     struct mono_ns start = clock_read().mono;
-    while (asked < 1000 ||
-           mono_ms_since(start, clock_read().mono) < 1000.0 / LIMIT_PER_SECOND + 1) {
+    while (mono_ms_since(start, clock_read().mono) < 1000.0 / LIMIT_PER_SECOND + 1) {
         log_info("flap", "link down");
         asked++;
     }
