@@ -46,7 +46,7 @@ static bool put_bit(uint8_t *mask, unsigned port, bool value)
 bool slice_links_see(struct slice_links *l, uint32_t logical, unsigned port, bool up,
                      int64_t wall_ms)
 {
-    if (logical >= l->n_chips || port >= TPUNET_PORTS || (l->own[logical] >> port & 1U) == 0 ||
+    if (logical >= l->n_chips || port >= TPUNET_PORTS || (l->own[logical] & 1U << port) == 0 ||
         !put_bit(&l->down[logical], port, !up)) {
         return false;
     }
@@ -61,10 +61,10 @@ bool slice_links_untold(const struct slice_links *l, uint32_t *at, uint32_t *log
     for (; *at < l->n_chips * TPUNET_PORTS; ++*at) {
         uint32_t chip = *at / TPUNET_PORTS;
         unsigned p = *at % TPUNET_PORTS;
-        if (((l->down[chip] ^ l->told[chip]) >> p & 1U) != 0) {
+        if (((l->down[chip] ^ l->told[chip]) & 1 << p) != 0) {
             *logical = chip;
             *port = p;
-            *up = (l->down[chip] >> p & 1U) == 0;
+            *up = (l->down[chip] & 1U << p) == 0;
             ++*at;
             return true;
         }
