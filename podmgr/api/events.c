@@ -39,19 +39,20 @@ bool answer_events(struct request *req, bool timed_out)
         return true;
     }
     json_int_t next = (json_int_t)req->since + n;
-    respond_json(req, 200, json_pack("{s:s,s:I,s:s,s:o}", "pod", m->pod->id, "next", next,
-                                     "incarnation", m->incarnation, "events", list));
+    respond_json(req, 200,
+                 json_pack("{s:s,s:I,s:s,s:o}", "pod", m->pod->id, "next", next, "incarnation",
+                           m->incarnation, "events", list));
     return true;
 }
 
 void events_list(struct request *req)
 {
     static const char *const names[] = {"since", "limit", "wait"};
-    uint64_t limit;
+    uint64_t limit = EVENTS_MAX;
 
     if (!request_query_is(req, names, ARRAY_LEN(names)) || !request_read_wait(req) ||
         !request_read_number(req, "since", 0, INT64_MAX, &req->since) ||
-        !request_read_number(req, "limit", EVENTS_MAX, EVENTS_MAX, &limit)) {
+        !request_read_number(req, "limit", 1, EVENTS_MAX, &limit)) {
         return;
     }
     req->limit = (size_t)limit;

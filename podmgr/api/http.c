@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -24,7 +25,16 @@
 #include "log.h"
 #include "mem.h"
 
-enum { SWEEP_MS = 20, MEMORY_PER_CONNECTION = 32 << 10 };
+enum { SWEEP_MS = 20, MEMORY_PER_CONNECTION = 32 << 10, DESCRIPTORS_MIN = 2048 };
+
+/* libmicrohttpd's own timeout begins again with each byte, so a client that
+ * dribbles its head would hold its connection for ever: we watch the time from
+ * the accept, or the answer before, to the end of the head. */
+struct connection {
+    struct connection *next, **link;
+    int fd;
+    uint64_t waits_since_ms; /* for a head; 0: a request is under way */
+};
 
 struct listener {
     struct api *api;
@@ -41,106 +51,11 @@ struct api {
     uv_timer_t sweep;
     int open_handles;
     bool stopping;
-    struct request *deferred;    /* suspended requests */
+    struct request *deferred; /* suspended requests */
+    struct connection *connections;
     uint64_t next_cookie;
     char socket_path[sizeof((struct sockaddr_un *)0)->sun_path];
 };
-
-/* ------------------------------------------------------------ answers -- */
-
-void respond_text(struct request *req, int status, const char *content_type, char *text)
-{
-    assert(req->status == 0);
-    req->status = status;
-    req->content_type = content_type;
-    req->answer = text;
-    req->answer_len = strlen(text);
-}
-
-void respond_json(struct request *req, int status, json_t *json)
-{
-    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(10));
-
-    json_decref(json);
-    assert(text != NULL);
-    respond_text(req, status, status >= 400 ? "application/problem+json" : "application/json", text);
-}
-
-static const char *title_of(int status)
-{
-    switch (status) {
-    case 400: return "Bad request";
-    case 403: return "Forbidden";
-    case 404: return "Not found";
-    case 405: return "Method not allowed";
-    case 409: return "Conflict";
-    case 410: return "Gone";
-    case 412: return "Precondition failed";
-    case 413: return "Content too large";
-    case 422: return "Unprocessable content";
-    case 429: return "Too many requests";
-    case 431: return "Request header fields too large";
-    case 503: return "Service unavailable";
-    default: return "Error";
-    }
-}
-
-void respond_problem(struct request *req, int status, const char *code, const char *field,
-                     const char *fmt, ...)
-{
-    char detail[640];
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(detail, sizeof detail, fmt, ap);
-    va_end(ap);
-
-    /* A client's bytes may stand in the detail: jansson refuses bad UTF-8. */
-    json_t *text = json_string(detail);
-    json_t *json = json_pack("{s:o,s:s,s:i,s:s,s:o}", "type",
-                             json_sprintf("urn:podmgr:problem:%s", code), "title",
-                             title_of(status), "status", status, "code", code, "detail",
-                             text != NULL ? text : json_string("(not valid UTF-8)"));
-    if (field != NULL) {
-        (void)json_object_set_new(json, "field", json_string(field));
-    }
-    if (status == 503 || status == 429) {
-        req->retry_after_s = 1;
-    }
-    respond_json(req, status, json);
-}
-
-int http_status_of(int err_code)
-{
-    switch ((enum err_code)err_code) {
-    case E_INVALID:
-    case E_PARSE:
-        return 400;
-    case E_DENIED:
-        return 403;
-    case E_NOT_FOUND:
-        return 404;
-    case E_CONFLICT:
-    case E_FULL:
-        return 409;
-    case E_STALE:
-        return 412;
-    case E_MISMATCH:
-        return 422;
-    case E_TOO_LARGE:
-        return 413;
-    case E_BUSY:
-        return 429;
-    case E_UNREACHABLE:
-    case E_TIMEOUT:
-        return 503;
-    case E_IO:
-    case E_VERSION:
-    case E_CORRUPT:
-    case E_CONFIG:
-        return 500;
-    }
-    return 500;
-}
 
 /* ----------------------------------------------------------- requests -- */
 
@@ -157,7 +72,9 @@ const char *request_header(const struct request *req, const char *name)
 struct name_check {
     const char *const *names;
     size_t n;
+    uint32_t seen; /* bit i: names[i] was there */
     char bad[64];
+    const char *code, *why; /* NULL: all is well */
 };
 
 static enum MHD_Result check_name(void *cls, enum MHD_ValueKind kind, const char *key,
@@ -166,13 +83,19 @@ static enum MHD_Result check_name(void *cls, enum MHD_ValueKind kind, const char
     struct name_check *check = cls;
 
     (void)kind;
-    (void)value;
-    for (size_t i = 0; i < check->n; i++) {
-        if (strcmp(key, check->names[i]) == 0) {
-            return MHD_YES;
-        }
-    }
     (void)snprintf(check->bad, sizeof check->bad, "%s", key);
+    for (size_t i = 0; i < check->n; i++) {
+        if (strcmp(key, check->names[i]) != 0) {
+            continue;
+        }
+        bool repeated = (check->seen & 1U << i) != 0;
+        check->seen |= 1U << i;
+        check->code = "invalid-parameter";
+        check->why = repeated ? "is repeated" : value == NULL ? "has no value" : NULL;
+        return check->why == NULL ? MHD_YES : MHD_NO;
+    }
+    check->code = "unknown-parameter";
+    check->why = "is not known here";
     return MHD_NO;
 }
 
@@ -181,12 +104,11 @@ bool request_query_is(struct request *req, const char *const *names, size_t n)
     struct name_check check = {.names = names, .n = n};
 
     (void)MHD_get_connection_values(req->connection, MHD_GET_ARGUMENT_KIND, check_name, &check);
-    if (check.bad[0] != '\0') {
-        respond_problem(req, 400, "unknown-parameter", check.bad, "%s has no parameter '%s'",
-                        req->route->path, check.bad);
-        return false;
+    if (check.why != NULL) {
+        respond_problem(req, 400, check.code, check.bad, "%s: parameter '%s' %s", req->route->path,
+                        check.bad, check.why);
     }
-    return true;
+    return check.why == NULL;
 }
 
 bool request_read_wait(struct request *req)
@@ -203,7 +125,7 @@ bool request_read_wait(struct request *req)
                             : strcmp(end, "s") == 0 ? 1000
                             : strcmp(end, "m") == 0 ? 60000
                                                     : 0;
-    if (end == text || text[0] == '-' || unit_ms == 0 || errno != 0 ||
+    if (text[0] < '0' || text[0] > '9' || unit_ms == 0 || errno != 0 ||
         n > API_WAIT_MAX_MS / unit_ms) {
         respond_problem(req, 400, "invalid-parameter", "wait",
                         "wait: '%.32s' is not a duration up to %d s, such as 30s or 500ms", text,
@@ -214,21 +136,21 @@ bool request_read_wait(struct request *req)
     return true;
 }
 
-bool request_read_number(struct request *req, const char *name, uint64_t dflt, uint64_t max,
+bool request_read_number(struct request *req, const char *name, uint64_t min, uint64_t max,
                          uint64_t *out)
 {
     const char *text = request_query(req, name);
     char *end;
 
-    *out = dflt;
     if (text == NULL) {
         return true;
     }
     errno = 0;
     unsigned long long n = strtoull(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n > max) {
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n < min || n > max) {
         respond_problem(req, 400, "invalid-parameter", name,
-                        "%s: '%.32s' is not a number from 0 to %" PRIu64, name, text, max);
+                        "%s: '%.32s' is not a number from %" PRIu64 " to %" PRIu64, name, text, min,
+                        max);
         return false;
     }
     *out = n;
@@ -352,15 +274,6 @@ void api_batch_done(struct api *api, const struct outbox *batch)
     run_daemon(&api->local);
 }
 
-static void on_sweep(uv_timer_t *timer)
-{
-    struct api *api = timer->data;
-
-    if (api->deferred != NULL) {
-        answer_what_can_be(api);
-    }
-}
-
 /* ---------------------------------------------------------- connection -- */
 
 static enum role role_of(const struct listener *listener, struct MHD_Connection *connection)
@@ -373,8 +286,7 @@ static enum role role_of(const struct listener *listener, struct MHD_Connection 
     if (!listener->is_unix) {
         return ROLE_VIEWER; /* loopback without authentication */
     }
-    if (info == NULL ||
-        getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
+    if (info == NULL || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
         return ROLE_NONE;
     }
     return cred.uid == 0 || cred.uid == geteuid() ? ROLE_ADMIN : ROLE_VIEWER;
@@ -392,6 +304,9 @@ static enum MHD_Result queue_answer(struct request *req)
     if (req->location[0] != '\0') {
         (void)MHD_add_response_header(response, "Location", req->location);
     }
+    if (req->allow[0] != '\0') {
+        (void)MHD_add_response_header(response, "Allow", req->allow);
+    }
     if (req->etag[0] != '\0') {
         (void)MHD_add_response_header(response, "ETag", req->etag);
     }
@@ -402,8 +317,7 @@ static enum MHD_Result queue_answer(struct request *req)
     if (req->status == 413) {
         (void)MHD_add_response_header(response, "Connection", "close");
     }
-    enum MHD_Result result =
-        MHD_queue_response(req->connection, (unsigned)req->status, response);
+    enum MHD_Result result = MHD_queue_response(req->connection, (unsigned)req->status, response);
     MHD_destroy_response(response);
     metrics_count_request(req);
     return result;
@@ -412,19 +326,28 @@ static enum MHD_Result queue_answer(struct request *req)
 /* Everything that can be judged before the body is read. */
 static void check_head(struct request *req, const char *method, const char *url)
 {
-    int status;
     const char *length = request_header(req, "Content-Length");
     int fields = MHD_get_connection_values(req->connection, MHD_HEADER_KIND, NULL, NULL);
+    size_t bytes = MHD_get_connection_info(req->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)
+                       ->header_size;
 
     if (fields > API_HEADER_FIELDS_MAX) {
         respond_problem(req, 431, "too-many-headers", NULL, "%d header fields, at most %d", fields,
                         API_HEADER_FIELDS_MAX);
         return;
     }
-    req->route = route_find(method, url, req->id, sizeof req->id, &status);
-    if (req->route == NULL) {
-        respond_problem(req, status, status == 405 ? "method-not-allowed" : "no-such-path", NULL,
-                        "%s %.120s is not served; see /openapi.json", method, url);
+    if (bytes > API_HEADER_BYTES_MAX) {
+        respond_problem(req, 431, "headers-too-large", NULL, "%zu bytes of headers, at most %d",
+                        bytes, API_HEADER_BYTES_MAX);
+        return;
+    }
+    req->route = route_find(method, url, req->id, sizeof req->id, req->allow);
+    if (req->route == NULL && req->allow[0] == '\0') {
+        respond_problem(req, 404, "no-such-path", NULL, "%.120s is not served; see /openapi.json",
+                        url);
+    } else if (req->route == NULL) {
+        respond_problem(req, 405, "method-not-allowed", NULL, "%.16s %.120s is not served, but %s",
+                        method, url, req->allow);
     } else if (req->role < req->route->role) {
         respond_problem(req, 403, "denied", NULL,
                         "%s %s needs role '%s', this connection has '%s'; use the Unix socket as "
@@ -437,14 +360,17 @@ static void check_head(struct request *req, const char *method, const char *url)
     }
 }
 
-static void take_body(struct request *req, const char *data, size_t len)
+/* False to cut the connection: libmicrohttpd cannot answer within a body, so
+ * what follows a refusal is read and dropped, but not without end. */
+static bool take_body(struct request *req, const char *data, size_t len)
 {
     if (req->status != 0) {
-        return;
+        req->discarded += len;
+        return req->discarded <= API_DISCARD_MAX;
     }
     if (req->body_len + len > API_BODY_MAX) {
         respond_problem(req, 413, "body-too-large", NULL, "more than %d bytes", API_BODY_MAX);
-        return;
+        return true;
     }
     if (req->body_len + len > req->body_cap) {
         req->body_cap = 2 * (req->body_len + len);
@@ -452,7 +378,63 @@ static void take_body(struct request *req, const char *data, size_t len)
     }
     memcpy(req->body + req->body_len, data, len);
     req->body_len += len;
+    return true;
 }
+
+/* ------------------------------------------------------ header deadline -- */
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **slot,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct listener *listener = cls;
+    struct connection *c = *slot;
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        *c->link = c->next;
+        if (c->next != NULL) {
+            c->next->link = c->link;
+        }
+        free(c);
+        return;
+    }
+    c = *slot = xcalloc(1, sizeof *c);
+    c->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    c->waits_since_ms = uv_now(listener->api->p->loop);
+    c->next = listener->api->connections;
+    c->link = &listener->api->connections;
+    if (c->next != NULL) {
+        c->next->link = &c->next;
+    }
+    listener->api->connections = c;
+}
+
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+/* Only shut down: libmicrohttpd sees the end of the stream and closes it. */
+static void cut_slow_heads(struct api *api)
+{
+    uint64_t now_ms = uv_now(api->p->loop);
+
+    for (struct connection *c = api->connections; c != NULL; c = c->next) {
+        if (c->waits_since_ms != 0 && now_ms - c->waits_since_ms >= API_HEADER_DEADLINE_S * 1000) {
+            c->waits_since_ms = 0;
+            (void)shutdown(c->fd, SHUT_RDWR);
+        }
+    }
+}
+
+static void on_sweep(uv_timer_t *timer)
+{
+    struct api *api = timer->data;
+
+    cut_slow_heads(api);
+    answer_what_can_be(api);
+}
+
+/* ------------------------------------------------------------- requests -- */
 
 static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url,
                                  const char *method, const char *version, const char *data,
@@ -470,13 +452,14 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
         req->connection = connection;
         req->started_ns = uv_hrtime();
         req->role = role_of(listener, connection);
+        connection_of(connection)->waits_since_ms = 0;
         check_head(req, method, url);
         return req->status == 413 ? queue_answer(req) : MHD_YES;
     }
     if (*data_size > 0) {
-        take_body(req, data, *data_size);
+        bool go_on = take_body(req, data, *data_size);
         *data_size = 0;
-        return MHD_YES;
+        return go_on ? MHD_YES : MHD_NO;
     }
     if (req->status == 0) {
         req->route->handler(req);
@@ -487,9 +470,10 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
 static void on_completed(void *cls, struct MHD_Connection *connection, void **slot,
                          enum MHD_RequestTerminationCode code)
 {
-    (void)cls;
-    (void)connection;
+    const struct listener *listener = cls;
+
     (void)code;
+    connection_of(connection)->waits_since_ms = uv_now(listener->api->p->loop);
     if (*slot != NULL) {
         request_free(*slot);
         *slot = NULL;
@@ -527,7 +511,16 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     run_daemon(poll->data);
 }
 
-static void log_from_mhd(void *cls, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+/* "%00" stays as it is: behind a NUL, part of a name would go unread. */
+static size_t unescape(void *cls, struct MHD_Connection *connection, char *text)
+{
+    (void)cls;
+    (void)connection;
+    return strstr(text, "%00") != NULL ? strlen(text) : MHD_http_unescape(text);
+}
+
+static void log_from_mhd(void *cls, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 static void log_from_mhd(void *cls, const char *fmt, va_list ap)
 {
     char text[256];
@@ -537,15 +530,17 @@ static void log_from_mhd(void *cls, const char *fmt, va_list ap)
     log_warning("http", "%s", text);
 }
 
-static int start_daemon(struct listener *listener, int fd, unsigned per_peer, struct error *err)
+static int start_daemon(struct listener *listener, int fd, unsigned limit, unsigned per_peer,
+                        struct error *err)
 {
     struct api *api = listener->api;
 
     listener->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access,
         listener, MHD_OPTION_EXTERNAL_LOGGER, log_from_mhd, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)API_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_peer,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, listener, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_PER_IP_CONNECTION_LIMIT, per_peer,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)API_HEADER_DEADLINE_S,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION, MHD_OPTION_END);
     if (listener->daemon == NULL) {
@@ -580,7 +575,8 @@ static int listen_tcp(struct api *api, struct error *err)
         return err_set(err, E_IO, "cannot listen on %s:%u: %s", config->http_address,
                        config->http_port, strerror(cause));
     }
-    return start_daemon(&api->tcp, fd, API_CONNECTIONS_PER_PEER, err);
+    return start_daemon(&api->tcp, fd, API_CONNECTIONS - API_CONNECTIONS_LOCAL,
+                        API_CONNECTIONS_PER_PEER, err);
 }
 
 /* Everybody on the machine may read; what a peer may do is its uid's role. */
@@ -599,8 +595,8 @@ static int listen_unix(struct api *api, struct error *err)
         (void)unlink(path); /* the database lock proves that no podmgr serves it */
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 ||
-        chmod(path, 0666) != 0 || listen(fd, 128) != 0) {
+    if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || chmod(path, 0666) != 0 ||
+        listen(fd, 128) != 0) {
         int cause = errno;
         if (fd >= 0) {
             (void)close(fd);
@@ -608,14 +604,14 @@ static int listen_unix(struct api *api, struct error *err)
         return err_set(err, E_IO, "cannot listen on %s: %s", path, strerror(cause));
     }
     memcpy(api->socket_path, addr.sun_path, sizeof api->socket_path);
-    return start_daemon(&api->local, fd, 0, err);
+    return start_daemon(&api->local, fd, API_CONNECTIONS_LOCAL, 0, err);
 }
 
 uint16_t api_port(const struct api *api)
 {
     const union MHD_DaemonInfo *info =
         api->tcp.open ? MHD_get_daemon_info(api->tcp.daemon, MHD_DAEMON_INFO_LISTEN_FD) : NULL;
-    struct sockaddr_in addr;
+    struct sockaddr_in addr = {0};
     socklen_t len = sizeof addr;
 
     if (info == NULL || getsockname(info->listen_fd, (struct sockaddr *)&addr, &len) != 0) {
@@ -624,11 +620,23 @@ uint16_t api_port(const struct api *api)
     return ntohs(addr.sin_port);
 }
 
+/* The usual soft limit is 1,024, less than connections, switches and files. */
+static void allow_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS_MIN) {
+        limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MIN ? limit.rlim_max : DESCRIPTORS_MIN;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int api_create(struct api **out, struct podmgr *p, struct error *err)
 {
     struct api *api = xcalloc(1, sizeof *api);
     int status = 0;
 
+    allow_descriptors();
     api->p = p;
     api->next_cookie = 1;
     api->tcp.api = api->local.api = api;

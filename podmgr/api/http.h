@@ -15,9 +15,11 @@ enum api_limits {
     API_HEADER_BYTES_MAX = 8 << 10,
     API_HEADER_FIELDS_MAX = 64,
     API_JSON_DEPTH_MAX = 16,
+    API_DISCARD_MAX = 1 << 20, /* of a body whose request is refused already */
     API_HEADER_DEADLINE_S = 5,
     API_CONNECTIONS_PER_PEER = 32,
     API_CONNECTIONS = 1024,
+    API_CONNECTIONS_LOCAL = 512, /* of these, for the Unix socket alone */
     API_WAIT_MAX_MS = 600 * 1000,
 };
 
@@ -32,13 +34,15 @@ struct route;
 typedef void route_fn(struct request *req);
 struct route {
     const char *method;
-    const char *path;            /* "{id}" matches one segment */
+    const char *path; /* "{id}" matches one segment */
     enum role role;
     route_fn *handler;
 };
-/* routes.c: the whole REST surface.  NULL with *status 404 or 405. */
+/* routes.c: the whole REST surface.  HEAD is served as GET.  NULL if nothing
+ * fits; allow then lists the methods of the path, "" if there is no such path. */
+enum { API_ALLOW_MAX = 64 };
 const struct route *route_find(const char *method, const char *path, char *id, size_t id_size,
-                               int *status);
+                               char allow[static API_ALLOW_MAX]);
 extern const struct route api_routes[];
 extern const size_t api_route_count;
 
@@ -49,47 +53,51 @@ struct request {
     struct api *api;
     struct podmgr *p;
     const struct route *route;
-    void *connection;            /* http.c's */
+    void *connection; /* http.c's */
     enum role role;
     uint64_t started_ns;
-    char id[80];                 /* what {id} matched */
+    char id[80]; /* what {id} matched */
     char *body;
     size_t body_len, body_cap;
+    size_t discarded; /* bytes of a body that nobody reads */
 
-    uint64_t cookie;             /* of the core event under way, 0 = none */
+    uint64_t cookie; /* of the core event under way, 0 = none */
     enum wait_kind wait;
-    unsigned wait_ms;            /* 0: do not wait */
+    unsigned wait_ms; /* 0: do not wait */
     uint64_t deadline_ms;
     struct id slice;
-    json_t *last_seen;           /* WAIT_DELETED: the slice as it was */
-    uint64_t since;              /* WAIT_EVENTS */
+    json_t *last_seen; /* WAIT_DELETED: the slice as it was */
+    uint64_t since;    /* WAIT_EVENTS */
     size_t limit;
 
-    int status;                  /* 0 until answered */
+    int status; /* 0 until answered */
     char *answer;
     size_t answer_len;
     const char *content_type;
-    char location[96], etag[32];
+    char location[96], etag[32], allow[API_ALLOW_MAX];
     unsigned retry_after_s;
-    struct request *next;        /* of the API's list of deferred requests */
+    struct request *next; /* of the API's list of deferred requests */
 };
 
 /* http.c */
 const char *request_query(const struct request *req, const char *name);
 const char *request_header(const struct request *req, const char *name);
-/* The query may hold these names only; answers 400 otherwise. */
+/* The query may hold these names only, each once and with a value; answers
+ * 400 otherwise. */
 bool request_query_is(struct request *req, const char *const *names, size_t n);
 /* Reads ?wait= into wait_ms; answers 400 and returns false if malformed. */
 bool request_read_wait(struct request *req);
-/* Reads an unsigned query parameter; answers 400 and returns false if bad. */
-bool request_read_number(struct request *req, const char *name, uint64_t dflt, uint64_t max,
+/* Reads an unsigned query parameter into *out, which holds the default; answers
+ * 400 and returns false if bad. */
+bool request_read_number(struct request *req, const char *name, uint64_t min, uint64_t max,
                          uint64_t *out);
 /* Passes the event to the core; the answer comes later. */
 void request_defer(struct request *req, struct event *ev);
 /* Keeps the request open for req->wait without an event. */
 void request_hold(struct request *req);
 
-void respond_json(struct request *req, int status, json_t *json);   /* takes json */
+/* respond.c */
+void respond_json(struct request *req, int status, json_t *json); /* takes json */
 void respond_text(struct request *req, int status, const char *content_type, char *text);
 void respond_problem(struct request *req, int status, const char *code, const char *field,
                      const char *fmt, ...) __attribute__((format(printf, 5, 6)));

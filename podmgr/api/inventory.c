@@ -7,6 +7,8 @@
 #include "mem.h"
 #include "part.h"
 
+enum { OPERATIONS_SHOWN = 50 };
+
 /* "/v1/cubes/5" names cube/5: the path's segment is the part's name without
  * its kind. */
 static bool part_of_path(struct request *req, enum part_kind kind, struct part *part)
@@ -51,12 +53,21 @@ void cube_get(struct request *req)
     if (request_query_is(req, NULL, 0) && part_of_path(req, PART_CUBE, &part)) {
         json_t *cube = render_cube(m, part.cube), *hosts = json_array();
         for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
-            (void)json_array_append_new(hosts,
-                                        render_host(m, part.cube * TPUNET_CUBE_HOSTS + h));
+            (void)json_array_append_new(hosts, render_host(m, part.cube * TPUNET_CUBE_HOSTS + h));
         }
         (void)json_object_set_new(cube, "hosts", hosts);
         respond_json(req, 200, cube);
     }
+}
+
+static bool is_health(const char *text)
+{
+    for (int h = 0; h <= HEALTH_PROBATION; h++) {
+        if (strcmp(text, health_name((enum health)h)) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void hosts_list(struct request *req)
@@ -68,6 +79,11 @@ void hosts_list(struct request *req)
         return;
     }
     const char *health = request_query(req, "health");
+    if (health != NULL && !is_health(health)) {
+        respond_problem(req, 400, "invalid-parameter", "health", "health: no health '%.32s'",
+                        health);
+        return;
+    }
     json_t *list = json_array();
     for (unsigned h = 0; h < model_hosts(m); h++) {
         if (health == NULL || strcmp(health, health_name(m->hosts[h].health)) == 0) {
@@ -82,8 +98,9 @@ void host_get(struct request *req)
     struct part part;
 
     if (request_query_is(req, NULL, 0) && part_of_path(req, PART_HOST, &part)) {
-        respond_json(req, 200,
-                     render_host(req->p->model, part.cube * (unsigned)TPUNET_CUBE_HOSTS + part.host));
+        respond_json(
+            req, 200,
+            render_host(req->p->model, part.cube * (unsigned)TPUNET_CUBE_HOSTS + part.host));
     }
 }
 
@@ -111,10 +128,10 @@ void operations_list(struct request *req)
 {
     static const char *const names[] = {"limit"};
     const struct model *m = req->p->model;
-    uint64_t limit;
+    uint64_t limit = OPERATIONS_SHOWN;
 
     if (!request_query_is(req, names, ARRAY_LEN(names)) ||
-        !request_read_number(req, "limit", 50, MODEL_OPS_KEPT, &limit)) {
+        !request_read_number(req, "limit", 1, MODEL_OPS_KEPT, &limit)) {
         return;
     }
     json_t *list = json_array(); /* newest first */

@@ -1,4 +1,5 @@
 /* /metrics in Prometheus' text format, /healthz, /readyz, /openapi.json. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +12,7 @@
 enum { ROUTES_MAX = 64, CODES = 6 };
 
 /* Requests by route and class of status, for the process's life. */
-static struct {
-    struct histogram all;
-    uint64_t codes[CODES];
-} requests[ROUTES_MAX];
+static struct histogram requests[ROUTES_MAX][CODES];
 
 void metrics_count_request(const struct request *req)
 {
@@ -22,8 +20,9 @@ void metrics_count_request(const struct request *req)
         return; /* unknown paths would make the label set unbounded */
     }
     size_t i = (size_t)(req->route - api_routes);
-    histogram_add(&requests[i].all, (double)(uv_hrtime() - req->started_ns) / 1e9);
-    requests[i].codes[req->status / 100 % CODES]++;
+    assert(i < ROUTES_MAX);
+    histogram_add(&requests[i][req->status / 100 % CODES],
+                  (double)(uv_hrtime() - req->started_ns) / 1e9);
 }
 
 static void print_head(FILE *out, const char *name, const char *type, const char *help)
@@ -43,7 +42,8 @@ static void print_histogram(FILE *out, const char *name, const char *labels,
     (void)fprintf(out, "%s_bucket{%s%sle=\"+Inf\"} %" PRIu64 "\n", name, labels, comma, h->count);
     (void)fprintf(out, labels[0] != '\0' ? "%s_sum{%s} %g\n" : "%s_sum%s %g\n", name, labels,
                   h->sum_s);
-    (void)fprintf(out, labels[0] != '\0' ? "%s_count{%s} %" PRIu64 "\n" : "%s_count%s %" PRIu64 "\n",
+    (void)fprintf(out,
+                  labels[0] != '\0' ? "%s_count{%s} %" PRIu64 "\n" : "%s_count%s %" PRIu64 "\n",
                   name, labels, h->count);
 }
 
@@ -84,6 +84,26 @@ static void print_inventory(FILE *out, const struct model *m)
     }
 }
 
+static void print_light(FILE *out, const struct model *m, const char *name, const char *help,
+                        bool power)
+{
+    print_head(out, name, "gauge", help);
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        for (unsigned p = 0; p < m->pod->ports_per_side && m->ocs[o].supports_light; p++) {
+            const struct circuit *circuit = &m->ocs[o].north[p];
+            if (circuit->seen == TPUNET_NONE) {
+                continue;
+            }
+            (void)fprintf(out, "%s{ocs=\"%u\",port=\"n-%u\"} %g\n", name, o, p,
+                          (double)(power ? circuit->north_dbm : circuit->loss_db));
+            if (power) {
+                (void)fprintf(out, "%s{ocs=\"%u\",port=\"s-%u\"} %g\n", name, o, circuit->seen,
+                              (double)circuit->south_dbm);
+            }
+        }
+    }
+}
+
 static void print_switches(FILE *out, const struct model *m)
 {
     print_head(out, "podmgr_ocs_cross_connects", "gauge", "Cross-connects of a switch.");
@@ -99,38 +119,22 @@ static void print_switches(FILE *out, const struct model *m)
                       "podmgr_ocs_cross_connects{ocs=\"%u\",state=\"observed\"} %u\n",
                       o, desired, o, observed);
     }
-    print_head(out, "podmgr_ocs_insertion_loss_db", "gauge",
-               "Insertion loss of the circuit on a north port.");
-    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
-        for (unsigned p = 0; p < m->pod->ports_per_side && m->ocs[o].supports_light; p++) {
-            const struct circuit *circuit = &m->ocs[o].north[p];
-            if (circuit->seen != TPUNET_NONE) {
-                (void)fprintf(out, "podmgr_ocs_insertion_loss_db{ocs=\"%u\",port=\"n-%u\"} %g\n", o,
-                              p, (double)circuit->loss_db);
-            }
-        }
-    }
+    print_light(out, m, "podmgr_ocs_insertion_loss_db",
+                "Insertion loss of the circuit on a north port.", false);
+    print_light(out, m, "podmgr_ocs_port_power_dbm", "Light that a port receives.", true);
 }
 
 static void print_requests(FILE *out)
 {
-    print_head(out, "podmgr_http_request_seconds", "histogram", "Time to answer, by route.");
-    for (size_t i = 0; i < api_route_count && i < ROUTES_MAX; i++) {
-        char labels[160];
-        if (requests[i].all.count > 0) {
-            (void)snprintf(labels, sizeof labels, "route=\"%s %s\"", api_routes[i].method,
-                           api_routes[i].path);
-            print_histogram(out, "podmgr_http_request_seconds", labels, &requests[i].all);
-        }
-    }
-    print_head(out, "podmgr_http_requests_total", "counter", "Answers by route and status class.");
-    for (size_t i = 0; i < api_route_count && i < ROUTES_MAX; i++) {
+    print_head(out, "podmgr_http_request_seconds", "histogram",
+               "Time to answer, by route and class of status.");
+    for (size_t i = 0; i < api_route_count; i++) {
         for (int c = 0; c < CODES; c++) {
-            if (requests[i].codes[c] > 0) {
-                (void)fprintf(out,
-                              "podmgr_http_requests_total{route=\"%s %s\",code=\"%dxx\"} %" PRIu64
-                              "\n",
-                              api_routes[i].method, api_routes[i].path, c, requests[i].codes[c]);
+            char labels[160];
+            if (requests[i][c].count > 0) {
+                (void)snprintf(labels, sizeof labels, "route=\"%s %s\",code=\"%dxx\"",
+                               api_routes[i].method, api_routes[i].path, c);
+                print_histogram(out, "podmgr_http_request_seconds", labels, &requests[i][c]);
             }
         }
     }
@@ -153,7 +157,8 @@ void metrics_get(struct request *req)
     print_slices(out, p->model);
     print_inventory(out, p->model);
     print_switches(out, p->model);
-    print_head(out, "podmgr_cross_connects_total", "counter", "Circuits made or broken since start.");
+    print_head(out, "podmgr_cross_connects_total", "counter",
+               "Circuits made or broken since start.");
     (void)fprintf(out, "podmgr_cross_connects_total %" PRIu64 "\n", p->metrics.cross_connects);
     print_head(out, "podmgr_ocs_readback_mismatch_total", "counter",
                "Read-backs that contradicted the intent.");

@@ -73,8 +73,8 @@ static json_t *render_slice_hosts(const struct slice *slice)
 json_t *render_slice(const struct model *m, const struct slice *slice)
 {
     char shape[24];
-    json_t *labels = slice->spec.labels[0] != '\0' ? json_loads(slice->spec.labels, 0, NULL)
-                                                   : json_object();
+    json_t *labels =
+        slice->spec.labels[0] != '\0' ? json_loads(slice->spec.labels, 0, NULL) : json_object();
 
     (void)m;
     json_t *json = json_pack(
@@ -103,11 +103,8 @@ json_t *render_slice(const struct model *m, const struct slice *slice)
 
 static json_t *chip_name(uint16_t cube, unsigned axis, bool minus, unsigned a, unsigned b)
 {
-    struct tpunet_fibre fibre = {.cube = cube,
-                                 .axis = (uint8_t)axis,
-                                 .minus = minus,
-                                 .a = (uint8_t)a,
-                                 .b = (uint8_t)b};
+    struct tpunet_fibre fibre = {
+        .cube = cube, .axis = (uint8_t)axis, .minus = minus, .a = (uint8_t)a, .b = (uint8_t)b};
     unsigned port;
     struct tpunet_chip chip = tpunet_fibre_chip(fibre, &port);
     return json_sprintf("chip/%u-%u-%u-%u", chip.cube, chip.at[0], chip.at[1], chip.at[2]);
@@ -120,7 +117,8 @@ static json_t *render_link(const struct model *m, const struct slice *slice, uns
     static const char axes[] = "xyz";
     unsigned axis = ocs / TPUNET_FACE_LINKS, a = ocs % 4, b = ocs / 4 % 4;
     uint16_t cube = slice->intent->cubes[from], peer = slice->intent->cubes[to];
-    struct tpunet_fibre plus = {.cube = cube, .axis = (uint8_t)axis, .a = (uint8_t)a, .b = (uint8_t)b};
+    struct tpunet_fibre plus = {
+        .cube = cube, .axis = (uint8_t)axis, .a = (uint8_t)a, .b = (uint8_t)b};
     struct tpunet_fibre minus = plus;
 
     minus.cube = peer;
@@ -134,8 +132,9 @@ static json_t *render_link(const struct model *m, const struct slice *slice, uns
         json_sprintf("fibre/%u+%c-%u-%u", cube, axes[axis], a, b), "from",
         chip_name(cube, axis, false, a, b), "from_port", json_sprintf("+%c", axes[axis]), "to",
         chip_name(peer, axis, true, a, b), "to_port", json_sprintf("-%c", axes[axis]), "to_fibre",
-        json_sprintf("fibre/%u-%c-%u-%u", peer, axes[axis], a, b), "ocs", json_sprintf("ocs/%u", ocs),
-        "north", north.port, "south", south.port, "connected", up, "loss_db",
+        json_sprintf("fibre/%u-%c-%u-%u", peer, axes[axis], a, b), "ocs",
+        json_sprintf("ocs/%u", ocs), "north", north.port, "south", south.port, "connected", up,
+        "loss_db",
         up && m->ocs[ocs].supports_light ? json_real((double)circuit->loss_db) : json_null());
 }
 
@@ -161,15 +160,15 @@ json_t *render_host(const struct model *m, unsigned number)
 {
     const struct host *host = &m->hosts[number];
     const struct agent *agent = host->agent != 0 ? model_agent(m, host->agent) : NULL;
-    struct id owner = id_is_none(host->owner) ? m->cubes[number / TPUNET_CUBE_HOSTS].owner
-                                              : host->owner;
+    struct id owner =
+        id_is_none(host->owner) ? m->cubes[number / TPUNET_CUBE_HOSTS].owner : host->owner;
     json_t *chips = json_array();
 
     for (unsigned k = 0; k < 4; k++) {
         struct tpunet_chip chip =
             tpunet_host_chip((uint16_t)(number / TPUNET_CUBE_HOSTS), number % TPUNET_CUBE_HOSTS, k);
-        (void)json_array_append_new(chips, json_sprintf("chip/%u-%u-%u-%u", chip.cube, chip.at[0],
-                                                        chip.at[1], chip.at[2]));
+        (void)json_array_append_new(
+            chips, json_sprintf("chip/%u-%u-%u-%u", chip.cube, chip.at[0], chip.at[1], chip.at[2]));
     }
     return json_pack("{s:o,s:o,s:s,s:s,s:o,s:o,s:o,s:o}", "id", host_name(number), "cube",
                      json_sprintf("cube/%u", number / TPUNET_CUBE_HOSTS), "admin",
@@ -295,9 +294,8 @@ json_t *render_pod(const struct model *m)
     return json_pack("{s:s,s:I,s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:o,s:I}", "id", m->pod->id,
                      "epoch", (json_int_t)m->epoch, "incarnation", m->incarnation, "cubes",
                      m->pod->n_cubes, "cubes_free", free_cubes, "hosts", model_hosts(m),
-                     "hosts_healthy", healthy_hosts, "chips",
-                     m->pod->n_cubes * TPUNET_CUBE_CHIPS, "ocs", TPUNET_OCSES, "ocs_reachable",
-                     reachable, "ports_per_side", m->pod->ports_per_side, "vc_classes",
-                     m->pod->vc_classes, "slices", states, "last_event",
-                     (json_int_t)m->next_event - 1);
+                     "hosts_healthy", healthy_hosts, "chips", m->pod->n_cubes * TPUNET_CUBE_CHIPS,
+                     "ocs", TPUNET_OCSES, "ocs_reachable", reachable, "ports_per_side",
+                     m->pod->ports_per_side, "vc_classes", m->pod->vc_classes, "slices", states,
+                     "last_event", (json_int_t)m->next_event - 1);
 }

@@ -1,5 +1,7 @@
 /* The REST surface, whole.  A new route is a line here, a handler and a path
  * in openapi.yaml; the role column is the access policy (default deny). */
+#include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/http.h"
@@ -58,16 +60,23 @@ static bool matches(const char *pattern, const char *path, char *id, size_t id_s
 }
 
 const struct route *route_find(const char *method, const char *path, char *id, size_t id_size,
-                               int *status)
+                               char allow[static API_ALLOW_MAX])
 {
-    *status = 404;
+    const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    int len = 0;
+
+    allow[0] = '\0';
     for (size_t i = 0; i < api_route_count; i++) {
-        if (matches(api_routes[i].path, path, id, id_size)) {
-            if (strcmp(api_routes[i].method, method) == 0) {
-                return &api_routes[i];
-            }
-            *status = 405;
+        const struct route *route = &api_routes[i];
+        if (!matches(route->path, path, id, id_size)) {
+            continue;
         }
+        if (strcmp(route->method, wanted) == 0) {
+            return route;
+        }
+        len += snprintf(allow + len, API_ALLOW_MAX - (size_t)len, "%s%s%s", len > 0 ? ", " : "",
+                        route->method, strcmp(route->method, "GET") == 0 ? ", HEAD" : "");
+        assert(len < API_ALLOW_MAX);
     }
     return NULL;
 }

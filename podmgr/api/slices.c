@@ -9,6 +9,8 @@
 #include "core/slice.h"
 #include "mem.h"
 
+enum { SLICES_MAX = 1000 }; /* of a page */
+
 /* ----------------------------------------------------------- the body -- */
 
 /* One row a field of POST /v1/slices; `take` answers the problem itself and
@@ -104,7 +106,10 @@ static bool take_cubes(struct request *req, const char *name, json_t *value,
         json_t *item = json_array_get(value, i);
         json_int_t number = json_integer_value(item);
         if (!json_is_integer(item) || number < 0 || number >= MODEL_CUBES_MAX) {
-            return bad_field(req, name, "a list of cube numbers");
+            respond_problem(req, 400, "invalid-field", name,
+                            "cubes[%zu]: must be the number of a cube, 0 to %d", i,
+                            MODEL_CUBES_MAX - 1);
+            return false;
         }
         spec->cubes[i] = (uint16_t)number;
     }
@@ -297,14 +302,17 @@ void slice_links(struct request *req)
 static bool read_if_match(struct request *req, uint64_t *version)
 {
     const char *text = request_header(req, "If-Match");
-    char tail[2] = "";
+    char *end;
 
     *version = 0;
     if (text == NULL || strcmp(text, "*") == 0) {
         return true;
     }
-    if (sscanf(text, "\"%20" SCNu64 "%1[\"]", version, tail) == 2 && *version != 0) {
-        return true;
+    if (text[0] == '"' && text[1] >= '1' && text[1] <= '9') {
+        *version = strtoull(text + 1, &end, 10);
+        if (strcmp(end, "\"") == 0) {
+            return true;
+        }
     }
     respond_problem(req, 412, "version-mismatch", "If-Match",
                     "If-Match: %.40s is not an ETag of a slice", text);
@@ -367,12 +375,12 @@ void slices_list(struct request *req)
 {
     static const char *const names[] = {"state", "name", "owner", "limit", "page_token"};
     struct filter filter;
-    uint64_t limit;
+    uint64_t limit = SLICES_MAX;
     struct id after = {0};
     enum slice_state unused;
 
     if (!request_query_is(req, names, ARRAY_LEN(names)) ||
-        !request_read_number(req, "limit", 1000, 1000, &limit)) {
+        !request_read_number(req, "limit", 1, SLICES_MAX, &limit)) {
         return;
     }
     filter = (struct filter){request_query(req, "state"), request_query(req, "name"),
@@ -398,8 +406,7 @@ void slices_list(struct request *req)
         }
         if (json_array_size(list) == limit) {
             char id[48];
-            (void)json_object_set_new(page, "next_page_token",
-                                      json_string(id_format(last, id)));
+            (void)json_object_set_new(page, "next_page_token", json_string(id_format(last, id)));
             break;
         }
         (void)json_array_append_new(list, render_slice(m, slice));
