@@ -16,7 +16,7 @@
 
 #include "mem.h"
 
-enum { READY_MS = 20000, HTTP_MS = 60000, POLL_MS = 3, STOP_MS = 10000 };
+enum { READY_MS = 20000, HTTP_MS = 60000, POLL_MS = 3, STOP_MS = 10000, JOURNAL_KEEP = 100000 };
 
 static const char *build_dir(void)
 {
@@ -129,8 +129,9 @@ static void write_configs(const struct pod *pod)
                "pod: {id: test, cubes: %u}\nocs: {url: \"ipc://%s/ocs-%%u.sock\"}\n"
                "agents: {url: \"ipc://%s/agents.sock\"}\n"
                "listen: {http: \"127.0.0.1:0\", socket: \"%s/podmgr.sock\"}\n"
-               "state: {database: \"%s/podmgr.db\"}\n%s",
+               "state: {database: \"%s/podmgr.db\", journal_keep: %u}\n%s",
                o->cubes, pod->dir, pod->dir, pod->dir, pod->dir,
+               o->journal_keep != 0 ? o->journal_keep : JOURNAL_KEEP,
                o->extra_podmgr != NULL ? o->extra_podmgr : "");
 }
 
@@ -356,8 +357,8 @@ json_t *http(const struct pod *pod, const char *method, const char *path, const 
     return http_with(pod, method, path, NULL, body, status, NULL);
 }
 
-/* podmgr says in its log which port it was given. */
-static unsigned tcp_port(const struct pod *pod)
+/* podmgr says it in its log. */
+unsigned pod_tcp_port(const struct pod *pod)
 {
     char path[128], line[512];
     unsigned port = 0;
@@ -381,7 +382,7 @@ json_t *http_tcp(const struct pod *pod, const char *method, const char *path, co
 {
     char url[2048];
 
-    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u%s", tcp_port(pod), path);
+    (void)snprintf(url, sizeof url, "http://127.0.0.1:%u%s", pod_tcp_port(pod), path);
     return exchange_json(&(struct exchange){method, url, NULL, NULL, body, NULL}, status);
 }
 

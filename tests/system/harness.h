@@ -12,6 +12,7 @@ struct pod_options {
     const char *dir;          /* where its directory is made; NULL: /tmp */
     unsigned cubes;           /* 0: 64 */
     double mirror_ms;         /* median of a batch; 0: at once */
+    unsigned journal_keep;    /* 0: 100,000 */
     const char *extra_sim;    /* lines for podsim.yaml, or NULL */
     const char *extra_podmgr; /* lines for podmgr.yaml, or NULL */
 };
@@ -44,6 +45,8 @@ json_t *http_with(const struct pod *pod, const char *method, const char *path, c
                   const char *body, long *status, char *etag);
 /* Requests of one thread share a connection; a thread that ends closes it. */
 void http_close(void);
+/* The port that podmgr was given on loopback. */
+unsigned pod_tcp_port(const struct pod *pod);
 /* Over loopback TCP without authentication. */
 json_t *http_tcp(const struct pod *pod, const char *method, const char *path, const char *body,
                  long *status);
