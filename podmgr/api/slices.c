@@ -349,8 +349,9 @@ void answer_slice(struct request *req, bool timed_out)
         respond_json(req, 200, json_incref(req->last_seen));
     } else if (slice == NULL) { /* made by this key earlier, and gone since */
         char id[48];
-        respond_json(req, 200, json_pack("{s:s,s:s}", "id", id_format(req->slice, id), "state",
-                                         slice_state_name(SLICE_DELETED)));
+        respond_json(req, 200,
+                     json_pack("{s:s,s:s}", "id", id_format(req->slice, id), "state",
+                               slice_state_name(SLICE_DELETED)));
     } else if (req->wait == WAIT_DELETED) {
         respond_slice(req, slice->state == SLICE_FAILED ? 200 : 202, slice);
     } else if (slice->state == SLICE_FAILED) {
