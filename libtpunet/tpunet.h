@@ -30,17 +30,17 @@ extern "C" {
 
 /* ------------------------------------------------------------- errors -- */
 
-#define TPUNET_ERRORS(X)                                                       \
-    X(EINVAL, -1, "invalid argument")                                          \
-    X(ENOMEM, -2, "out of memory")                                             \
-    X(ESHAPE, -3, "not a valid slice shape")                                   \
-    X(ETWIST, -4, "this shape has no twisted torus")                           \
-    X(EWIRING, -5, "inconsistent wiring")                                      \
-    X(EMISMATCH, -6, "the fabric is not what was intended")                    \
-    X(EUNREACHABLE, -7, "some pairs of chips have no route")                   \
-    X(ECYCLE, -8, "the channel dependency graph has a cycle")                  \
-    X(EFABRIC, -9, "the fabric did not answer or refused")                     \
-    X(ESTALE, -10, "the fabric holds a newer intent")                          \
+#define TPUNET_ERRORS(X)                                                                           \
+    X(EINVAL, -1, "invalid argument")                                                              \
+    X(ENOMEM, -2, "out of memory")                                                                 \
+    X(ESHAPE, -3, "not a valid slice shape")                                                       \
+    X(ETWIST, -4, "this shape has no twisted torus")                                               \
+    X(EWIRING, -5, "inconsistent wiring")                                                          \
+    X(EMISMATCH, -6, "the fabric is not what was intended")                                        \
+    X(EUNREACHABLE, -7, "some pairs of chips have no route")                                       \
+    X(ECYCLE, -8, "the channel dependency graph has a cycle")                                      \
+    X(EFABRIC, -9, "the fabric did not answer or refused")                                         \
+    X(ESTALE, -10, "the fabric holds a newer intent")                                              \
     X(ECANCELED, -11, "canceled")
 
 enum tpunet_errcode {
@@ -61,25 +61,34 @@ const char *tpunet_strerror(int code);
 
 enum {
     TPUNET_AXES = 3,
-    TPUNET_CUBE_DIM = 4,         /* a cube is 4x4x4 chips */
+    TPUNET_CUBE_DIM = 4, /* a cube is 4x4x4 chips */
     TPUNET_CUBE_CHIPS = 64,
-    TPUNET_CUBE_HOSTS = 16,      /* four chips a host, a 2x2x1 tray */
-    TPUNET_FACE_LINKS = 16,      /* optical links of one face */
-    TPUNET_PORTS = 6,            /* ICI ports of a chip */
-    TPUNET_OCSES = 48,           /* TPUNET_AXES * TPUNET_FACE_LINKS */
+    TPUNET_CUBE_HOSTS = 16, /* four chips a host, a 2x2x1 tray */
+    TPUNET_FACE_LINKS = 16, /* optical links of one face */
+    TPUNET_PORTS = 6,       /* ICI ports of a chip */
+    TPUNET_OCSES = 48,      /* TPUNET_AXES * TPUNET_FACE_LINKS */
     TPUNET_CUBES_MAX = 144,
     TPUNET_CHIPS_MAX = TPUNET_CUBES_MAX * TPUNET_CUBE_CHIPS,
-    TPUNET_NONE = 0xFFFF,        /* no chip, no cube, no port */
+    TPUNET_NONE = 0xFFFF, /* no chip, no cube, no port */
 };
 
 /* Port p of a chip: axis p / 2, direction + when even and - when odd, so the
  * port at the other end of a link is p ^ 1. */
 enum tpunet_port { TPUNET_XP, TPUNET_XM, TPUNET_YP, TPUNET_YM, TPUNET_ZP, TPUNET_ZM };
 
-static inline unsigned tpunet_port_axis(unsigned port) { return port >> 1; }
-static inline bool tpunet_port_minus(unsigned port) { return (port & 1U) != 0; }
-static inline unsigned tpunet_port_peer(unsigned port) { return port ^ 1U; }
-const char *tpunet_port_name(unsigned port);       /* "+x" ... "-z" */
+static inline unsigned tpunet_port_axis(unsigned port)
+{
+    return port >> 1;
+}
+static inline bool tpunet_port_minus(unsigned port)
+{
+    return (port & 1U) != 0;
+}
+static inline unsigned tpunet_port_peer(unsigned port)
+{
+    return port ^ 1U;
+}
+const char *tpunet_port_name(unsigned port); /* "+x" ... "-z" */
 
 /* A physical chip: number = cube * 64 + x + 4 y + 16 z, in-cube 0 <= x,y,z <= 3.
  * It is also the identity that a chip reports when it is probed. */
@@ -101,7 +110,7 @@ struct tpunet_chip tpunet_host_chip(uint16_t cube, unsigned host, unsigned k);
 struct tpunet_shape {
     uint16_t dim[TPUNET_AXES];
     bool twisted;
-    bool mesh;                   /* sub-cube: no wraparound */
+    bool mesh; /* sub-cube: no wraparound */
 };
 
 /* Parses "8x8x16".  `twisted` is taken as given: ask tpunet_shape_twistable()
@@ -115,7 +124,7 @@ bool tpunet_shape_twistable(const struct tpunet_shape *shape);
 /* Writes "8x8x16" and returns buf. */
 const char *tpunet_shape_format(const struct tpunet_shape *shape, char buf[static 24]);
 uint32_t tpunet_shape_chips(const struct tpunet_shape *shape);
-uint32_t tpunet_shape_cubes(const struct tpunet_shape *shape);  /* 1 for a mesh */
+uint32_t tpunet_shape_cubes(const struct tpunet_shape *shape); /* 1 for a mesh */
 
 /* Logical position of a cube in the slice, x fastest: index = i + a (j + b k)
  * for a slice of a x b x c cubes. */
@@ -149,17 +158,17 @@ struct tpunet_fibre {
 };
 /* One port of an optical circuit switch. */
 struct tpunet_ocs_port {
-    uint16_t ocs;                /* 16 * axis + a + 4 b */
-    uint8_t side;                /* enum tpunet_side: + faces north, - faces south */
+    uint16_t ocs; /* 16 * axis + a + 4 b */
+    uint8_t side; /* enum tpunet_side: + faces north, - faces south */
     uint16_t port;
 };
 /* A fibre that a technician has moved away from its default port. */
 struct tpunet_rewire {
     struct tpunet_fibre fibre;
-    uint16_t port;               /* same OCS, same side, another port */
+    uint16_t port; /* same OCS, same side, another port */
 };
 
-struct tpunet_wiring;            /* the fibres of one pod; immutable */
+struct tpunet_wiring; /* the fibres of one pod; immutable */
 
 /* `cubes` <= TPUNET_CUBES_MAX, `ports_per_side` >= cubes.  Cube c is on port c
  * of its 48 OCSes unless moved.  TPUNET_EWIRING names a fibre moved twice, a
@@ -214,7 +223,7 @@ int tpunet_intent_xcs(const struct tpunet_intent *intent, const struct tpunet_wi
 int tpunet_xc_diff(const struct tpunet_xc *have, size_t n_have, const struct tpunet_xc *want,
                    size_t n_want, struct tpunet_xc **breaks, size_t *n_breaks,
                    struct tpunet_xc **makes, size_t *n_makes);
-int tpunet_xc_compare(const void *a, const void *b);   /* for qsort: (ocs, north, south) */
+int tpunet_xc_compare(const void *a, const void *b); /* for qsort: (ocs, north, south) */
 
 /* ------------------------------------------------------------- fabric -- */
 
@@ -227,17 +236,17 @@ int tpunet_xc_compare(const void *a, const void *b);   /* for qsort: (ocs, north
  * is never called.  All buffers belong to the caller and stay valid until
  * `done`.  A status passed to `done` is 0, TPUNET_EFABRIC or TPUNET_ESTALE. */
 struct tpunet_path {
-    uint32_t entry;              /* chip number */
+    uint32_t entry; /* chip number */
     uint16_t n_hops;
-    const uint8_t *hops;         /* port to leave by, per hop */
+    const uint8_t *hops; /* port to leave by, per hop */
 };
 
 /* What a chip says of one of its ports. */
 struct tpunet_port_state {
-    bool up;                     /* light or copper, and a live neighbour */
+    bool up; /* light or copper, and a live neighbour */
     bool enabled;
-    uint8_t peer_port;           /* valid when up */
-    uint32_t peer;               /* chip number, valid when up */
+    uint8_t peer_port; /* valid when up */
+    uint32_t peer;     /* chip number, valid when up */
 };
 struct tpunet_probe_answer {
     bool answered;
@@ -255,15 +264,15 @@ struct tpunet_stamp {
     uint64_t generation;
 };
 
-enum { TPUNET_CLASSES = 4 };     /* inject, VC0, VC1, VC2 */
+enum { TPUNET_CLASSES = 4 }; /* inject, VC0, VC1, VC2 */
 
 /* One row for one chip's shadow bank: for each destination the byte of the
  * table model below, for the classes named in the mask (bit c = class c). */
 struct tpunet_row_write {
     struct tpunet_path path;
-    uint32_t self;               /* logical index of the chip */
+    uint32_t self; /* logical index of the chip */
     uint8_t class_mask;
-    const uint8_t *row;          /* [n_chips] */
+    const uint8_t *row; /* [n_chips] */
 };
 
 typedef void tpunet_done_fn(void *arg, int status);
@@ -295,16 +304,16 @@ struct tpunet_fabric {
 /* The graph found by breadth-first search: chips in the order of discovery,
  * each with the path that reached it. */
 struct tpunet_found {
-    uint32_t chip;               /* as reported */
-    uint32_t parent;             /* index in chips[], itself for the entry */
-    uint8_t via;                 /* port of the parent that leads here */
+    uint32_t chip;   /* as reported */
+    uint32_t parent; /* index in chips[], itself for the entry */
+    uint8_t via;     /* port of the parent that leads here */
     uint16_t depth;
     struct tpunet_port_state port[TPUNET_PORTS];
 };
 struct tpunet_graph {
     struct tpunet_found *chips;
     size_t n;
-    uint32_t *index;             /* chip number -> position in chips[], or UINT32_MAX */
+    uint32_t *index; /* chip number -> position in chips[], or UINT32_MAX */
     size_t index_len;
 };
 
@@ -323,20 +332,19 @@ size_t tpunet_discovery_frontier(struct tpunet_discovery *d, const struct tpunet
 /* Answers to the frontier, in its order.  A chip that does not answer is left
  * out of the graph.  TPUNET_EFABRIC: the entry is silent, an answer makes no
  * sense, or another chip answers than the one that was seen there. */
-int tpunet_discovery_answer(struct tpunet_discovery *d,
-                            const struct tpunet_probe_answer *answers, size_t n,
-                            struct tpunet_error *err);
+int tpunet_discovery_answer(struct tpunet_discovery *d, const struct tpunet_probe_answer *answers,
+                            size_t n, struct tpunet_error *err);
 const struct tpunet_graph *tpunet_discovery_graph(const struct tpunet_discovery *d);
 
 /* ---------------------------------------------------------- placement -- */
 
 enum tpunet_mismatch_kind {
-    TPUNET_LINK_MISSING,         /* intended, not there: both ends see nothing */
-    TPUNET_LINK_EXTRA,           /* there, between two ports meant to be dark */
-    TPUNET_LINK_SWAPPED,         /* two fibres exchanged: `other` is the second */
-    TPUNET_LINK_MISDIRECTED,     /* leads to another chip or port than intended */
-    TPUNET_CHIP_MISSING,         /* no live link leads to it, or it is silent */
-    TPUNET_CHIP_EXTRA,           /* reached, yet not of this slice */
+    TPUNET_LINK_MISSING,     /* intended, not there: both ends see nothing */
+    TPUNET_LINK_EXTRA,       /* there, between two ports meant to be dark */
+    TPUNET_LINK_SWAPPED,     /* two fibres exchanged: `other` is the second */
+    TPUNET_LINK_MISDIRECTED, /* leads to another chip or port than intended */
+    TPUNET_CHIP_MISSING,     /* no live link leads to it, or it is silent */
+    TPUNET_CHIP_EXTRA,       /* reached, yet not of this slice */
 };
 
 /* One end of a link. */
@@ -348,18 +356,18 @@ struct tpunet_link_end {
 /* One difference between fabric and intent, so exact that a person can walk
  * to it.  Optical links carry their OCS ports on both sides. */
 struct tpunet_mismatch {
-    uint8_t kind;                /* enum tpunet_mismatch_kind */
-    uint8_t port;                /* of `chip` */
+    uint8_t kind; /* enum tpunet_mismatch_kind */
+    uint8_t port; /* of `chip` */
     bool optical;
-    uint32_t chip;               /* physical chip number */
-    uint32_t expected;           /* peer chip number, or UINT32_MAX */
-    uint32_t found;              /* peer chip number, or UINT32_MAX */
+    uint32_t chip;     /* physical chip number */
+    uint32_t expected; /* peer chip number, or UINT32_MAX */
+    uint32_t found;    /* peer chip number, or UINT32_MAX */
     uint8_t found_port;
-    struct tpunet_ocs_port at;   /* of (chip, port), when optical */
-    struct tpunet_ocs_port other; /* the intended far end; the second fibre when swapped */
+    struct tpunet_ocs_port at;     /* of (chip, port), when optical */
+    struct tpunet_ocs_port other;  /* the intended far end; the second fibre when swapped */
     struct tpunet_link_end second; /* the chip port of the second fibre, when swapped */
 };
-const char *tpunet_mismatch_name(unsigned kind);   /* "missing", "extra", ... */
+const char *tpunet_mismatch_name(unsigned kind); /* "missing", "extra", ... */
 /* One line and returns buf (512 bytes hold every line): "swapped:
  * fibre/5+x-0-3 (ocs/12 north 5) and fibre/6+x-0-3 (ocs/12 north 6), or ...". */
 const char *tpunet_mismatch_format(const struct tpunet_mismatch *m, char *buf, size_t size);
@@ -388,7 +396,7 @@ int tpunet_place(const struct tpunet_graph *graph, const struct tpunet_intent *i
 struct tpunet_topology {
     struct tpunet_shape shape;
     uint32_t n_chips;
-    uint16_t *peer;              /* [n_chips][6] logical chip, or TPUNET_NONE when down */
+    uint16_t *peer; /* [n_chips][6] logical chip, or TPUNET_NONE when down */
 };
 /* All links of the intended slice; mesh borders are TPUNET_NONE. */
 int tpunet_topology_create(struct tpunet_topology **out, const struct tpunet_intent *intent,
@@ -415,16 +423,22 @@ static inline uint8_t tpunet_entry(unsigned port, unsigned vc)
 {
     return (uint8_t)(port | vc << 4);
 }
-static inline unsigned tpunet_entry_port(uint8_t e) { return e & 7U; }
-static inline unsigned tpunet_entry_vc(uint8_t e) { return (e >> 4) & 3U; }
+static inline unsigned tpunet_entry_port(uint8_t e)
+{
+    return e & 7U;
+}
+static inline unsigned tpunet_entry_vc(uint8_t e)
+{
+    return (e >> 4) & 3U;
+}
 
 struct tpunet_tables {
     uint32_t n_chips;
     uint8_t n_planes;
     uint8_t plane[TPUNET_CLASSES]; /* class -> plane */
-    uint8_t n_vcs;               /* VC classes used */
-    const char *algorithm;       /* static name: "dor", ... */
-    uint8_t *rows;               /* [n_planes][n_chips][n_chips] */
+    uint8_t n_vcs;                 /* VC classes used */
+    const char *algorithm;         /* static name: "dor", ... */
+    uint8_t *rows;                 /* [n_planes][n_chips][n_chips] */
 };
 static inline uint8_t tpunet_lookup(const struct tpunet_tables *t, unsigned cls, uint32_t chip,
                                     uint32_t dst)
@@ -450,20 +464,20 @@ void tpunet_tables_destroy(struct tpunet_tables *t);
 
 /* What was proved of a table set on a topology. */
 struct tpunet_proof {
-    uint64_t pairs;              /* ordered pairs of distinct chips */
+    uint64_t pairs; /* ordered pairs of distinct chips */
     uint64_t unreachable_pairs;
-    uint32_t bad_chip, bad_dst;  /* the first bad entry, or "no route" that a packet meets */
-    uint32_t max_hops;           /* of the routes that arrive */
-    double mean_hops;            /* sum of the link loads / pairs */
-    double max_link_load;        /* routes over the busiest directed link, all pairs once */
-    uint64_t channels;           /* (link, VC) in use */
-    uint64_t dependencies;       /* edges of the channel dependency graph */
+    uint32_t bad_chip, bad_dst; /* the first bad entry, or "no route" that a packet meets */
+    uint32_t max_hops;          /* of the routes that arrive */
+    double mean_hops;           /* sum of the link loads / pairs */
+    double max_link_load;       /* routes over the busiest directed link, all pairs once */
+    uint64_t channels;          /* (link, VC) in use */
+    uint64_t dependencies;      /* edges of the channel dependency graph */
     bool acyclic;
-    uint32_t cycle_len;          /* of the witness below, 0 if acyclic */
+    uint32_t cycle_len; /* of the witness below, 0 if acyclic */
     struct {
         uint32_t chip;
         uint8_t port, vc;
-    } cycle[16];                 /* the first channels of one cycle */
+    } cycle[16]; /* the first channels of one cycle */
 };
 /* Proves that every entry is valid (no entry over a dead link, "arrived" only
  * on the diagonal), every pair has a route, and the channel dependency graph
@@ -490,15 +504,19 @@ int tpunet_walk(const struct tpunet_tables *tables, const struct tpunet_topology
 /* Brings a slice up over the fabric seam: discover, place, route, prove,
  * install.  Without I/O of its own, it moves when the fabric answers. */
 enum tpunet_bringup_mode {
-    TPUNET_INSTALL,              /* the whole way */
-    TPUNET_CHECK,                /* discover and place only: nothing is written */
+    TPUNET_INSTALL, /* the whole way */
+    TPUNET_CHECK,   /* discover and place only: nothing is written */
 };
 enum tpunet_bringup_phase {
-    TPUNET_DISCOVERING, TPUNET_ROUTING, TPUNET_WRITING, TPUNET_QUIESCING, TPUNET_COMMITTING,
+    TPUNET_DISCOVERING,
+    TPUNET_ROUTING,
+    TPUNET_WRITING,
+    TPUNET_QUIESCING,
+    TPUNET_COMMITTING,
     TPUNET_DONE,
 };
 struct tpunet_verdict {
-    int status;                  /* 0, or why the slice is not up */
+    int status; /* 0, or why the slice is not up */
     struct tpunet_error error;
     struct tpunet_mismatch *mismatches; /* owned by the bring-up */
     size_t n_mismatches;

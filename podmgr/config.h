@@ -10,14 +10,14 @@
 
 struct config {
     struct pod pod;
-    char *ocs_url;               /* pattern, "%u" is the number of the switch */
-    char *agent_url;             /* where daemons on hosts dial in */
-    char *http_address;          /* "127.0.0.1", NULL = no TCP listener */
-    uint16_t http_port;          /* 0 = any free one */
-    char *http_socket;           /* Unix socket path */
-    char *database;              /* path of the SQLite file */
+    char *ocs_url;      /* pattern, "%u" is the number of the switch */
+    char *agent_url;    /* where daemons on hosts dial in */
+    char *http_address; /* "127.0.0.1", NULL = no TCP listener */
+    uint16_t http_port; /* 0 = any free one */
+    char *http_socket;  /* Unix socket path */
+    char *database;     /* path of the SQLite file */
     unsigned ocs_timeout_ms;
-    unsigned journal_keep;       /* entries kept at least */
+    unsigned journal_keep; /* entries kept at least */
 };
 
 /* E_CONFIG with "file:line:column: key: what". */

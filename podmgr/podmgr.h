@@ -17,9 +17,9 @@
 #include "ocs/dispatch.h"
 #include "store/store.h"
 
-struct agents_server;            /* agents/agents.h: nng endpoint for daemons on hosts */
-struct api;                      /* api/api.h: the REST surface */
-struct shell;                    /* shell.c: queue, batch, effects */
+struct agents_server; /* agents/agents.h: nng endpoint for daemons on hosts */
+struct api;           /* api/api.h: the REST surface */
+struct shell;         /* shell.c: queue, batch, effects */
 
 /* Whose request a core event's cookie is. */
 #define COOKIE_AGENT (1ULL << 63)
@@ -37,7 +37,7 @@ void histogram_add(struct histogram *h, double seconds);
 struct metrics {
     struct histogram commit, activation, reconfigure;
     uint64_t events;
-    uint64_t cross_connects;     /* made or broken since start */
+    uint64_t cross_connects; /* made or broken since start */
     uint64_t readback_mismatches;
 };
 
@@ -57,8 +57,7 @@ struct podmgr {
 /* Queues an event for the end of this turn; takes over its payload. */
 void podmgr_post(struct podmgr *p, struct event *ev);
 /* Opens everything in order: store, model, epoch, listeners. */
-int podmgr_start(struct podmgr *p, uv_loop_t *loop, const struct config *config,
-                 struct error *err);
+int podmgr_start(struct podmgr *p, uv_loop_t *loop, const struct config *config, struct error *err);
 /* Answers who still waits and closes everything; the loop runs out by itself
  * after it.  Then podmgr_fini() frees the rest. */
 void podmgr_stop(struct podmgr *p);

@@ -17,8 +17,8 @@ enum { TICK_MS = 250, RETRY_TICKS = 8, LOOK_TICKS = 120 };
 
 struct shell {
     struct podmgr *p;
-    uv_prepare_t prepare;        /* events that timers made */
-    uv_check_t check;            /* events that sockets made */
+    uv_prepare_t prepare; /* events that timers made */
+    uv_check_t check;     /* events that sockets made */
     uv_timer_t timer;
     unsigned ticks;
     int open_handles;

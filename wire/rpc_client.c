@@ -30,9 +30,8 @@ struct rpc_client {
     uv_poll_t poll;
     uv_async_t async;   /* nng's threads tell us of connections by it */
     uv_timer_t timer;   /* nearest deadline, or "now" when calls failed at once */
-    atomic_uint pipes;  /* connections up; changed by nng's threads */
-    atomic_uint losses; /* connections lost so far */
-    unsigned seen_losses;
+    atomic_int pipe; /* the connection that is up, or 0; set by nng's threads */
+    int seen_pipe;   /* the one that the loop knows of */
     bool connected;
     bool closing;
     int open_handles;
@@ -195,13 +194,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 {
     struct rpc_client *client = arg;
+    int id = nng_pipe_id(pipe);
 
-    (void)pipe;
+    /* A connection that dies while it is being made is removed without ever
+     * having been added: only the end of the one that is up counts. */
     if (event == NNG_PIPE_EV_ADD_POST) {
-        atomic_fetch_add(&client->pipes, 1);
+        atomic_store(&client->pipe, id);
     } else {
-        atomic_fetch_sub(&client->pipes, 1);
-        atomic_fetch_add(&client->losses, 1);
+        (void)atomic_compare_exchange_strong(&client->pipe, &id, 0);
     }
     (void)uv_async_send(&client->async);
 }
@@ -209,13 +209,13 @@ static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
 static void on_async(uv_async_t *async)
 {
     struct rpc_client *client = async->data;
-    unsigned losses = atomic_load(&client->losses);
+    int pipe = atomic_load(&client->pipe), old = client->seen_pipe;
 
     if (client->closing) {
         return;
     }
-    if (losses != client->seen_losses) {
-        client->seen_losses = losses;
+    client->seen_pipe = pipe;
+    if (old != 0 && pipe != old) {
         client->connected = false;
         end_calls(client, &client->sent, UINT64_MAX, E_UNREACHABLE);
         end_calls(client, &client->waiting, UINT64_MAX, E_UNREACHABLE);
@@ -223,7 +223,7 @@ static void on_async(uv_async_t *async)
             client->on_state(client->arg, false);
         }
     }
-    if (!client->closing && !client->connected && atomic_load(&client->pipes) > 0) {
+    if (!client->closing && pipe != 0 && pipe != old) {
         client->connected = true;
         if (client->on_state != NULL) {
             client->on_state(client->arg, true);

@@ -145,10 +145,9 @@ void agents_server_bring_up(struct agents_server *s, const struct effect *effect
 
 void agents_server_release(struct agents_server *s, const struct effect *effect)
 {
-    enqueue(s,
-            (struct command){
-                .slice = effect->id, .generation = effect->generation, .release = true},
-            effect->agent);
+    enqueue(
+        s, (struct command){.slice = effect->id, .generation = effect->generation, .release = true},
+        effect->agent);
 }
 
 /* ------------------------------------------------------------ requests -- */
@@ -160,7 +159,8 @@ static void take_hello(struct agents_server *s, struct rpc_request *req,
     const Wire__AgentHello *hello = in->hello;
 
     if (hello->version_min > RPC_VERSION || hello->version_max < RPC_VERSION) {
-        reply_status(s, req, WIRE__AGENT_STATUS__AGENT_WRONG_VERSION, "this podmgr speaks version 1");
+        reply_status(s, req, WIRE__AGENT_STATUS__AGENT_WRONG_VERSION,
+                     "this podmgr speaks version 1");
         return;
     }
     ev.agent.hosts = xcalloc(hello->n_hosts, sizeof *ev.agent.hosts);
@@ -168,7 +168,8 @@ static void take_hello(struct agents_server *s, struct rpc_request *req,
         if (hello->hosts[i] >= model_hosts(s->p->model)) {
             char text[96];
             (void)snprintf(text, sizeof text, "host/%u-%u is not in this pod",
-                           hello->hosts[i] / TPUNET_CUBE_HOSTS, hello->hosts[i] % TPUNET_CUBE_HOSTS);
+                           hello->hosts[i] / TPUNET_CUBE_HOSTS,
+                           hello->hosts[i] % TPUNET_CUBE_HOSTS);
             free(ev.agent.hosts);
             reply_status(s, req, WIRE__AGENT_STATUS__AGENT_MALFORMED, text);
             return;
@@ -278,7 +279,8 @@ static void dispatch_request(struct agents_server *s, struct rpc_request *req,
     size_t name_len = strlen(in->agent);
 
     if (in->version != RPC_VERSION) {
-        reply_status(s, req, WIRE__AGENT_STATUS__AGENT_WRONG_VERSION, "this podmgr speaks version 1");
+        reply_status(s, req, WIRE__AGENT_STATUS__AGENT_WRONG_VERSION,
+                     "this podmgr speaks version 1");
     } else if (strcmp(in->pod, s->p->model->pod->id) != 0) {
         reply_status(s, req, WIRE__AGENT_STATUS__AGENT_WRONG_POD, s->p->model->pod->id);
     } else if (name_len == 0 || name_len >= sizeof((struct mailbox *)0)->name) {

@@ -134,8 +134,8 @@ static void join_mismatches(char *out, size_t size, const Wire__AgentVerdict *in
                                         in->mismatch_count, in->mismatch_count == 1 ? "" : "s");
 
     for (size_t i = 0; i < in->n_mismatches && len + 32 < size; i++) {
-        int added = snprintf(out + len, size - len, "%s%s", i == 0 ? ": " : "; ",
-                             in->mismatches[i]);
+        int added =
+            snprintf(out + len, size - len, "%s%s", i == 0 ? ": " : "; ", in->mismatches[i]);
         if ((size_t)added >= size - len) {
             (void)snprintf(out + size - 32, 32, "... (%u in all)", in->mismatch_count);
             return;

@@ -19,7 +19,7 @@
 
 /* A result of a batch on a switch, or a map that was read, for one north port. */
 struct seen_circuit {
-    uint16_t north, south;       /* south TPUNET_NONE: dark */
+    uint16_t north, south; /* south TPUNET_NONE: dark */
     float north_dbm, south_dbm, loss_db;
 };
 /* Where a switch stands, as it said itself. */
@@ -32,19 +32,19 @@ struct ocs_identity {
 struct ocs_op_result {
     struct id op;
     bool done;
-    char text[160];              /* why not; names port and mirror */
-    struct seen_circuit *seen;   /* the touched north ports, read back */
+    char text[160];            /* why not; names port and mirror */
+    struct seen_circuit *seen; /* the touched north ports, read back */
     size_t n_seen;
 };
 
 enum event_kind {
-    EV_START,                    /* the model is loaded: take the epoch */
+    EV_START, /* the model is loaded: take the epoch */
     EV_TICK,
     EV_CREATE_SLICE,
     EV_DELETE_SLICE,
-    EV_OCS_ATTACHED,             /* fenced with our epoch, map read */
-    EV_OCS_LOOKED,               /* map read again, nothing of ours under way */
-    EV_OCS_SUPERSEDED,           /* it holds a claim that is not older than ours */
+    EV_OCS_ATTACHED,   /* fenced with our epoch, map read */
+    EV_OCS_LOOKED,     /* map read again, nothing of ours under way */
+    EV_OCS_SUPERSEDED, /* it holds a claim that is not older than ours */
     EV_OCS_LOST,
     EV_OCS_APPLIED,
     EV_AGENT_HELLO,
@@ -72,11 +72,11 @@ struct link_change {
 
 struct event {
     enum event_kind kind;
-    struct mono_ns arrived;      /* when the shell took it */
-    struct now now;              /* of the batch */
-    uint64_t cookie;             /* of the request to answer, 0 = nobody waits */
+    struct mono_ns arrived; /* when the shell took it */
+    struct now now;         /* of the batch */
+    uint64_t cookie;        /* of the request to answer, 0 = nobody waits */
     union {
-        struct slice_spec *create;   /* taken by the core */
+        struct slice_spec *create; /* taken by the core */
         struct {
             struct id id;
             uint64_t if_version; /* 0 = any (A4) */
@@ -86,7 +86,7 @@ struct event {
             struct ocs_identity identity;
             struct seen_circuit *seen;
             size_t n_seen;
-            char why[120];       /* LOST */
+            char why[120]; /* LOST */
         } ocs;
         struct {
             uint16_t ocs;
@@ -99,7 +99,7 @@ struct event {
             uint64_t instance;
             uint16_t *hosts;
             size_t n_hosts;
-            uint32_t id;         /* SEEN */
+            uint32_t id; /* SEEN */
         } agent;
         struct verdict *verdict;
         struct {
@@ -115,11 +115,11 @@ enum change_kind { CHANGE_META, CHANGE_SLICE, CHANGE_OP, CHANGE_CIRCUIT, CHANGE_
 struct change {
     enum change_kind kind;
     union {
-        struct id id;            /* slice, op */
+        struct id id; /* slice, op */
         struct {
             uint16_t ocs, north;
         } circuit;
-        uint64_t key;            /* number of an idempotency key */
+        uint64_t key; /* number of an idempotency key */
     };
 };
 
@@ -127,26 +127,26 @@ struct change {
 struct journal_entry {
     uint64_t seq;
     struct wall_ms at;
-    const char *type;            /* static: "slice.active", "ocs.unreachable", ... */
-    char subject[80];            /* part name */
-    char *data;                  /* JSON object text */
+    const char *type; /* static: "slice.active", "ocs.unreachable", ... */
+    char subject[80]; /* part name */
+    char *data;       /* JSON object text */
 };
 
 /* ------------------------------------------------------------ effects -- */
 
 enum effect_kind {
-    EFFECT_REPLY,                /* answer the request `cookie` */
-    EFFECT_OCS_ATTACH,           /* identify, fence, read the map of `ocs` (or all: TPUNET_NONE) */
-    EFFECT_OCS_APPLY,            /* send what operation `id` wants of switch `ocs` */
-    EFFECT_BRING_UP,             /* hand the intent of slice `id` to its coordinator */
-    EFFECT_RELEASE,              /* tell agent `agent` to stop watching slice `id` */
-    EFFECT_STOP,                 /* another manager took over: stop at once; see text */
+    EFFECT_REPLY,      /* answer the request `cookie` */
+    EFFECT_OCS_ATTACH, /* identify, fence, read the map of `ocs` (or all: TPUNET_NONE) */
+    EFFECT_OCS_APPLY,  /* send what operation `id` wants of switch `ocs` */
+    EFFECT_BRING_UP,   /* hand the intent of slice `id` to its coordinator */
+    EFFECT_RELEASE,    /* tell agent `agent` to stop watching slice `id` */
+    EFFECT_STOP,       /* another manager took over: stop at once; see text */
 };
 /* What a client hears.  status 0: `id` names the slice. */
 struct reply {
-    int status;                  /* 0 or an E_ code */
-    const char *code;            /* stable code of the problem: "insufficient-capacity" */
-    char *text;                  /* detail, owned by the outbox; NULL when status is 0 */
+    int status;       /* 0 or an E_ code */
+    const char *code; /* stable code of the problem: "insufficient-capacity" */
+    char *text;       /* detail, owned by the outbox; NULL when status is 0 */
 };
 struct effect {
     enum effect_kind kind;
@@ -169,7 +169,7 @@ struct outbox {
     size_t n_effects, cap_effects;
 };
 void outbox_init(struct outbox *out);
-void outbox_clear(struct outbox *out);  /* frees texts, keeps the arrays */
+void outbox_clear(struct outbox *out); /* frees texts, keeps the arrays */
 void outbox_fini(struct outbox *out);
 
 /* Takes one event.  Owned payloads of the event are taken over or freed by

@@ -10,11 +10,11 @@
  * first_number + i), and an open-addressing index from key to number. */
 struct keys {
     struct key_entry *entries;
-    size_t first, n, cap;        /* live ones are entries[first .. first + n) */
+    size_t first, n, cap; /* live ones are entries[first .. first + n) */
     uint64_t first_number;
-    uint64_t *index;             /* number, FREE or GONE */
-    size_t index_size;           /* a power of two */
-    size_t index_used;           /* not FREE */
+    uint64_t *index;   /* number, FREE or GONE */
+    size_t index_size; /* a power of two */
+    size_t index_used; /* not FREE */
 };
 
 enum { INDEX_MIN = 1024 };

@@ -13,7 +13,7 @@ enum { KEY_LEN_MAX = 128, KEYS_MAX = 100000, KEY_KEEP_MS = 24 * 3600 * 1000 };
 struct key_entry {
     uint64_t number;
     char key[KEY_LEN_MAX + 1];
-    uint64_t body_hash;          /* of the request's canonical form */
+    uint64_t body_hash; /* of the request's canonical form */
     struct id slice;
     struct wall_ms at;
 };

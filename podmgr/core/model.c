@@ -162,7 +162,7 @@ enum health model_cube_health(const struct model *m, unsigned cube)
 {
     /* How bad each state is, best first. */
     static const uint8_t rank[] = {
-        [HEALTH_HEALTHY] = 0, [HEALTH_PROBATION] = 1,   [HEALTH_UNKNOWN] = 2, [HEALTH_SUSPECT] = 3,
+        [HEALTH_HEALTHY] = 0,  [HEALTH_PROBATION] = 1,   [HEALTH_UNKNOWN] = 2, [HEALTH_SUSPECT] = 3,
         [HEALTH_DEGRADED] = 4, [HEALTH_QUARANTINED] = 5, [HEALTH_FAILED] = 6,
     };
     enum health worst = m->cubes[cube].health;
@@ -396,7 +396,7 @@ void model_intend(struct model *m, struct tpunet_xc xc, struct id slice)
     struct ocs *ocs = &m->ocs[xc.ocs];
     struct circuit *circuit = &ocs->north[xc.north];
 
-    assert(circuit->south == TPUNET_NONE && ocs->owner_of_south[xc.south] == TPUNET_NONE); /* D1 */
+    assert(circuit->south == TPUNET_NONE && ocs->owner_of_south[xc.south] == TPUNET_NONE);  /* D1 */
     assert(owns_port(m, xc, TPUNET_NORTH, slice) && owns_port(m, xc, TPUNET_SOUTH, slice)); /* D2 */
     circuit->south = xc.south;
     circuit->slice = slice;

@@ -27,7 +27,10 @@ static inline int id_compare(struct id a, struct id b)
     }
     return a.seq < b.seq ? -1 : a.seq > b.seq;
 }
-static inline bool id_is_none(struct id id) { return id.epoch == 0; }
+static inline bool id_is_none(struct id id)
+{
+    return id.epoch == 0;
+}
 const char *id_format(struct id id, char buf[static 48]);
 bool id_parse(struct id *out, const char *text);
 
@@ -36,13 +39,13 @@ enum limits {
     MODEL_PORTS_MAX = 160,
     MODEL_HOSTS_MAX = MODEL_CUBES_MAX * TPUNET_CUBE_HOSTS,
     MODEL_SLICES_MAX = 4096,
-    MODEL_OPS_KEPT = 1000,       /* finished operations kept for GET */
+    MODEL_OPS_KEPT = 1000, /* finished operations kept for GET */
 };
 
 /* ---------------------------------------------------- inventory states -- */
 
 #define ADMIN_STATES(X) X(IN_SERVICE) X(DRAINING) X(DRAINED)
-#define HEALTH_STATES(X)                                                       \
+#define HEALTH_STATES(X)                                                                           \
     X(HEALTHY) X(SUSPECT) X(DEGRADED) X(FAILED) X(UNKNOWN) X(QUARANTINED) X(PROBATION)
 
 enum admin {
@@ -64,15 +67,15 @@ struct slice;
 struct host {
     enum admin admin;
     enum health health;
-    struct wall_ms since;        /* of this health */
-    uint32_t agent;              /* id of the agent that stands for it, 0 = none */
-    struct id owner;             /* set when a slice below 64 chips owns it (A1) */
+    struct wall_ms since; /* of this health */
+    uint32_t agent;       /* id of the agent that stands for it, 0 = none */
+    struct id owner;      /* set when a slice below 64 chips owns it (A1) */
 };
 struct cube {
     enum admin admin;
-    enum health health;          /* its own; see cube_health() */
+    enum health health; /* its own; see cube_health() */
     struct wall_ms since;
-    struct id owner;             /* A1: at most one; derived from the slices */
+    struct id owner; /* A1: at most one; derived from the slices */
 };
 
 /* ------------------------------------------------------------ switches -- */
@@ -89,10 +92,10 @@ const char *ocs_state_name(enum ocs_state state);
 
 /* A north port: what we intend and what the switch last showed. */
 struct circuit {
-    uint16_t south;              /* intended, or TPUNET_NONE */
-    struct id slice;             /* whose intent */
-    bool breaking;               /* intended no more, not yet confirmed down */
-    uint16_t seen;               /* observed south port, or TPUNET_NONE */
+    uint16_t south;  /* intended, or TPUNET_NONE */
+    struct id slice; /* whose intent */
+    bool breaking;   /* intended no more, not yet confirmed down */
+    uint16_t seen;   /* observed south port, or TPUNET_NONE */
     float north_dbm, south_dbm, loss_db;
 };
 struct ocs {
@@ -101,9 +104,9 @@ struct ocs {
     struct wall_ms observed_at;
     char boot_id[40];
     uint64_t generation;
-    uint64_t epoch;              /* highest claim that it reported */
+    uint64_t epoch; /* highest claim that it reported */
     bool supports_light;
-    unsigned foreign;            /* circuits that nobody intended, when last looked at */
+    unsigned foreign; /* circuits that nobody intended, when last looked at */
     struct circuit north[MODEL_PORTS_MAX];
     uint16_t owner_of_south[MODEL_PORTS_MAX]; /* north port intended for it, or NONE */
 };
@@ -123,22 +126,22 @@ const char *part_state_name(enum part_state state);
  * slice; RESTORE puts back what a switch lost, for all slices on it. */
 struct op {
     struct id id;
-    struct id slice;             /* none: RESTORE */
+    struct id slice; /* none: RESTORE */
     enum op_kind kind;
     enum op_state state;
     struct wall_ms created, finished;
     struct tpunet_xc *breaks, *makes;
     size_t n_breaks, n_makes;
-    uint8_t part[TPUNET_OCSES];  /* enum part_state */
+    uint8_t part[TPUNET_OCSES]; /* enum part_state */
     uint16_t open_parts;
-    char reason[240];            /* why it failed: names switch, port, mirror */
+    char reason[240]; /* why it failed: names switch, port, mirror */
 };
 
 /* -------------------------------------------------------------- agents -- */
 
 struct agent {
     uint32_t id;
-    char name[64];               /* "tpunetd/NAME" */
+    char name[64]; /* "tpunetd/NAME" */
     uint64_t instance;
     struct mono_ns seen;
     uint16_t *hosts;
@@ -153,7 +156,7 @@ struct pod {
     uint16_t n_cubes;
     uint16_t ports_per_side;
     uint8_t vc_classes;
-    double loss_db_max;          /* above it a circuit is not good */
+    double loss_db_max; /* above it a circuit is not good */
     unsigned lease_ms;
     struct tpunet_wiring *wiring;
     struct tpunet_rewire *rewires;
@@ -162,25 +165,25 @@ struct pod {
 
 struct model {
     const struct pod *pod;
-    uint64_t epoch;              /* of this process; 0 before it is taken */
-    uint64_t instance;           /* random, of this process */
-    uint64_t next_seq;           /* of ids in this epoch */
-    uint64_t next_event;         /* of the journal */
-    char incarnation[40];        /* of the journal: changes when numbering restarts */
+    uint64_t epoch;       /* of this process; 0 before it is taken */
+    uint64_t instance;    /* random, of this process */
+    uint64_t next_seq;    /* of ids in this epoch */
+    uint64_t next_event;  /* of the journal */
+    char incarnation[40]; /* of the journal: changes when numbering restarts */
 
     struct cube cubes[MODEL_CUBES_MAX];
     struct host hosts[MODEL_HOSTS_MAX];
     struct ocs ocs[TPUNET_OCSES];
 
-    struct slice **slices;       /* sorted by id */
+    struct slice **slices; /* sorted by id */
     size_t n_slices, cap_slices;
-    struct op **ops;             /* sorted by id */
+    struct op **ops; /* sorted by id */
     size_t n_ops, cap_ops;
     struct agent *agents[MODEL_HOSTS_MAX];
     size_t n_agents;
     uint32_t next_agent;
-    struct keys *keys;           /* core/keys.h: what creates with a key made */
-    struct mono_ns last_tick;    /* tells our own stalls from silent agents */
+    struct keys *keys;        /* core/keys.h: what creates with a key made */
+    struct mono_ns last_tick; /* tells our own stalls from silent agents */
 };
 
 struct model *model_create(const struct pod *pod, uint64_t instance);
@@ -192,9 +195,9 @@ static inline unsigned model_hosts(const struct model *m)
 }
 struct id model_new_id(struct model *m);
 
-struct slice *model_slice(const struct model *m, struct id id);    /* NULL if gone */
-void model_add_slice(struct model *m, struct slice *slice);        /* takes it */
-void model_remove_slice(struct model *m, struct id id);            /* frees it */
+struct slice *model_slice(const struct model *m, struct id id); /* NULL if gone */
+void model_add_slice(struct model *m, struct slice *slice);     /* takes it */
+void model_remove_slice(struct model *m, struct id id);         /* frees it */
 struct op *model_op(const struct model *m, struct id id);
 void model_add_op(struct model *m, struct op *op);
 void model_remove_op(struct model *m, struct id id);

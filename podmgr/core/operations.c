@@ -73,9 +73,9 @@ static void tell_end(struct model *m, const struct op *op, struct now now, struc
     (void)snprintf(subject, sizeof subject, "operation/%s", id_format(op->id, id));
     emit_journal(m, out, now, op->state == OP_DONE ? "operation.done" : "operation.failed", subject,
                  json_pack("{s:s?,s:s,s:I,s:I,s:I,s:s}", "slice",
-                           op->kind == OP_RESTORE ? NULL : id_format(op->slice, slice),
-                           "kind", op_kind_name(op->kind), "breaks", (json_int_t)op->n_breaks,
-                           "makes", (json_int_t)op->n_makes, "took_ms",
+                           op->kind == OP_RESTORE ? NULL : id_format(op->slice, slice), "kind",
+                           op_kind_name(op->kind), "breaks", (json_int_t)op->n_breaks, "makes",
+                           (json_int_t)op->n_makes, "took_ms",
                            (json_int_t)(op->finished.ms - op->created.ms), "reason", op->reason));
 }
 
@@ -93,7 +93,8 @@ static void tell_restored(struct model *m, const struct op *op, struct outbox *o
         for (unsigned o = 0; touched && whole && o < TPUNET_OCSES; o++) {
             for (unsigned p = 0; whole && p < m->pod->ports_per_side; p++) {
                 const struct circuit *circuit = &m->ocs[o].north[p];
-                whole = id_compare(circuit->slice, slice->id) != 0 || circuit->south == circuit->seen;
+                whole =
+                    id_compare(circuit->slice, slice->id) != 0 || circuit->south == circuit->seen;
             }
         }
         if (touched && whole) {
@@ -224,8 +225,9 @@ void ops_restore(struct model *m, uint16_t number, struct now now, struct outbox
         const struct circuit *circuit = &ocs->north[p];
         struct tpunet_xc xc = {number, p, circuit->south};
         const struct slice *slice = model_slice(m, circuit->slice);
-        if (circuit->south != TPUNET_NONE && !circuit->breaking && circuit->seen != circuit->south &&
-            slice != NULL && slice->state != SLICE_FAILED && !is_being_made(m, xc)) {
+        if (circuit->south != TPUNET_NONE && !circuit->breaking &&
+            circuit->seen != circuit->south && slice != NULL && slice->state != SLICE_FAILED &&
+            !is_being_made(m, xc)) {
             VEC_GROW(missing, n, cap);
             missing[n++] = xc;
         }
@@ -247,8 +249,8 @@ void ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct no
 
     assert(id_is_none(slice->op) && kind != OP_RESTORE);
     if (kind == OP_PROGRAM) {
-        int status = tpunet_intent_xcs(slice->intent, m->pod->wiring, &op->makes, &op->n_makes,
-                                       NULL);
+        int status =
+            tpunet_intent_xcs(slice->intent, m->pod->wiring, &op->makes, &op->n_makes, NULL);
         assert(status == 0); /* the intent was checked when it was made */
         for (size_t i = 0; i < op->n_makes; i++) {
             model_intend(m, op->makes[i], slice->id);
@@ -296,8 +298,8 @@ static bool part_holds(const struct model *m, const struct op *op, uint16_t numb
         const struct tpunet_xc *xc = &makes.first[i];
         const struct circuit *circuit = &ocs->north[xc->north];
         if (circuit->seen != xc->south) {
-            (void)snprintf(why, why_size, "ocs/%u north %u to south %u did not connect: %s",
-                           number, xc->north, xc->south, word);
+            (void)snprintf(why, why_size, "ocs/%u north %u to south %u did not connect: %s", number,
+                           xc->north, xc->south, word);
             return false;
         }
         if (ocs->supports_light && !(circuit->loss_db <= (float)m->pod->loss_db_max)) {

@@ -20,9 +20,8 @@
 
 #include "model.h"
 
-#define SLICE_STATES(X)                                                        \
-    X(ACTIVATING) X(ACTIVE) X(ACTIVE_DEGRADED) X(RECONFIGURING) X(FAILED)      \
-    X(DEACTIVATING) X(DELETED)
+#define SLICE_STATES(X)                                                                            \
+    X(ACTIVATING) X(ACTIVE) X(ACTIVE_DEGRADED) X(RECONFIGURING) X(FAILED) X(DEACTIVATING) X(DELETED)
 
 enum slice_state {
 #define X(name) SLICE_##name,
@@ -41,18 +40,18 @@ enum { SLICE_NAME_MAX = 64, SLICE_LABELS_MAX = 4096, SLICE_REASON_MAX = 1024 };
 struct slice_spec {
     char name[SLICE_NAME_MAX];
     struct tpunet_shape shape;
-    uint16_t *cubes;             /* NULL: placement chooses */
+    uint16_t *cubes; /* NULL: placement chooses */
     size_t n_cubes;
     bool accept_degraded;
     char owner[SLICE_NAME_MAX];
     int32_t priority;
     char labels[SLICE_LABELS_MAX]; /* JSON object text, "" = none */
-    char key[129];               /* idempotency key, "" = none */
-    uint64_t body_hash;          /* of the request, when there is a key */
+    char key[129];                 /* idempotency key, "" = none */
+    uint64_t body_hash;            /* of the request, when there is a key */
 };
 
 struct slice_routes {
-    char algorithm[16];          /* "" until proved */
+    char algorithm[16]; /* "" until proved */
     uint32_t vcs, max_hops, table_bytes_per_chip;
     double max_link_load;
     uint64_t unreachable_pairs;
@@ -60,22 +59,22 @@ struct slice_routes {
 
 struct slice {
     struct id id;
-    struct slice_spec spec;      /* spec.cubes unused after placement */
+    struct slice_spec spec; /* spec.cubes unused after placement */
     enum slice_state state;
     bool degraded;
     char reason[SLICE_REASON_MAX];
-    uint64_t version;            /* rises with each change: the ETag */
-    uint64_t generation;         /* of the intent given to the fabric */
+    uint64_t version;             /* rises with each change: the ETag */
+    uint64_t generation;          /* of the intent given to the fabric */
     struct tpunet_intent *intent; /* cubes and explicit circuits */
-    struct id op;                /* open operation, none if settled */
+    struct id op;                 /* open operation, none if settled */
     struct wall_ms created;
-    struct wall_ms changed;      /* last change of state */
-    struct mono_ns created_mono; /* 0 after a restart */
+    struct wall_ms changed;                                   /* last change of state */
+    struct mono_ns created_mono;                              /* 0 after a restart */
     double planned_ms, programmed_ms, verified_ms, active_ms; /* since creation; < 0: not yet */
     struct slice_routes routes;
-    uint32_t coordinator;        /* host number, UINT32_MAX = none yet */
+    uint32_t coordinator; /* host number, UINT32_MAX = none yet */
     uint32_t coordinator_agent;
-    bool verified;               /* since this process started (A5) */
+    bool verified; /* since this process started (A5) */
 };
 
 struct slice *slice_create(struct id id, const struct slice_spec *spec);

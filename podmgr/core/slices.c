@@ -45,9 +45,12 @@ static void enter(struct model *m, struct slice *slice, enum slice_state state, 
                   struct outbox *out)
 {
     static const char *const types[] = {
-        [SLICE_ACTIVATING] = "slice.created",     [SLICE_ACTIVE] = "slice.active",
-        [SLICE_ACTIVE_DEGRADED] = "slice.degraded", [SLICE_RECONFIGURING] = "slice.reconfiguring",
-        [SLICE_FAILED] = "slice.failed",          [SLICE_DEACTIVATING] = "slice.deactivating",
+        [SLICE_ACTIVATING] = "slice.created",
+        [SLICE_ACTIVE] = "slice.active",
+        [SLICE_ACTIVE_DEGRADED] = "slice.degraded",
+        [SLICE_RECONFIGURING] = "slice.reconfiguring",
+        [SLICE_FAILED] = "slice.failed",
+        [SLICE_DEACTIVATING] = "slice.deactivating",
         [SLICE_DELETED] = "slice.deleted",
     };
     char subject[64], shape[24];

@@ -126,7 +126,8 @@ void switches_attached(struct model *m, struct event *ev, struct outbox *out)
     if (ev->ocs.identity.epoch != m->epoch) {
         return; /* of a claim that we have since replaced (rule 2) */
     }
-    bool lost_power = ocs->boot_id[0] != '\0' && strcmp(ocs->boot_id, ev->ocs.identity.boot_id) != 0;
+    bool lost_power =
+        ocs->boot_id[0] != '\0' && strcmp(ocs->boot_id, ev->ocs.identity.boot_id) != 0;
     take_map(ocs, ev);
     set_state(ocs, OCS_STATE_REACHABLE, ev->now.wall);
     emit_journal(m, out, ev->now, "ocs.attached", subject_of(ev->ocs.ocs, subject),

@@ -30,11 +30,11 @@ struct conversation {
     struct dispatch *dispatch;
     uint16_t ocs;
     bool connected;
-    bool attach_again;           /* asked for while something was under way */
+    bool attach_again; /* asked for while something was under way */
     enum phase phase;
     struct ocs_claim claim;
     struct ocs_identity identity;
-    struct id *waiting;          /* operations to send */
+    struct id *waiting; /* operations to send */
     size_t n_waiting, cap_waiting;
     struct id sent[BATCH_OPS];
     size_t n_sent;
@@ -255,8 +255,7 @@ static struct difference difference_of(const struct conversation *t, const struc
 /* Takes the results over; copies what is read back. */
 static void post_applied(struct conversation *t, const struct ocs_op_result *results, size_t n)
 {
-    struct event ev = {.kind = EV_OCS_APPLIED,
-                       .applied = {.ocs = t->ocs, .identity = t->identity}};
+    struct event ev = {.kind = EV_OCS_APPLIED, .applied = {.ocs = t->ocs, .identity = t->identity}};
 
     ev.applied.results = xmemdup(results, n * sizeof *results);
     ev.applied.n_results = n;

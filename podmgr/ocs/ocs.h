@@ -18,9 +18,9 @@ struct ocs_answer {
     int status;
     char text[160];
     struct ocs_identity identity;
-    const struct seen_circuit *seen;       /* read: all circuits */
+    const struct seen_circuit *seen; /* read: all circuits */
     size_t n_seen;
-    struct ocs_op_result *results;         /* apply, in the order asked */
+    struct ocs_op_result *results; /* apply, in the order asked */
     size_t n_results;
 };
 typedef void ocs_answer_fn(void *arg, const struct ocs_answer *answer);
@@ -37,8 +37,8 @@ struct ocs_claim {
 
 struct ocs_driver_ops {
     void (*identify)(struct ocs_driver *d, uint16_t ocs, ocs_answer_fn *done, void *arg);
-    void (*fence)(struct ocs_driver *d, uint16_t ocs, struct ocs_claim claim,
-                  ocs_answer_fn *done, void *arg);
+    void (*fence)(struct ocs_driver *d, uint16_t ocs, struct ocs_claim claim, ocs_answer_fn *done,
+                  void *arg);
     void (*read)(struct ocs_driver *d, uint16_t ocs, struct ocs_claim claim, ocs_answer_fn *done,
                  void *arg);
     void (*apply)(struct ocs_driver *d, uint16_t ocs, struct ocs_claim claim,

@@ -268,8 +268,7 @@ static void apply(struct ocs_driver *d, uint16_t ocs, struct ocs_claim claim,
         store[i].n_breaks = ops[i].n_breaks;
         store[i].breaks = pack_circuits(ops[i].breaks, ops[i].n_breaks, circuits[i]);
         store[i].n_makes = ops[i].n_makes;
-        store[i].makes =
-            pack_circuits(ops[i].makes, ops[i].n_makes, circuits[i] + ops[i].n_breaks);
+        store[i].makes = pack_circuits(ops[i].makes, ops[i].n_makes, circuits[i] + ops[i].n_breaks);
         list[i] = &store[i];
     }
     body.expected_generation = expected_generation;
@@ -316,9 +315,8 @@ static void format_url(char *buf, size_t size, const char *pattern, unsigned ocs
 }
 #pragma GCC diagnostic pop
 
-int ocs_nng_create(struct ocs_driver **out, uv_loop_t *loop, const struct pod *pod,
-                   const char *url, unsigned timeout_ms, ocs_link_fn *on_link, void *arg,
-                   struct error *err)
+int ocs_nng_create(struct ocs_driver **out, uv_loop_t *loop, const struct pod *pod, const char *url,
+                   unsigned timeout_ms, ocs_link_fn *on_link, void *arg, struct error *err)
 {
     static const struct ocs_driver_ops ops = {
         .identify = identify, .fence = fence, .read = read_map, .apply = apply, .destroy = destroy};
@@ -334,7 +332,8 @@ int ocs_nng_create(struct ocs_driver **out, uv_loop_t *loop, const struct pod *p
         char one[256];
         *link = (struct switch_link){.driver = driver, .ocs = o};
         format_url(one, sizeof one, url, o);
-        int status = rpc_client_create(&link->client, loop, one, RPC_MAX_BYTES, on_state, link, err);
+        int status =
+            rpc_client_create(&link->client, loop, one, RPC_MAX_BYTES, on_state, link, err);
         if (status < 0) {
             destroy(&driver->base);
             return err_prefix(err, "ocs/%u", o);

@@ -8,8 +8,7 @@
 
 /* `url` is a pattern with one %u, the switch's number.  `on_link` hears of
  * every connection that comes and goes. */
-int ocs_nng_create(struct ocs_driver **out, uv_loop_t *loop, const struct pod *pod,
-                   const char *url, unsigned timeout_ms, ocs_link_fn *on_link, void *arg,
-                   struct error *err);
+int ocs_nng_create(struct ocs_driver **out, uv_loop_t *loop, const struct pod *pod, const char *url,
+                   unsigned timeout_ms, ocs_link_fn *on_link, void *arg, struct error *err);
 
 #endif

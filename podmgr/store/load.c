@@ -366,7 +366,8 @@ static int load_key(struct store *store, struct model *m, sqlite3_stmt *s, struc
 
     copy_text(entry.key, sizeof entry.key, s, 1);
     if (entry.number == 0 || !keys_may_add(m->keys, &entry)) {
-        return err_set(err, E_CORRUPT, "%s: table idempotency: number %llu repeats a key or leaves a gap",
+        return err_set(err, E_CORRUPT,
+                       "%s: table idempotency: number %llu repeats a key or leaves a gap",
                        store->path, (unsigned long long)entry.number);
     }
     (void)keys_add(m->keys, &entry);

@@ -81,7 +81,7 @@ static void three_slices_come_alive_and_go(void **state)
         int64_t max_hops;
         double max_load;
     } rows[] = {
-        {"{\"topology\":\"4x4x8\",\"name\":\"a\"}", 6, 75},     /* twisted by default */
+        {"{\"topology\":\"4x4x8\",\"name\":\"a\"}", 6, 75}, /* twisted by default */
         {"{\"topology\":\"8x8x8\",\"name\":\"b\"}", 12, 522.3},
         {"{\"topology\":\"4x4x4\",\"name\":\"c\"}", 6, 33},
     };
@@ -93,14 +93,15 @@ static void three_slices_come_alive_and_go(void **state)
         assert_state(slices[i], "ACTIVE");
         json_t *routes = json_object_get(slices[i], "routes");
         assert_int_equal(num(routes, "max_hops"), rows[i].max_hops);
-        assert_true(json_number_value(json_object_get(routes, "max_link_load")) <= rows[i].max_load);
+        assert_true(json_number_value(json_object_get(routes, "max_link_load")) <=
+                    rows[i].max_load);
         assert_int_equal(num(routes, "unreachable_pairs"), 0);
     }
     assert_true(json_is_true(json_object_get(slices[0], "twisted")));
     assert_int_equal(circuits(pod), (2 + 8 + 1) * 48);
     assert_maps_agree(pod);
     assert_in_range(flit(pod, "chip/0-0-0-0", "chip/1-3-3-3"), 1, 6);
-    assert_int_equal(flit(pod, "chip/2-0-0-0", "chip/9-3-3-3"), 3); /* by three wraps */
+    assert_int_equal(flit(pod, "chip/2-0-0-0", "chip/9-3-3-3"), 3);  /* by three wraps */
     assert_int_equal(flit(pod, "chip/0-0-0-0", "chip/2-0-0-0"), -1); /* air gap */
     for (size_t i = 0; i < 3; i++) {
         assert_true(slice_down(pod, str(slices[i], "id")));
@@ -298,8 +299,8 @@ static bool link_is_told(void *arg)
     const struct pod *pod = arg;
     long status;
     char *text = http_text(pod, "/v1/events?limit=1000", &status);
-    bool told = text != NULL && strstr(text, "link.down") != NULL &&
-                strstr(text, "link/0-1-1-1+y") != NULL;
+    bool told =
+        text != NULL && strstr(text, "link.down") != NULL && strstr(text, "link/0-1-1-1+y") != NULL;
 
     free(text);
     return told;

@@ -22,12 +22,12 @@ enum { CUBES = 4, PORTS = 8 };
 struct fixture {
     struct pod pod;
     struct model *model;
-    struct outbox out;           /* of the last step */
+    struct outbox out; /* of the last step */
     struct now now;
     uint16_t map[TPUNET_OCSES][PORTS]; /* what the switches really connect */
     uint64_t generation[TPUNET_OCSES];
-    bool mute[TPUNET_OCSES];     /* gets commands, does them, never answers */
-    bool dark[TPUNET_OCSES][PORTS];    /* circuits on this north port have no light */
+    bool mute[TPUNET_OCSES];        /* gets commands, does them, never answers */
+    bool dark[TPUNET_OCSES][PORTS]; /* circuits on this north port have no light */
     bool stuck[TPUNET_OCSES];
     bool hold_verdicts, bad_verdicts;
     uint64_t last_generation;
@@ -128,8 +128,8 @@ static void verdict(struct fixture *f, struct id slice, uint64_t generation, boo
 {
     struct event ev = {.kind = EV_VERDICT, .verdict = xcalloc(1, sizeof(struct verdict))};
 
-    *ev.verdict = (struct verdict){
-        .slice = slice, .generation = generation, .ok = ok, .check_only = check};
+    *ev.verdict =
+        (struct verdict){.slice = slice, .generation = generation, .ok = ok, .check_only = check};
     (void)snprintf(ev.verdict->text, sizeof ev.verdict->text, "%s", ok ? "" : "two fibres swapped");
     (void)snprintf(ev.verdict->routes.algorithm, sizeof ev.verdict->routes.algorithm, "dor");
     step(f, &ev);
@@ -190,7 +190,8 @@ static void pump(struct fixture *f)
     free(effects);
 }
 
-static void hello(struct fixture *f, const char *name, uint64_t instance, unsigned from, unsigned to)
+static void hello(struct fixture *f, const char *name, uint64_t instance, unsigned from,
+                  unsigned to)
 {
     struct event ev = {.kind = EV_AGENT_HELLO, .cookie = 9};
 
@@ -341,7 +342,8 @@ static void placement_refusals_name_the_cube(void **state)
 
     assert_non_null(create(f, "4x4x4"));
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        assert_null(create_on(f, rows[i].topology, rows[i].n > 0 ? rows[i].cubes : NULL, rows[i].n));
+        assert_null(
+            create_on(f, rows[i].topology, rows[i].n > 0 ? rows[i].cubes : NULL, rows[i].n));
         assert_string_equal(f->reply.code, rows[i].code);
         assert_non_null(strstr(f->reply.text, rows[i].text));
     }
