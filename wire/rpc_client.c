@@ -11,6 +11,8 @@
 #include "mem.h"
 #include "nng_util.h"
 
+enum { REDIAL_MS = 1500 }; /* above the dialer's own longest pause */
+
 struct call {
     struct call *next;
     uint32_t number;
@@ -28,8 +30,12 @@ struct rpc_client {
     uv_loop_t *loop;
     nng_socket socket;
     uv_poll_t poll;
-    uv_async_t async;   /* nng's threads tell us of connections by it */
-    uv_timer_t timer;   /* nearest deadline, or "now" when calls failed at once */
+    uv_async_t async;  /* nng's threads tell us of connections by it */
+    uv_timer_t timer;  /* nearest deadline, or "now" when calls failed at once */
+    uv_timer_t redial; /* runs while nobody answers */
+    nng_dialer dialer;
+    char *url;
+    size_t max_bytes;
     atomic_int pipe; /* the connection that is up, or 0; set by nng's threads */
     int seen_pipe;   /* the one that the loop knows of */
     bool connected;
@@ -217,6 +223,7 @@ static void on_async(uv_async_t *async)
     client->seen_pipe = pipe;
     if (old != 0 && pipe != old) {
         client->connected = false;
+        (void)uv_timer_again(&client->redial);
         end_calls(client, &client->sent, UINT64_MAX, E_UNREACHABLE);
         end_calls(client, &client->waiting, UINT64_MAX, E_UNREACHABLE);
         if (client->on_state != NULL && !client->closing) {
@@ -225,6 +232,7 @@ static void on_async(uv_async_t *async)
     }
     if (!client->closing && pipe != 0 && pipe != old) {
         client->connected = true;
+        (void)uv_timer_stop(&client->redial);
         if (client->on_state != NULL) {
             client->on_state(client->arg, true);
         }
@@ -235,14 +243,16 @@ static void on_async(uv_async_t *async)
     }
 }
 
-static int dial(nng_socket socket, const char *url, size_t max_bytes)
+static int dial(struct rpc_client *client)
 {
     nng_dialer dialer;
-    int rv = nng_dialer_create(&dialer, socket, url);
+    int rv = nng_dialer_create(&dialer, client->socket, client->url);
 
-    if (rv == 0) {
-        rv = nng_dialer_set_size(dialer, NNG_OPT_RECVMAXSZ, max_bytes);
+    if (rv != 0) {
+        return rv;
     }
+    client->dialer = dialer;
+    rv = nng_dialer_set_size(dialer, NNG_OPT_RECVMAXSZ, client->max_bytes);
     if (rv == 0) {
         rv = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, 100);
     }
@@ -252,11 +262,25 @@ static int dial(nng_socket socket, const char *url, size_t max_bytes)
     return rv == 0 ? nng_dialer_start(dialer, NNG_FLAG_NONBLOCK) : rv;
 }
 
+/* nng 1.5's dialer gives up for good when a connection dies in the midst of
+ * its handshake (seen about once in 150 kills of a peer): while nobody answers
+ * it is made anew now and then. */
+static void on_redial(uv_timer_t *timer)
+{
+    struct rpc_client *client = timer->data;
+
+    if (atomic_load(&client->pipe) == 0) {
+        (void)nng_dialer_close(client->dialer);
+        (void)dial(client);
+    }
+}
+
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct rpc_client *client = handle->data;
 
     if (--client->open_handles == 0) {
+        free(client->url);
         free(client);
     }
 }
@@ -275,7 +299,9 @@ int rpc_client_create(struct rpc_client **out, uv_loop_t *loop, const char *url,
     client->socket = socket;
     client->on_state = on_state;
     client->arg = arg;
-    client->poll.data = client->async.data = client->timer.data = client;
+    client->url = xstrdup(url);
+    client->max_bytes = max_bytes;
+    client->poll.data = client->async.data = client->timer.data = client->redial.data = client;
     queue_init(&client->waiting);
     queue_init(&client->sent);
     queue_init(&client->ended);
@@ -285,15 +311,18 @@ int rpc_client_create(struct rpc_client **out, uv_loop_t *loop, const char *url,
     rv = nng_poll_start(loop, socket, &client->poll, on_readable);
     if (rv != 0) {
         (void)nng_close(socket);
+        free(client->url);
         free(client);
         return nng_failed(err, "poll", url, rv);
     }
     (void)uv_async_init(loop, &client->async, on_async);
     (void)uv_timer_init(loop, &client->timer);
-    client->open_handles = 3;
+    (void)uv_timer_init(loop, &client->redial);
+    (void)uv_timer_start(&client->redial, on_redial, REDIAL_MS, REDIAL_MS);
+    client->open_handles = 4;
     (void)nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, on_pipe, client);
     (void)nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, client);
-    rv = dial(socket, url, max_bytes);
+    rv = dial(client);
     if (rv != 0) {
         rpc_client_destroy(client);
         return nng_failed(err, "dial", url, rv);
@@ -316,6 +345,7 @@ void rpc_client_destroy(struct rpc_client *client)
     uv_close((uv_handle_t *)&client->poll, on_handle_closed);
     uv_close((uv_handle_t *)&client->async, on_handle_closed);
     uv_close((uv_handle_t *)&client->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&client->redial, on_handle_closed);
 }
 
 bool rpc_client_connected(const struct rpc_client *client)
