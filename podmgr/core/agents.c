@@ -1,7 +1,8 @@
 /* The daemons that stand for hosts, and their leases.
  *
  *   1. A hello registers an agent for its hosts; a later one of the same name
- *      replaces it (a restart); a host has one agent, the newest.
+ *      replaces it (a restart); a host has one agent, the newest.  When that one
+ *      goes, another that stands for the host takes it over.
  *   2. Whatever an agent sends renews its lease; silence longer than lease_ms
  *      ends it and its hosts become UNKNOWN: not dead, but not allocated (A6).
  *   3. Our own stall is not their silence: a tick that comes late renews all.
@@ -31,6 +32,18 @@ static void set_hosts(struct model *m, const struct agent *agent, enum health he
     }
 }
 
+static void take_orphans(struct model *m, const struct agent *agent, struct wall_ms at)
+{
+    for (size_t i = 0; i < agent->n_hosts; i++) {
+        struct host *host = &m->hosts[agent->hosts[i]];
+        if (host->agent == 0) {
+            host->agent = agent->id;
+            host->health = HEALTH_HEALTHY;
+            host->since = at;
+        }
+    }
+}
+
 static void drop(struct model *m, struct agent *agent, struct now now, const char *why,
                  struct outbox *out)
 {
@@ -40,6 +53,9 @@ static void drop(struct model *m, struct agent *agent, struct now now, const cha
     emit_journal(m, out, now, "agent.lost", agent->name,
                  json_pack("{s:I,s:s}", "hosts", (json_int_t)agent->n_hosts, "reason", why));
     model_remove_agent(m, id);
+    for (size_t i = 0; i < m->n_agents; i++) {
+        take_orphans(m, m->agents[i], now.wall);
+    }
     slices_agent_gone(m, id, out);
 }
 

@@ -484,9 +484,10 @@ static void next_coordinator_takes_over_with_a_new_generation(void **state)
         step(f, &seen);
         tick(f, 250);
     }
-    assert_int_equal(slice->coordinator, 1);
+    assert_int_equal(slice->coordinator_agent, 1);
     assert_true(slice->generation > generation);
-    assert_int_equal(f->model->hosts[0].health, HEALTH_UNKNOWN);
+    assert_int_equal(f->model->hosts[0].health, HEALTH_HEALTHY); /* t1 stands for it, too */
+    assert_int_equal(f->model->hosts[0].agent, 1);
     verdict(f, slice->id, slice->generation, true, false);
     assert_int_equal(slice->state, SLICE_ACTIVE);
 }
