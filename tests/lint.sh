@@ -42,7 +42,7 @@ format() {
 # What it counts but does not show (findings in system headers) is noise.
 tidy() {
     printf '%s\0' "${sources[@]}" |
-        xargs -0 -P 2 -I SOURCE clang-tidy --quiet SOURCE -- -std=c17 -D_GNU_SOURCE "${cpp[@]}" 2>&1 |
+        xargs -0 -P 2 -I {} clang-tidy --quiet {} -- -std=c17 "${cpp[@]}" 2>&1 |
         sed '/^[0-9]* warnings\{0,1\} generated\.$/d'
 }
 
