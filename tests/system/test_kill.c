@@ -109,6 +109,7 @@ static void *run_client(void *arg)
         }
         json_decref(slice);
     }
+    http_close();
     return NULL;
 }
 
