@@ -6,46 +6,29 @@
 #include "opts.h"
 #include "podmgr.h"
 #include "sd.h"
+#include "stop_signal.h"
 
-struct process {
-    struct podmgr podmgr;
-    uv_signal_t term, interrupt;
-};
-
-static void on_signal(uv_signal_t *handle, int number)
+static void stop(void *podmgr)
 {
-    struct process *process = handle->data;
-
-    log_notice("podmgr", "stopping on signal %d", number);
-    sd_stopping();
-    podmgr_stop(&process->podmgr);
-    uv_close((uv_handle_t *)&process->term, NULL);
-    uv_close((uv_handle_t *)&process->interrupt, NULL);
-}
-
-static void watch_signal(struct process *process, uv_loop_t *loop, uv_signal_t *handle, int number)
-{
-    (void)uv_signal_init(loop, handle);
-    handle->data = process;
-    (void)uv_signal_start_oneshot(handle, on_signal, number);
+    podmgr_stop(podmgr);
 }
 
 static int run(const struct config *config)
 {
-    static struct process process;
+    static struct podmgr podmgr;
+    static struct stop_signal signals;
     uv_loop_t *loop = uv_default_loop();
     struct error err;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no news */
-    if (podmgr_start(&process.podmgr, loop, config, &err) < 0) {
+    if (podmgr_start(&podmgr, loop, config, &err) < 0) {
         log_error("podmgr", "%s", err.text);
         return err.code == E_CONFIG ? EX_CONFIG : EX_UNAVAILABLE;
     }
-    watch_signal(&process, loop, &process.term, SIGTERM);
-    watch_signal(&process, loop, &process.interrupt, SIGINT);
+    stop_signal_watch(&signals, loop, stop, &podmgr);
     sd_ready();
     (void)uv_run(loop, UV_RUN_DEFAULT);
-    podmgr_fini(&process.podmgr);
+    podmgr_fini(&podmgr);
     return 0;
 }
 

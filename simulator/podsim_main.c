@@ -6,17 +6,17 @@
 #include "opts.h"
 #include "sd.h"
 #include "serve.h"
+#include "stop_signal.h"
 
-static void on_signal(uv_signal_t *handle, int number)
+static void stop(void *podsim)
 {
-    (void)number;
-    uv_stop(handle->loop);
+    podsim_stop(podsim);
 }
 
 static int run(const struct sim_config *config)
 {
     uv_loop_t *loop = uv_default_loop();
-    uv_signal_t term, interrupt;
+    static struct stop_signal signals;
     struct podsim *p;
     struct error err;
 
@@ -25,18 +25,10 @@ static int run(const struct sim_config *config)
         log_error("podsim", "%s", err.text);
         return status == E_CONFIG ? EX_CONFIG : EX_OSERR;
     }
-    (void)uv_signal_init(loop, &term);
-    (void)uv_signal_init(loop, &interrupt);
-    (void)uv_signal_start(&term, on_signal, SIGTERM);
-    (void)uv_signal_start(&interrupt, on_signal, SIGINT);
+    stop_signal_watch(&signals, loop, stop, p);
     log_notice("podsim", "pod %s: %u cubes, %u chips, 48 switches", config->pod, config->cubes,
                config->cubes * SIM_CUBE_CHIPS);
     sd_ready();
-    (void)uv_run(loop, UV_RUN_DEFAULT);
-    sd_stopping();
-    podsim_stop(p);
-    uv_close((uv_handle_t *)&term, NULL);
-    uv_close((uv_handle_t *)&interrupt, NULL);
     (void)uv_run(loop, UV_RUN_DEFAULT);
     podsim_fini(p);
     return 0;

@@ -8,51 +8,34 @@
 #include "mem.h"
 #include "opts.h"
 #include "sd.h"
+#include "stop_signal.h"
 #include "tpunetd.h"
 #include "yconf.h"
-
-struct process {
-    struct tpunetd daemon;
-    uv_signal_t term, interrupt;
-};
 
 /* The command line; what it leaves open comes from the file, then defaults. */
 static const char *file, *pod, *hosts, *cubes, *fabric, *podmgr, *name;
 static bool json;
 
-static void on_signal(uv_signal_t *handle, int number)
+static void stop(void *daemon)
 {
-    struct process *process = handle->data;
-
-    log_notice("tpunetd", "stopping on signal %d", number);
-    sd_stopping();
-    tpunetd_stop(&process->daemon);
-    uv_close((uv_handle_t *)&process->term, NULL);
-    uv_close((uv_handle_t *)&process->interrupt, NULL);
-}
-
-static void watch_signal(struct process *process, uv_loop_t *loop, uv_signal_t *handle, int number)
-{
-    (void)uv_signal_init(loop, handle);
-    handle->data = process;
-    (void)uv_signal_start_oneshot(handle, on_signal, number);
+    tpunetd_stop(daemon);
 }
 
 static int run(const struct tpunetd_config *config)
 {
-    static struct process process;
+    static struct tpunetd daemon;
+    static struct stop_signal signals;
     uv_loop_t *loop = uv_default_loop();
     struct error err;
 
-    if (tpunetd_start(&process.daemon, loop, config, &err) < 0) {
+    if (tpunetd_start(&daemon, loop, config, &err) < 0) {
         log_error("tpunetd", "%s", err.text);
         return EX_OSERR;
     }
-    watch_signal(&process, loop, &process.term, SIGTERM);
-    watch_signal(&process, loop, &process.interrupt, SIGINT);
+    stop_signal_watch(&signals, loop, stop, &daemon);
     sd_ready();
     (void)uv_run(loop, UV_RUN_DEFAULT);
-    tpunetd_fini(&process.daemon);
+    tpunetd_fini(&daemon);
     return 0;
 }
 
