@@ -25,7 +25,7 @@ CPPFLAGS += -D_GNU_SOURCE -DPODMGR_VERSION='"$(VERSION)"' -Icommon -Iwire -Ilibt
             -I. -I$(BUILD)/gen $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS   := -std=c17 $(OPT) $(HARDEN) $(WARN) $(SAN)
 LDFLAGS  := -pie -Wl,-z,relro,-z,now $(SAN)
-LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lnng -lm -lpthread
+LDLIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
 
 ifneq ($(shell pkg-config --exists libsystemd 2>/dev/null && echo yes),)
 CPPFLAGS += -DHAVE_SYSTEMD $(shell pkg-config --cflags libsystemd)
@@ -139,7 +139,7 @@ $(foreach p,podmgr podsim simctl tpunetd podctl,$(eval $(call program_rule,$(p))
 define test_rule
 $(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$(call objs,$$(filter tests/$(1)/%,$$(TEST_HELPERS))) $$(LINK_test)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) -lcmocka
+	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) -lcmocka -lnng
 endef
 $(foreach k,$(TEST_KINDS),$(eval $(call test_rule,$(k))))
 .PRECIOUS: $(BUILD)/obj/%.o

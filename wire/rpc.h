@@ -1,9 +1,9 @@
-/* Request and reply between our programs: protobuf messages over nng, moved by
- * the one libuv loop of the process.  The only part that knows nng.
+/* Request and reply between our programs: protobuf messages, moved by
+ * the one libuv loop of the process.  The only part that knows nng's protocol.
  *
- * Sockets are nng's raw req/rep: any number of requests may be under way and
- * nothing is ever sent twice by the library; retrying is the caller's choice,
- * and safe, because our requests carry operation ids.  Every message size is
+ * On the wire it is nng's req/rep: any number of requests may be under way and
+ * nothing is ever sent twice by us; retrying is the caller's choice, and safe,
+ * because our requests carry operation ids.  Every message size is
  * bounded.  A lost connection fails all its calls at once.
  *
  * URLs are nng's: "ipc:///run/x.sock", "tcp://127.0.0.1:9000".  One loop, one
@@ -36,7 +36,7 @@ struct rpc_request;
 typedef void rpc_handler_fn(void *arg, struct rpc_request *req, const uint8_t *body, size_t len);
 
 /* Listens; an ipc path is created with mode 0600 and a stale socket file is
- * replaced.  E_IO names the URL. */
+ * replaced.  E_INVALID or E_IO names the URL. */
 int rpc_server_create(struct rpc_server **out, uv_loop_t *loop, const char *url, size_t max_bytes,
                       rpc_handler_fn *handler, void *arg, struct error *err);
 /* Stops listening and closes connections; requests still held are dropped by

@@ -1,23 +1,19 @@
-/* The asking half: a raw req socket with one dialer.  Calls are numbered by us;
- * at most RPC_WINDOW are under way, so that the other side's queues never
- * overflow, and the rest wait in line. */
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/req.h>
-
+/* The asking half.  Calls are numbered by us; at most RPC_WINDOW are under way,
+ * so that neither side's queues grow without bound, and the rest wait in line. */
 #include <assert.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "mem.h"
-#include "nng_util.h"
+#include "rpc.h"
+#include "sp.h"
 
-enum { REDIAL_MS = 1500 }; /* above the dialer's own longest pause */
+enum { REDIAL_MIN_MS = 100, REDIAL_MAX_MS = 1000, NUMBER_LEN = 4 };
 
 struct call {
     struct call *next;
     uint32_t number;
-    uint64_t deadline_ms; /* loop time */
-    nng_msg *msg;         /* until it is sent */
+    uint64_t deadline_ms;   /* loop time */
+    struct sp_frame *frame; /* until it is sent */
     rpc_done_fn *done;
     void *arg;
 };
@@ -28,16 +24,12 @@ struct queue {
 
 struct rpc_client {
     uv_loop_t *loop;
-    nng_socket socket;
-    uv_poll_t poll;
-    uv_async_t async;  /* nng's threads tell us of connections by it */
-    uv_timer_t timer;  /* nearest deadline, or "now" when calls failed at once */
-    uv_timer_t redial; /* runs while nobody answers */
-    nng_dialer dialer;
-    char *url;
+    struct sp_address address;
     size_t max_bytes;
-    atomic_int pipe; /* the connection that is up, or 0; set by nng's threads */
-    int seen_pipe;   /* the one that the loop knows of */
+    struct sp_conn *conn; /* NULL between dials */
+    uv_timer_t redial;
+    unsigned redial_ms; /* the next wait */
+    uv_timer_t timer;   /* nearest deadline, or "now" when calls failed at once */
     bool connected;
     bool closing;
     int open_handles;
@@ -76,9 +68,7 @@ static struct call *queue_take(struct queue *q, struct call **at)
 
 static void finish(struct call *call, int status, const uint8_t *body, size_t len)
 {
-    if (call->msg != NULL) {
-        nng_msg_free(call->msg);
-    }
+    sp_frame_destroy(call->frame);
     call->done(call->arg, status, body, len);
     free(call);
 }
@@ -128,12 +118,9 @@ static void end_calls(struct rpc_client *client, struct queue *q, uint64_t due_m
 static void send_waiting(struct rpc_client *client)
 {
     while (client->connected && client->sent.n < RPC_WINDOW && client->waiting.first != NULL) {
-        nng_msg *msg = client->waiting.first->msg;
-        if (nng_sendmsg(client->socket, msg, NNG_FLAG_NONBLOCK) != 0) {
-            return; /* no room: the next reply or timer tries again */
-        }
         struct call *call = queue_take(&client->waiting, &client->waiting.first);
-        call->msg = NULL;
+        sp_send(client->conn, call->frame);
+        call->frame = NULL;
         queue_push(&client->sent, call);
     }
 }
@@ -151,91 +138,38 @@ static void on_timer(uv_timer_t *timer)
     }
 }
 
-/* ------------------------------------------------------------ receive -- */
+/* --------------------------------------------------------- connection -- */
 
-static uint32_t reply_number(nng_msg *msg)
+static void on_message(void *arg, struct sp_conn *conn, const uint8_t *h, size_t len)
 {
-    const uint8_t *h = nng_msg_header(msg);
+    struct rpc_client *client = arg;
 
-    if (nng_msg_header_len(msg) < 4) {
-        return 0;
+    (void)conn;
+    if (len < NUMBER_LEN) {
+        return;
     }
-    return (uint32_t)h[0] << 24 | (uint32_t)h[1] << 16 | (uint32_t)h[2] << 8 | h[3];
-}
-
-static void take_reply(struct rpc_client *client, nng_msg *msg)
-{
-    uint32_t number = reply_number(msg);
-
+    uint32_t number = (uint32_t)h[0] << 24 | (uint32_t)h[1] << 16 | (uint32_t)h[2] << 8 | h[3];
     for (struct call **at = &client->sent.first; *at != NULL; at = &(*at)->next) {
         if ((*at)->number == number) {
-            finish(queue_take(&client->sent, at), 0, nng_msg_body(msg), nng_msg_len(msg));
+            finish(queue_take(&client->sent, at), 0, h + NUMBER_LEN, len - NUMBER_LEN);
             break; /* else: an answer that came too late */
         }
     }
-    nng_msg_free(msg);
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-    struct rpc_client *client = poll->data;
-    nng_msg *msg;
-
-    (void)status;
-    (void)events;
-    for (int i = 0; i < RPC_TURN_MAX && !client->closing; i++) {
-        if (nng_recvmsg(client->socket, &msg, NNG_FLAG_NONBLOCK) != 0) {
-            break;
-        }
-        take_reply(client, msg);
-    }
     if (!client->closing) {
         send_waiting(client);
         arm_timer(client);
     }
 }
 
-/* --------------------------------------------------------- connection -- */
-
-static void on_pipe(nng_pipe pipe, nng_pipe_ev event, void *arg)
+static void on_ready(void *arg, struct sp_conn *conn)
 {
     struct rpc_client *client = arg;
-    int id = nng_pipe_id(pipe);
 
-    /* A connection that dies while it is being made is removed without ever
-     * having been added: only the end of the one that is up counts. */
-    if (event == NNG_PIPE_EV_ADD_POST) {
-        atomic_store(&client->pipe, id);
-    } else {
-        (void)atomic_compare_exchange_strong(&client->pipe, &id, 0);
-    }
-    (void)uv_async_send(&client->async);
-}
-
-static void on_async(uv_async_t *async)
-{
-    struct rpc_client *client = async->data;
-    int pipe = atomic_load(&client->pipe), old = client->seen_pipe;
-
-    if (client->closing) {
-        return;
-    }
-    client->seen_pipe = pipe;
-    if (old != 0 && pipe != old) {
-        client->connected = false;
-        (void)uv_timer_again(&client->redial);
-        end_calls(client, &client->sent, UINT64_MAX, E_UNREACHABLE);
-        end_calls(client, &client->waiting, UINT64_MAX, E_UNREACHABLE);
-        if (client->on_state != NULL && !client->closing) {
-            client->on_state(client->arg, false);
-        }
-    }
-    if (!client->closing && pipe != 0 && pipe != old) {
-        client->connected = true;
-        (void)uv_timer_stop(&client->redial);
-        if (client->on_state != NULL) {
-            client->on_state(client->arg, true);
-        }
+    (void)conn;
+    client->redial_ms = REDIAL_MIN_MS;
+    client->connected = true;
+    if (client->on_state != NULL) {
+        client->on_state(client->arg, true);
     }
     if (!client->closing) {
         send_waiting(client);
@@ -243,44 +177,61 @@ static void on_async(uv_async_t *async)
     }
 }
 
-static int dial(struct rpc_client *client)
-{
-    nng_dialer dialer;
-    int rv = nng_dialer_create(&dialer, client->socket, client->url);
+static void on_redial(uv_timer_t *timer);
 
-    if (rv != 0) {
-        return rv;
-    }
-    client->dialer = dialer;
-    rv = nng_dialer_set_size(dialer, NNG_OPT_RECVMAXSZ, client->max_bytes);
-    if (rv == 0) {
-        rv = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMINT, 100);
-    }
-    if (rv == 0) {
-        rv = nng_dialer_set_ms(dialer, NNG_OPT_RECONNMAXT, 1000);
-    }
-    return rv == 0 ? nng_dialer_start(dialer, NNG_FLAG_NONBLOCK) : rv;
+static void redial_later(struct rpc_client *client)
+{
+    (void)uv_timer_start(&client->redial, on_redial, client->redial_ms, 0);
+    client->redial_ms =
+        client->redial_ms < REDIAL_MAX_MS / 2 ? client->redial_ms * 2 : REDIAL_MAX_MS;
 }
 
-/* nng 1.5's dialer gives up for good when a connection dies in the midst of
- * its handshake (seen about once in 150 kills of a peer): while nobody answers
- * it is made anew now and then. */
+static void on_lost(void *arg, struct sp_conn *conn)
+{
+    struct rpc_client *client = arg;
+    bool was_connected = client->connected;
+
+    (void)conn;
+    client->conn = NULL;
+    client->connected = false;
+    redial_later(client);
+    if (!was_connected) {
+        return;
+    }
+    end_calls(client, &client->sent, UINT64_MAX, E_UNREACHABLE);
+    end_calls(client, &client->waiting, UINT64_MAX, E_UNREACHABLE);
+    if (!client->closing && client->on_state != NULL) {
+        client->on_state(client->arg, false);
+    }
+    if (!client->closing) {
+        arm_timer(client);
+    }
+}
+
+static void dial(struct rpc_client *client)
+{
+    static const struct sp_events events = {
+        .ready = on_ready, .message = on_message, .lost = on_lost};
+
+    client->conn =
+        sp_connect(client->loop, &client->address, SP_REQ, client->max_bytes, &events, client);
+    if (client->conn == NULL) {
+        redial_later(client);
+    }
+}
+
 static void on_redial(uv_timer_t *timer)
 {
-    struct rpc_client *client = timer->data;
-
-    if (atomic_load(&client->pipe) == 0) {
-        (void)nng_dialer_close(client->dialer);
-        (void)dial(client);
-    }
+    dial(timer->data);
 }
+
+/* --------------------------------------------------------- life cycle -- */
 
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct rpc_client *client = handle->data;
 
     if (--client->open_handles == 0) {
-        free(client->url);
         free(client);
     }
 }
@@ -288,45 +239,27 @@ static void on_handle_closed(uv_handle_t *handle)
 int rpc_client_create(struct rpc_client **out, uv_loop_t *loop, const char *url, size_t max_bytes,
                       rpc_state_fn *on_state, void *arg, struct error *err)
 {
-    nng_socket socket;
-    int rv = nng_req0_open_raw(&socket);
+    struct sp_address address;
+    int status = sp_address_parse(&address, url, err);
 
-    if (rv != 0) {
-        return nng_failed(err, "open a socket for", url, rv);
+    if (status < 0) {
+        return status;
     }
     struct rpc_client *client = xcalloc(1, sizeof *client);
     client->loop = loop;
-    client->socket = socket;
+    client->address = address;
+    client->max_bytes = max_bytes;
     client->on_state = on_state;
     client->arg = arg;
-    client->url = xstrdup(url);
-    client->max_bytes = max_bytes;
-    client->poll.data = client->async.data = client->timer.data = client->redial.data = client;
+    client->redial_ms = REDIAL_MIN_MS;
     queue_init(&client->waiting);
     queue_init(&client->sent);
     queue_init(&client->ended);
-    (void)nng_socket_set_int(socket, NNG_OPT_SENDBUF, RPC_WINDOW);
-    (void)nng_socket_set_int(socket, NNG_OPT_RECVBUF, RPC_WINDOW);
-
-    rv = nng_poll_start(loop, socket, &client->poll, on_readable);
-    if (rv != 0) {
-        (void)nng_close(socket);
-        free(client->url);
-        free(client);
-        return nng_failed(err, "poll", url, rv);
-    }
-    (void)uv_async_init(loop, &client->async, on_async);
     (void)uv_timer_init(loop, &client->timer);
     (void)uv_timer_init(loop, &client->redial);
-    (void)uv_timer_start(&client->redial, on_redial, REDIAL_MS, REDIAL_MS);
-    client->open_handles = 4;
-    (void)nng_pipe_notify(socket, NNG_PIPE_EV_ADD_POST, on_pipe, client);
-    (void)nng_pipe_notify(socket, NNG_PIPE_EV_REM_POST, on_pipe, client);
-    rv = dial(client);
-    if (rv != 0) {
-        rpc_client_destroy(client);
-        return nng_failed(err, "dial", url, rv);
-    }
+    client->timer.data = client->redial.data = client;
+    client->open_handles = 2;
+    dial(client);
     *out = client;
     return 0;
 }
@@ -338,12 +271,12 @@ void rpc_client_destroy(struct rpc_client *client)
     }
     assert(!client->closing);
     client->closing = true;
-    (void)uv_poll_stop(&client->poll);
-    (void)nng_close(client->socket); /* no callback of nng runs after this */
+    client->connected = false;
+    if (client->conn != NULL) {
+        sp_close(client->conn);
+    }
     end_calls(client, &client->sent, UINT64_MAX, E_UNREACHABLE);
     end_calls(client, &client->waiting, UINT64_MAX, E_UNREACHABLE);
-    uv_close((uv_handle_t *)&client->poll, on_handle_closed);
-    uv_close((uv_handle_t *)&client->async, on_handle_closed);
     uv_close((uv_handle_t *)&client->timer, on_handle_closed);
     uv_close((uv_handle_t *)&client->redial, on_handle_closed);
 }
@@ -353,25 +286,20 @@ bool rpc_client_connected(const struct rpc_client *client)
     return client->connected;
 }
 
-/* The header of a raw request is its number, high bit set, big endian. */
-static bool number_message(nng_msg *msg, uint32_t number)
-{
-    return nng_msg_header_append_u32(msg, number) == 0;
-}
-
 void rpc_call(struct rpc_client *client, const ProtobufCMessage *request, unsigned timeout_ms,
               rpc_done_fn *done, void *arg)
 {
     struct call *call = xcalloc(1, sizeof *call);
 
     assert(!client->closing);
+    /* The high bit ends the list of hops that a request can have. */
     call->number = 0x80000000U | client->next_number++;
-    call->msg = nng_msg_packed(request);
+    const uint8_t header[NUMBER_LEN] = {(uint8_t)(call->number >> 24),
+                                        (uint8_t)(call->number >> 16), (uint8_t)(call->number >> 8),
+                                        (uint8_t)call->number};
+    call->frame = sp_frame_create(header, sizeof header, request);
     call->done = done;
     call->arg = arg;
-    if (call->msg == NULL || !number_message(call->msg, call->number)) {
-        abort(); /* out of memory */
-    }
     /* Not connected: fails from the loop, not from under the caller. */
     call->deadline_ms = uv_now(client->loop) + (client->connected ? timeout_ms : 0);
     queue_push(&client->waiting, call);

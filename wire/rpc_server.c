@@ -1,9 +1,6 @@
-/* The answering half.  A raw rep socket gives each request with a header that
- * names its connection and number; the reply carries the same header, so any
- * number of requests can be held and answered in any order. */
-#include <nng/nng.h>
-#include <nng/protocol/reqrep0/rep.h>
-
+/* The answering half.  A request carries a header that names it; the reply
+ * carries the same header back on the same connection, so any number of
+ * requests can be held and answered in any order. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,154 +8,217 @@
 #include <unistd.h>
 
 #include "mem.h"
-#include "nng_util.h"
+#include "rpc.h"
+#include "sp.h"
 
-enum { HEADER_MAX = 64 };
+enum {
+    HEADER_MAX = 64,
+    BACKLOG = 1024,
+    UNSENT_MAX = 64 << 20, /* a peer that takes no replies is cut off here */
+};
+
+/* A connection, and after its loss the requests that are still held. */
+struct peer {
+    struct rpc_server *server;
+    struct peer **at, *next; /* in the server's list, while connected */
+    struct sp_conn *conn;    /* NULL once lost */
+    size_t held;
+};
 
 struct rpc_server {
-    nng_socket socket;
-    uv_poll_t poll;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tcp_t tcp;
+    } uv;
+    size_t max_bytes;
     rpc_handler_fn *handler;
     void *arg;
-    size_t held; /* requests out there; the last one frees a closed server */
-    bool closed, poll_closed;
+    bool closed;
+    struct peer *peers;
 };
 
 struct rpc_request {
-    struct rpc_server *server;
+    struct peer *peer;
     size_t header_len;
     uint8_t header[HEADER_MAX];
 };
 
-static void free_if_unused(struct rpc_server *server)
+/* ---------------------------------------------------------------- peers -- */
+
+static void forget_conn(struct peer *peer)
 {
-    if (server->closed && server->poll_closed && server->held == 0) {
-        free(server);
+    *peer->at = peer->next;
+    if (peer->next != NULL) {
+        peer->next->at = peer->at;
+    }
+    peer->conn = NULL;
+    if (peer->held == 0) {
+        free(peer);
     }
 }
 
-static void take_message(struct rpc_server *server, nng_msg *msg)
+/* The words of a header: hops, then the request's number with its high bit
+ * set.  0 if it has no end within reason. */
+static size_t header_len(const uint8_t *bytes, size_t len)
 {
-    size_t header_len = nng_msg_header_len(msg);
-
-    if (header_len <= HEADER_MAX) {
-        struct rpc_request *req = xmalloc(sizeof *req);
-        req->server = server;
-        req->header_len = header_len;
-        memcpy(req->header, nng_msg_header(msg), header_len);
-        server->held++;
-        server->handler(server->arg, req, nng_msg_body(msg), nng_msg_len(msg));
-    }
-    nng_msg_free(msg);
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-    struct rpc_server *server = poll->data;
-    nng_msg *msg;
-
-    (void)status;
-    (void)events;
-    for (int i = 0; i < RPC_TURN_MAX && !server->closed; i++) {
-        if (nng_recvmsg(server->socket, &msg, NNG_FLAG_NONBLOCK) != 0) {
-            return;
+    for (size_t at = 0; at + 4 <= len && at + 4 <= HEADER_MAX; at += 4) {
+        if ((bytes[at] & 0x80) != 0) {
+            return at + 4;
         }
-        take_message(server, msg);
+    }
+    return 0;
+}
+
+static void on_message(void *arg, struct sp_conn *conn, const uint8_t *bytes, size_t len)
+{
+    struct peer *peer = arg;
+    size_t n = header_len(bytes, len);
+
+    if (n == 0) {
+        sp_close(conn); /* it does not speak our protocol */
+        forget_conn(peer);
+        return;
+    }
+    struct rpc_request *req = xmalloc(sizeof *req);
+    req->peer = peer;
+    req->header_len = n;
+    memcpy(req->header, bytes, n);
+    peer->held++;
+    peer->server->handler(peer->server->arg, req, bytes + n, len - n);
+}
+
+static void on_ready(void *arg, struct sp_conn *conn)
+{
+    (void)arg;
+    (void)conn; /* it asks first */
+}
+
+static void on_lost(void *arg, struct sp_conn *conn)
+{
+    (void)conn;
+    forget_conn(arg);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    static const struct sp_events events = {
+        .ready = on_ready, .message = on_message, .lost = on_lost};
+    struct rpc_server *server = listener->data;
+
+    if (status < 0) {
+        return;
+    }
+    struct peer *peer = xcalloc(1, sizeof *peer);
+    peer->server = server;
+    peer->conn = sp_accept(listener, SP_REP, server->max_bytes, &events, peer);
+    if (peer->conn == NULL) {
+        free(peer);
+        return;
+    }
+    peer->next = server->peers;
+    peer->at = &server->peers;
+    if (peer->next != NULL) {
+        peer->next->at = &peer->next;
+    }
+    server->peers = peer;
+}
+
+/* -------------------------------------------------------------- replies -- */
+
+void rpc_drop(struct rpc_request *req)
+{
+    struct peer *peer = req->peer;
+
+    assert(peer->held > 0);
+    free(req);
+    if (--peer->held == 0 && peer->conn == NULL) {
+        free(peer);
     }
 }
+
+void rpc_reply(struct rpc_request *req, const ProtobufCMessage *reply)
+{
+    struct peer *peer = req->peer;
+
+    if (peer->conn != NULL && sp_unsent(peer->conn) > UNSENT_MAX) {
+        sp_close(peer->conn);
+        forget_conn(peer); /* this request is held still */
+    }
+    if (peer->conn != NULL) {
+        sp_send(peer->conn, sp_frame_create(req->header, req->header_len, reply));
+    }
+    rpc_drop(req);
+}
+
+/* ----------------------------------------------------------- life cycle -- */
 
 /* A socket file left by a process that died would make listen fail. */
-static void remove_stale(const char *url)
+static void remove_stale(const char *path)
 {
     struct stat st;
 
-    if (strncmp(url, "ipc://", 6) == 0 && lstat(url + 6, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        (void)unlink(url + 6);
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        (void)unlink(path);
     }
 }
 
-static int listen_on(nng_socket socket, const char *url, size_t max_bytes)
+static int bind_to(struct rpc_server *server, uv_loop_t *loop, const struct sp_address *address)
 {
-    nng_listener listener;
-    int rv = nng_listener_create(&listener, socket, url);
+    if (!address->ipc) {
+        (void)uv_tcp_init(loop, &server->uv.tcp);
+        return uv_tcp_bind(&server->uv.tcp, (const struct sockaddr *)&address->tcp, 0);
+    }
+    (void)uv_pipe_init(loop, &server->uv.pipe, 0);
+    remove_stale(address->path);
+    mode_t mask = umask(0177); /* the file is never open to others */
+    int rv = uv_pipe_bind(&server->uv.pipe, address->path);
+    (void)umask(mask);
+    return rv;
+}
 
-    if (rv == 0) {
-        rv = nng_listener_set_size(listener, NNG_OPT_RECVMAXSZ, max_bytes);
-    }
-    if (rv == 0 && strncmp(url, "ipc://", 6) == 0) {
-        rv = nng_listener_set_int(listener, NNG_OPT_IPC_PERMISSIONS, 0600);
-    }
-    return rv == 0 ? nng_listener_start(listener, 0) : rv;
+static void on_listener_closed(uv_handle_t *handle)
+{
+    free(handle->data);
 }
 
 int rpc_server_create(struct rpc_server **out, uv_loop_t *loop, const char *url, size_t max_bytes,
                       rpc_handler_fn *handler, void *arg, struct error *err)
 {
-    nng_socket socket;
-    int rv = nng_rep0_open_raw(&socket);
+    struct sp_address address;
+    int status = sp_address_parse(&address, url, err);
 
-    if (rv != 0) {
-        return nng_failed(err, "open a socket for", url, rv);
-    }
-    (void)nng_socket_set_int(socket, NNG_OPT_RECVBUF, 1024);
-    (void)nng_socket_set_int(socket, NNG_OPT_SENDBUF, 1024);
-    remove_stale(url);
-    rv = listen_on(socket, url, max_bytes);
-    if (rv != 0) {
-        (void)nng_close(socket);
-        return nng_failed(err, "listen on", url, rv);
+    if (status < 0) {
+        return status;
     }
     struct rpc_server *server = xcalloc(1, sizeof *server);
-    server->socket = socket;
+    server->max_bytes = max_bytes;
     server->handler = handler;
     server->arg = arg;
-    server->poll.data = server;
-    rv = nng_poll_start(loop, socket, &server->poll, on_readable);
+    int rv = bind_to(server, loop, &address);
+    server->uv.handle.data = server;
+    if (rv == 0) {
+        rv = uv_listen(&server->uv.stream, BACKLOG, on_connection);
+    }
     if (rv != 0) {
-        (void)nng_close(socket);
-        free(server);
-        return nng_failed(err, "poll", url, rv);
+        uv_close(&server->uv.handle, on_listener_closed);
+        return err_set(err, E_IO, "cannot listen on %s: %s", url, uv_strerror(rv));
     }
     *out = server;
     return 0;
 }
 
-static void on_poll_closed(uv_handle_t *handle)
-{
-    struct rpc_server *server = handle->data;
-
-    (void)nng_close(server->socket); /* after libuv let go of its descriptor */
-    server->poll_closed = true;
-    free_if_unused(server);
-}
-
 void rpc_server_destroy(struct rpc_server *server)
 {
-    if (server != NULL) {
-        assert(!server->closed);
-        server->closed = true;
-        (void)uv_poll_stop(&server->poll);
-        uv_close((uv_handle_t *)&server->poll, on_poll_closed);
+    if (server == NULL) {
+        return;
     }
-}
-
-void rpc_drop(struct rpc_request *req)
-{
-    struct rpc_server *server = req->server;
-
-    assert(server->held > 0);
-    server->held--;
-    free(req);
-    free_if_unused(server);
-}
-
-void rpc_reply(struct rpc_request *req, const ProtobufCMessage *reply)
-{
-    nng_msg *msg = req->server->closed ? NULL : nng_msg_packed(reply);
-
-    if (msg != NULL && (nng_msg_header_append(msg, req->header, req->header_len) != 0 ||
-                        nng_sendmsg(req->server->socket, msg, NNG_FLAG_NONBLOCK) != 0)) {
-        nng_msg_free(msg); /* the peer's connection is gone or full: its call times out */
+    assert(!server->closed);
+    server->closed = true;
+    while (server->peers != NULL) {
+        sp_close(server->peers->conn);
+        forget_conn(server->peers);
     }
-    rpc_drop(req);
+    uv_close(&server->uv.handle, on_listener_closed);
 }
