@@ -70,7 +70,8 @@ MAIN_tpunetd := libtpunet/tpunetd/main.c
 MAIN_podctl  := podctl/main.c
 PROGRAMS     := $(foreach p,podmgr podsim simctl tpunetd podctl,$(if $(wildcard $(MAIN_$(p))),$(BUILD)/bin/$(p)))
 
-# Tests: every tests/<kind>/test_*.c is a program; other files there are helpers.
+# Tests: every tests/<kind>/test_*.c is a program; other files there are helpers,
+# those of tests/unit for all kinds.
 TEST_KINDS   := unit contract system
 TEST_SRC     := $(foreach k,$(TEST_KINDS),$(wildcard tests/$(k)/test_*.c))
 TEST_HELPERS := $(filter-out $(TEST_SRC),$(foreach k,$(TEST_KINDS),$(wildcard tests/$(k)/*.c)))
@@ -137,7 +138,7 @@ $(foreach p,podmgr podsim simctl tpunetd podctl,$(eval $(call program_rule,$(p))
 # ---------------------------------------------------------------- tests --
 
 define test_rule
-$(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$(call objs,$$(filter tests/$(1)/%,$$(TEST_HELPERS))) $$(LINK_test)
+$(BUILD)/tests/$(1)/test_%: $(BUILD)/obj/tests/$(1)/test_%.o $$(call objs,$$(filter tests/unit/% tests/$(1)/%,$$(TEST_HELPERS))) $$(LINK_test)
 	@mkdir -p $$(@D)
 	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS) -lcmocka -lnng
 endef

@@ -1,0 +1,541 @@
+/* tpunetd as a whole, in this process: podsim on one side, on the other a
+ * podmgr whose every answer the test decides. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "podsim_fixture.h"
+#include "tpunetd/links.h"
+#include "tpunetd/tpunetd.h"
+
+enum { CUBES = 2, VERDICTS_MAX = 16, LINKS_MAX = 64 };
+
+struct seen_verdict {
+    char slice[32], code[32], text[256];
+    uint64_t epoch, generation;
+    bool ok, check_only;
+    uint32_t chips_found, mismatch_count;
+    double discovered_ms, proved_ms, installed_ms;
+};
+struct seen_link {
+    uint32_t chip, port;
+    bool up;
+};
+
+struct fixture {
+    struct podsim_fixture podsim;
+#define loop      podsim.loop
+#define timed_out podsim.timed_out
+    struct rpc_server *podmgr;
+    char *podmgr_url;
+    struct tpunetd_config config;
+    struct tpunetd daemon;
+    /* how podmgr answers */
+    Wire__AgentStatus hello_status, verdict_status;
+    uint64_t epoch;
+    struct rpc_request *poll; /* held */
+    uint64_t next_seq;
+    /* what it saw */
+    unsigned hellos, polls;
+    size_t hosts;
+    uint64_t taken;
+    struct seen_verdict verdicts[VERDICTS_MAX];
+    size_t n_verdicts;
+    struct seen_link links[LINKS_MAX];
+    size_t n_links;
+};
+
+/* --------------------------------------------------------------- podmgr -- */
+
+static void answer(struct fixture *f, struct rpc_request *req, Wire__AgentStatus status,
+                   Wire__AgentCommand *command)
+{
+    Wire__AgentReply reply = WIRE__AGENT_REPLY__INIT;
+
+    reply.version = RPC_VERSION;
+    reply.status = status;
+    reply.epoch = f->epoch;
+    reply.n_commands = command != NULL;
+    reply.commands = &command;
+    rpc_reply(req, &reply.base);
+}
+
+static void see_verdict(struct fixture *f, const Wire__AgentVerdict *in)
+{
+    struct seen_verdict *out = &f->verdicts[f->n_verdicts++];
+
+    assert_true(f->n_verdicts <= VERDICTS_MAX);
+    (void)snprintf(out->slice, sizeof out->slice, "%s", in->slice);
+    (void)snprintf(out->code, sizeof out->code, "%s", in->code);
+    (void)snprintf(out->text, sizeof out->text, "%s", in->text);
+    out->epoch = in->epoch;
+    out->generation = in->generation;
+    out->ok = in->ok;
+    out->check_only = in->check_only;
+    out->chips_found = in->chips_found;
+    out->mismatch_count = in->mismatch_count;
+    out->discovered_ms = in->discovered_ms;
+    out->proved_ms = in->proved_ms;
+    out->installed_ms = in->installed_ms;
+}
+
+static void see_links(struct fixture *f, const Wire__AgentLinks *in)
+{
+    for (size_t i = 0; i < in->n_links; i++) {
+        const Wire__AgentLink *link = in->links[i];
+        assert_true(f->n_links < LINKS_MAX);
+        f->links[f->n_links++] = (struct seen_link){link->chip, link->port, link->up};
+    }
+}
+
+static void on_request(void *arg, struct rpc_request *req, const uint8_t *body, size_t len)
+{
+    struct fixture *f = arg;
+    Wire__AgentRequest *in = wire__agent_request__unpack(NULL, len, body);
+
+    assert_non_null(in);
+    assert_string_equal(in->pod, "test");
+    assert_string_equal(in->agent, "tpunetd/one");
+    assert_true(in->instance != 0);
+    switch (in->body_case) {
+    case WIRE__AGENT_REQUEST__BODY_HELLO:
+        f->hellos++;
+        f->hosts = in->hello->n_hosts;
+        answer(f, req, f->hello_status, NULL);
+        break;
+    case WIRE__AGENT_REQUEST__BODY_POLL:
+        assert_null(f->poll); /* one at a time */
+        f->polls++;
+        f->taken = in->poll->taken;
+        f->poll = req;
+        break;
+    case WIRE__AGENT_REQUEST__BODY_VERDICT:
+        see_verdict(f, in->verdict);
+        answer(f, req, f->verdict_status, NULL);
+        f->verdict_status = WIRE__AGENT_STATUS__AGENT_OK;
+        break;
+    case WIRE__AGENT_REQUEST__BODY_LINKS:
+        see_links(f, in->links);
+        answer(f, req, WIRE__AGENT_STATUS__AGENT_OK, NULL);
+        break;
+    case WIRE__AGENT_REQUEST__BODY__NOT_SET:
+    case _WIRE__AGENT_REQUEST__BODY__CASE_IS_INT_SIZE:
+        fail();
+    }
+    wire__agent_request__free_unpacked(in, NULL);
+}
+
+static void command(struct fixture *f, Wire__AgentCommand *what)
+{
+    struct rpc_request *poll;
+
+    LOOP_UNTIL(f, f->poll != NULL);
+    poll = f->poll;
+    f->poll = NULL;
+    what->sequence = ++f->next_seq;
+    answer(f, poll, WIRE__AGENT_STATUS__AGENT_OK, what);
+}
+
+/* A 4x4x4 on cube 0. */
+static void bring_up(struct fixture *f, char *slice, uint64_t generation, bool check_only)
+{
+    Wire__AgentCommand what = WIRE__AGENT_COMMAND__INIT;
+    Wire__AgentBringUp up = WIRE__AGENT_BRING_UP__INIT;
+    uint32_t cubes[] = {0};
+
+    up.slice = slice;
+    up.epoch = f->epoch;
+    up.generation = generation;
+    up.topology = (char[]){"4x4x4"};
+    up.n_cubes = 1;
+    up.cubes = cubes;
+    up.coordinator = 5;
+    up.check_only = check_only;
+    up.pod_cubes = CUBES;
+    up.ports_per_side = CUBES + 4;
+    up.vc_classes = 3;
+    what.body_case = WIRE__AGENT_COMMAND__BODY_BRING_UP;
+    what.bring_up = &up;
+    command(f, &what);
+}
+
+static void release(struct fixture *f, char *slice, uint64_t generation)
+{
+    Wire__AgentCommand what = WIRE__AGENT_COMMAND__INIT;
+    Wire__AgentRelease body = WIRE__AGENT_RELEASE__INIT;
+
+    body.slice = slice;
+    body.epoch = f->epoch;
+    body.generation = generation;
+    what.body_case = WIRE__AGENT_COMMAND__BODY_RELEASE;
+    what.release = &body;
+    command(f, &what);
+}
+
+/* Waits for the next verdict. */
+static const struct seen_verdict *verdict(struct fixture *f)
+{
+    size_t before = f->n_verdicts;
+
+    LOOP_UNTIL(f, f->n_verdicts > before);
+    return &f->verdicts[before];
+}
+
+/* -------------------------------------------------------------- fixture -- */
+
+static void podmgr_open(struct fixture *f)
+{
+    struct error err;
+
+    assert_int_equal(
+        rpc_server_create(&f->podmgr, &f->loop, f->podmgr_url, RPC_MAX_BYTES, on_request, f, &err),
+        0);
+}
+
+static void podmgr_close(struct fixture *f)
+{
+    if (f->poll != NULL) {
+        rpc_drop(f->poll);
+        f->poll = NULL;
+    }
+    rpc_server_destroy(f->podmgr);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = xcalloc(1, sizeof *f);
+    struct error err;
+
+    podsim_fixture_init(&f->podsim, CUBES);
+    for (unsigned axis = 0; axis < TPUNET_AXES; axis++) {
+        sim_join(&f->podsim.sim, axis, 0, 0);
+    }
+    f->podmgr_url = podsim_fixture_url(&f->podsim, "podmgr");
+    f->epoch = 1;
+    podmgr_open(f);
+    (void)strcpy(f->config.pod, "test");
+    (void)strcpy(f->config.name, "one");
+    f->config.fabric_url = xstrdup(f->podsim.sim.config.fabric_url);
+    f->config.podmgr_url = xstrdup(f->podmgr_url);
+    assert_int_equal(tpunetd_parse_hosts(&f->config, "all", CUBES, &err), 0);
+    assert_int_equal(tpunetd_start(&f->daemon, &f->loop, &f->config, &err), 0);
+    LOOP_UNTIL(f, f->poll != NULL);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    tpunetd_stop(&f->daemon);
+    podmgr_close(f);
+    podsim_fixture_fini(&f->podsim);
+    tpunetd_fini(&f->daemon);
+    tpunetd_config_fini(&f->config);
+    free(f->podmgr_url);
+    free(f);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- cases -- */
+
+static void brings_a_slice_up(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(f->hellos, 1);
+    assert_int_equal(f->hosts, CUBES * TPUNET_CUBE_HOSTS);
+    bring_up(f, "1-1", 7, false);
+    const struct seen_verdict *v = verdict(f);
+    assert_true(v->ok);
+    assert_string_equal(v->slice, "1-1");
+    assert_int_equal(v->generation, 7);
+    assert_int_equal(v->chips_found, 64);
+    assert_true(v->discovered_ms > 0 && v->proved_ms > 0 && v->installed_ms > 0);
+    LOOP_UNTIL(f, f->taken == 1);
+}
+
+static void says_what_is_wrong(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_true(sim_break(&f->podsim.sim, "link", "link/0-1-1-1+x", NULL, NULL) >= 0);
+    bring_up(f, "1-1", 7, false);
+    const struct seen_verdict *v = verdict(f);
+    assert_false(v->ok);
+    assert_string_equal(v->code, "mismatch");
+    assert_int_equal(v->mismatch_count, 1);
+    assert_non_null(strstr(v->text, "chip/0-1-1-1"));
+}
+
+/* A refused report beside a held poll once left the daemon mute. */
+static void reports_until_acknowledged(void **state)
+{
+    struct fixture *f = *state;
+
+    f->verdict_status = WIRE__AGENT_STATUS__AGENT_SAY_HELLO;
+    bring_up(f, "1-1", 7, false);
+    LOOP_UNTIL(f, f->n_verdicts == 2);
+    assert_int_equal(f->hellos, 2);
+    assert_string_equal(f->verdicts[1].slice, "1-1");
+    assert_int_equal(f->verdicts[1].generation, 7);
+}
+
+static void refused_reports_are_dropped(void **state)
+{
+    struct fixture *f = *state;
+
+    f->verdict_status = WIRE__AGENT_STATUS__AGENT_MALFORMED;
+    bring_up(f, "1-1", 7, false);
+    (void)verdict(f);
+    bring_up(f, "1-1", 8, false);
+    assert_int_equal(verdict(f)->generation, 8);
+    assert_int_equal(f->n_verdicts, 2);
+}
+
+static void reports_to_the_next_podmgr(void **state)
+{
+    struct fixture *f = *state;
+    unsigned polls = f->polls;
+
+    bring_up(f, "1-1", 7, false);
+    LOOP_UNTIL(f, f->polls > polls); /* the command was taken */
+    podmgr_close(f);
+    (void)uv_run(&f->loop, UV_RUN_NOWAIT); /* its socket file goes */
+    f->n_verdicts = 0;                     /* heard or not, it was not acknowledged */
+    f->epoch = 2;
+    f->next_seq = 0;
+    podmgr_open(f);
+    LOOP_UNTIL(f, f->hellos == 2 && f->poll != NULL);
+    if (f->n_verdicts == 0) {
+        bring_up(f, "1-1", 7, true);
+    }
+    LOOP_UNTIL(f, f->n_verdicts > 0);
+    assert_true(f->verdicts[0].ok);
+}
+
+static void repeated_command_repeats_the_verdict(void **state)
+{
+    struct fixture *f = *state;
+
+    bring_up(f, "1-1", 7, false);
+    double first = verdict(f)->installed_ms;
+    bring_up(f, "1-1", 7, false);
+    const struct seen_verdict *v = verdict(f);
+    assert_true(v->ok);
+    assert_true(v->installed_ms == first); /* not carried out again */
+}
+
+static void older_commands_are_stale(void **state)
+{
+    struct fixture *f = *state;
+
+    f->epoch = 3;
+    bring_up(f, "1-1", 7, false);
+    assert_true(verdict(f)->ok);
+    bring_up(f, "1-1", 6, false);
+    assert_string_equal(verdict(f)->code, "stale");
+    f->epoch = 2;
+    bring_up(f, "1-2", 9, false);
+    assert_string_equal(verdict(f)->code, "stale");
+}
+
+/* Generations begin anew with an epoch; the check carries the old one. */
+static void check_does_not_fence(void **state)
+{
+    struct fixture *f = *state;
+
+    bring_up(f, "1-1", 7, false);
+    assert_true(verdict(f)->ok);
+    f->epoch = 2;
+    bring_up(f, "1-1", 7, true);
+    const struct seen_verdict *v = verdict(f);
+    assert_true(v->ok && v->check_only);
+    bring_up(f, "1-1", 3, false);
+    assert_true(verdict(f)->ok);
+}
+
+static void nonsense_is_invalid(void **state)
+{
+    struct fixture *f = *state;
+    Wire__AgentCommand what = WIRE__AGENT_COMMAND__INIT;
+    Wire__AgentBringUp up = WIRE__AGENT_BRING_UP__INIT;
+
+    up.slice = (char[]){"1-1"};
+    up.epoch = 1;
+    up.topology = (char[]){"4x4x5"};
+    up.pod_cubes = up.ports_per_side = CUBES;
+    what.body_case = WIRE__AGENT_COMMAND__BODY_BRING_UP;
+    what.bring_up = &up;
+    command(f, &what);
+    assert_string_equal(verdict(f)->code, "invalid");
+    bring_up(f, "1-1", 1, false); /* and the daemon goes on */
+    assert_true(verdict(f)->ok);
+}
+
+static void links_of_slices_are_reported(void **state)
+{
+    struct fixture *f = *state;
+
+    bring_up(f, "1-1", 7, false);
+    (void)verdict(f);
+    assert_true(sim_break(&f->podsim.sim, "link", "link/0-1-1-1+x", NULL, NULL) >= 0);
+    LOOP_UNTIL(f, f->n_links == 2); /* from both ends */
+    assert_false(f->links[0].up || f->links[1].up);
+    assert_int_equal(f->links[0].chip, sim_chip("chip/0-1-1-1"));
+    assert_int_equal(f->links[0].port, TPUNET_XP);
+    assert_int_equal(f->links[1].chip, sim_chip("chip/0-2-1-1"));
+    assert_true(sim_heal(&f->podsim.sim, "all") >= 0);
+    LOOP_UNTIL(f, f->n_links == 4);
+    assert_true(f->links[2].up && f->links[3].up);
+}
+
+static void links_of_others_are_not(void **state)
+{
+    struct fixture *f = *state;
+
+    bring_up(f, "1-1", 7, false);
+    (void)verdict(f);
+    release(f, "1-1", 7);
+    LOOP_UNTIL(f, f->taken == 2);
+    assert_true(sim_break(&f->podsim.sim, "link", "link/0-1-1-1+x", NULL, NULL) >= 0);
+    assert_true(sim_break(&f->podsim.sim, "link", "link/1-1-1-1+x", NULL, NULL) >= 0);
+    assert_true(sim_heal(&f->podsim.sim, "all") >= 0);
+    bring_up(f, "1-2", 8, false);
+    assert_true(verdict(f)->ok);
+    /* A report would have come with the looks that this change takes. */
+    assert_true(sim_break(&f->podsim.sim, "link", "link/0-0-1-1+x", NULL, NULL) >= 0);
+    LOOP_UNTIL(f, f->n_links == 2);
+    assert_int_equal(f->links[0].chip, sim_chip("chip/0-0-1-1"));
+}
+
+static void stops_in_the_middle(void **state)
+{
+    struct fixture *f = *state;
+    size_t polls = f->polls;
+
+    bring_up(f, "1-1", 7, false);
+    LOOP_UNTIL(f, f->polls > polls); /* begun; teardown ends it */
+}
+
+/* ------------------------------------------------------- without a loop -- */
+
+static void host_lists(void **state)
+{
+    static const struct {
+        const char *text;
+        int n, first, last; /* n < 0: refused */
+    } rows[] = {
+        {"all", 32, 0, 31},         {"0-3", 1, 3, 3},        {"0-0..1-15", 32, 0, 31},
+        {"1-2,0-1..0-2", 3, 1, 18}, {"0-1,0-1", 1, 1, 1},    {"", -1, 0, 0},
+        {"2-0", -1, 0, 0},          {"0-16", -1, 0, 0},      {"1-0..0-0", -1, 0, 0},
+        {"0-0,", -1, 0, 0},         {"0-0...1-0", -1, 0, 0},
+    };
+    struct error err;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct tpunetd_config config = {.n_hosts = 0};
+        int status = tpunetd_parse_hosts(&config, rows[i].text, CUBES, &err);
+        assert_int_equal(status < 0, rows[i].n < 0);
+        if (status == 0) {
+            assert_int_equal(config.n_hosts, rows[i].n);
+            assert_int_equal(config.hosts[0], rows[i].first);
+            assert_int_equal(config.hosts[config.n_hosts - 1], rows[i].last);
+        }
+        tpunetd_config_fini(&config);
+    }
+}
+
+static void links_are_a_state(void **state)
+{
+    static const uint16_t cubes[] = {3, 1};
+    struct tpunet_shape shape;
+    struct tpunet_intent *intent;
+    struct slice_links links;
+    uint32_t at = 0, logical;
+    unsigned port;
+    bool up;
+
+    (void)state;
+    assert_int_equal(tpunet_shape_parse(&shape, "4x4x8", true, NULL), 0);
+    assert_int_equal(tpunet_intent_create(&intent, &shape, cubes, 2, NULL), 0);
+    assert_int_equal(slice_links_init(&links, intent, NULL), 0);
+    for (uint32_t i = 0; i < 128; i++) {
+        assert_int_equal(slice_logical(intent, slice_chip(intent, i)), i);
+    }
+    assert_int_equal(slice_logical(intent, 0), TPUNET_NONE);
+
+    assert_false(slice_links_see(&links, 100, 2, true, 1)); /* no news */
+    assert_true(slice_links_see(&links, 100, 2, false, 2));
+    assert_true(slice_links_untold(&links, &at, &logical, &port, &up));
+    assert_true(logical == 100 && port == 2 && !up);
+    assert_false(slice_links_untold(&links, &at, &logical, &port, &up));
+    slice_links_tell(&links, 100, 2, false);
+    at = 0;
+    assert_false(slice_links_untold(&links, &at, &logical, &port, &up));
+    assert_true(slice_links_see(&links, 100, 2, true, 3)); /* there and back: nothing to tell */
+    slice_links_tell(&links, 100, 2, true);
+    assert_false(slice_links_untold(&links, &at, &logical, &port, &up));
+    slice_links_fini(&links);
+    tpunet_intent_destroy(intent);
+}
+
+static void meshes_have_borders(void **state)
+{
+    static const uint16_t cubes[] = {2};
+    struct tpunet_shape shape;
+    struct tpunet_intent *intent;
+    struct slice_links links;
+
+    (void)state;
+    assert_int_equal(tpunet_shape_parse(&shape, "2x2x4", false, NULL), 0);
+    assert_int_equal(tpunet_intent_create(&intent, &shape, cubes, 1, NULL), 0);
+    intent->origin[1] = 2;
+    assert_int_equal(slice_links_init(&links, intent, NULL), 0);
+    for (uint32_t i = 0; i < 16; i++) {
+        assert_int_equal(slice_logical(intent, slice_chip(intent, i)), i);
+    }
+    assert_int_equal(slice_chip(intent, 0), 2 * 64 + 8);
+    assert_int_equal(slice_logical(intent, 2 * 64), TPUNET_NONE);      /* below it */
+    assert_int_equal(slice_logical(intent, 2 * 64 + 10), TPUNET_NONE); /* beside it */
+    assert_false(slice_links_see(&links, 0, TPUNET_XM, false, 1));
+    assert_true(slice_links_see(&links, 0, TPUNET_XP, false, 1));
+    slice_links_fini(&links);
+    tpunet_intent_destroy(intent);
+}
+
+#undef loop
+#undef timed_out
+
+int main(void)
+{
+#define LIVE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        LIVE(brings_a_slice_up),
+        LIVE(says_what_is_wrong),
+        LIVE(reports_until_acknowledged),
+        LIVE(refused_reports_are_dropped),
+        LIVE(reports_to_the_next_podmgr),
+        LIVE(repeated_command_repeats_the_verdict),
+        LIVE(older_commands_are_stale),
+        LIVE(check_does_not_fence),
+        LIVE(nonsense_is_invalid),
+        LIVE(links_of_slices_are_reported),
+        LIVE(links_of_others_are_not),
+        LIVE(stops_in_the_middle),
+        cmocka_unit_test(host_lists),
+        cmocka_unit_test(links_are_a_state),
+        cmocka_unit_test(meshes_have_borders),
+    };
+#undef LIVE
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
