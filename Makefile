@@ -77,8 +77,9 @@ TEST_SRC     := $(foreach k,$(TEST_KINDS),$(wildcard tests/$(k)/test_*.c))
 TEST_HELPERS := $(filter-out $(TEST_SRC),$(foreach k,$(TEST_KINDS),$(wildcard tests/$(k)/*.c)))
 TESTS        := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 BENCH_SRC    := $(wildcard tests/bench/*.c)
+SIM_SRC      := $(wildcard tests/sim/*.c)
 
-.PHONY: all help deps deps-lint test unit demo bench lint format check-asan check-clang \
+.PHONY: all help deps deps-lint test unit demo bench sim lint format check-asan check-clang \
         install clean
 
 all: deps $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
@@ -145,8 +146,8 @@ endef
 $(foreach k,$(TEST_KINDS),$(eval $(call test_rule,$(k))))
 .PRECIOUS: $(BUILD)/obj/%.o
 
-test: all $(TESTS) ## build and run all tests; ends with "N passed, N failed"
-	@BUILD=$(BUILD) tests/run.sh $(TESTS)
+test: all $(TESTS) $(BUILD)/tests/sim/sim ## build and run all tests; ends with "N passed, N failed"
+	@BUILD=$(BUILD) tests/run.sh $(TESTS) $(BUILD)/tests/sim/sim
 
 unit: all $(filter $(BUILD)/tests/unit/%,$(TESTS)) ## the unit tests alone
 	@BUILD=$(BUILD) tests/run.sh $(filter $(BUILD)/tests/unit/%,$(TESTS))
@@ -162,6 +163,14 @@ $(BUILD)/tests/bench/bench: $(call objs,$(BENCH_SRC) $(BENCH_HELPERS)) $(LINK_te
 
 bench: all $(BUILD)/tests/bench/bench ## measure; table for people and build/bench.json
 	@BUILD=$(BUILD) $(BUILD)/tests/bench/bench --json $(BUILD)/bench.json
+
+$(BUILD)/tests/sim/sim: $(call objs,$(SIM_SRC)) $(LINK_test)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+SEEDS ?= 200
+sim: $(BUILD)/tests/sim/sim ## deterministic simulation: SEEDS=n of them, or one SEED=x again
+	@$(BUILD)/tests/sim/sim $(if $(SEED),--seed $(SEED),$(SEEDS))
 
 check-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) BUILD=build/asan OPT="-O1 -g" \

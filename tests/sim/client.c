@@ -1,0 +1,276 @@
+/* A client of the REST API, as seen by the core: it creates and deletes
+ * slices, repeats what was not answered with the same key, tries stale
+ * versions and used keys, and remembers what it was promised (A2 to A4). */
+#include <stdlib.h>
+#include <string.h>
+
+#include <stdio.h>
+
+#include "mem.h"
+#include "sim.h"
+
+enum { PATIENCE_MS = 3000, SLICES_MAX = 4096, THINK_MS = 60 };
+
+enum want { WANT_CREATE, WANT_DELETE, WANT_SAME_AGAIN, WANT_OTHER_BODY, WANT_STALE_DELETE };
+enum stage { WANTED, LIVE, DELETING, GONE };
+
+struct wish { /* a slice of ours */
+    struct slice_spec spec;
+    uint16_t cubes[TPUNET_CUBES_MAX];
+    enum stage stage;
+    bool asked_delete; /* it may be gone though we were not told */
+    struct id id;
+};
+struct client {
+    struct wish wishes[SLICES_MAX];
+    size_t n;
+    bool settling;
+    /* The one question that is open, or cookie 0. */
+    uint64_t cookie, next_cookie;
+    enum want want;
+    size_t about;
+    int64_t asked_ns;
+};
+
+/* ------------------------------------------------------------- requests -- */
+
+static void ask(struct sim *s, enum want want, size_t about)
+{
+    struct client *c = s->client;
+    struct wish *wish = &c->wishes[about];
+    struct event ev = {.kind = EV_CREATE_SLICE};
+
+    c->want = want;
+    c->about = about;
+    c->asked_ns = sim_now(s);
+    ev.cookie = c->cookie = c->next_cookie++;
+    if (want == WANT_DELETE || want == WANT_STALE_DELETE) {
+        const struct slice *slice = model_slice(s->current->model, wish->id);
+        ev.kind = EV_DELETE_SLICE;
+        ev.del.id = wish->id;
+        ev.del.if_version = want == WANT_DELETE ? 0 : (slice != NULL ? slice->version : 0) + 1000;
+        wish->asked_delete = wish->asked_delete || want == WANT_DELETE;
+    } else {
+        ev.create = xmalloc(sizeof *ev.create);
+        *ev.create = wish->spec;
+        if (wish->spec.n_cubes > 0) {
+            ev.create->cubes = xmemdup(wish->cubes, wish->spec.n_cubes * sizeof *wish->cubes);
+        }
+        ev.create->body_hash += want == WANT_OTHER_BODY;
+    }
+    manager_post(s->current, &ev);
+}
+
+static void choose_cubes(struct sim *s, struct wish *wish)
+{
+    size_t n = tpunet_shape_cubes(&wish->spec.shape), start = (size_t)sim_random(s, s->cubes);
+
+    wish->spec.n_cubes = n;
+    for (size_t i = 0; i < n; i++) {
+        wish->cubes[i] = (uint16_t)((start + i * (1 + s->seed % 3)) % s->cubes);
+    }
+}
+
+static void create(struct sim *s)
+{
+    static const char *const shapes[] = {"4x4x4", "4x4x4", "4x4x4",  "4x4x4", "4x4x8",
+                                         "4x4x8", "4x4x8", "4x4x12", "4x8x8"};
+    struct client *c = s->client;
+    struct wish *wish = &c->wishes[c->n];
+    struct slice_spec *spec = &wish->spec;
+    struct tpunet_error err;
+
+    if (c->n == SLICES_MAX) {
+        return;
+    }
+    *wish = (struct wish){0};
+    if (tpunet_shape_parse(&spec->shape, shapes[sim_random(s, ARRAY_LEN(shapes))], false, &err) <
+        0) {
+        abort();
+    }
+    spec->shape.twisted = tpunet_shape_twistable(&spec->shape) && sim_chance(s, 0.5);
+    (void)snprintf(spec->key, sizeof spec->key, "key-%zu", c->n);
+    spec->body_hash = 1000 + c->n;
+    if (sim_chance(s, 0.2)) {
+        choose_cubes(s, wish);
+    }
+    ask(s, WANT_CREATE, c->n++);
+}
+
+/* -------------------------------------------------------------- answers -- */
+
+static void created(struct sim *s, struct wish *wish, const struct effect *effect)
+{
+    char id[48], other[48];
+
+    if (effect->reply.status == 0 && wish->stage == WANTED) {
+        wish->stage = LIVE;
+        wish->id = effect->id;
+        s->outcome->acked++;
+        for (size_t i = 0; i < s->client->n; i++) {
+            struct wish *one = &s->client->wishes[i];
+            if (one != wish && id_compare(one->id, wish->id) == 0) {
+                sim_found(s, V_A3, "two keys made slice/%s", id_format(wish->id, id));
+            }
+        }
+    } else if (effect->reply.status == 0 && id_compare(effect->id, wish->id) != 0) {
+        sim_found(s, V_A3, "key %s made slice/%s and slice/%s", wish->spec.key,
+                  id_format(wish->id, id), id_format(effect->id, other));
+    } else if (effect->reply.status != 0 && wish->stage == WANTED) {
+        wish->stage = GONE; /* refused for good: the next wish has another key */
+    } else if (effect->reply.status != 0) {
+        sim_found(s, V_A3, "key %s is forgotten: %s", wish->spec.key, effect->reply.text);
+    }
+}
+
+static void deleted(struct sim *s, struct wish *wish, const struct effect *effect)
+{
+    char id[48];
+
+    if (effect->reply.status == 0) {
+        s->outcome->acked += wish->stage == LIVE;
+        wish->stage = DELETING;
+    } else if (effect->reply.status == E_NOT_FOUND) {
+        wish->stage = GONE; /* an earlier request of ours, or it ended meanwhile */
+    } else {
+        sim_found(s, V_A2, "slice/%s cannot be deleted: %s", id_format(wish->id, id),
+                  effect->reply.text);
+    }
+}
+
+void client_answer(struct sim *s, const struct effect *effect)
+{
+    struct client *c = s->client;
+    struct wish *wish = &c->wishes[c->about];
+
+    sim_note(s, "answer %llu: %d", (unsigned long long)effect->cookie, effect->reply.status);
+    if (effect->cookie != c->cookie || sim_fault(s, F_LOST_ANSWER, 0.03)) {
+        return;
+    }
+    c->cookie = 0;
+    switch (c->want) {
+    case WANT_CREATE:
+    case WANT_SAME_AGAIN:
+        created(s, wish, effect);
+        return;
+    case WANT_DELETE:
+        deleted(s, wish, effect);
+        return;
+    case WANT_OTHER_BODY:
+        if (effect->reply.status != E_MISMATCH) {
+            sim_found(s, V_A3, "key %s served another body", wish->spec.key);
+        }
+        return;
+    case WANT_STALE_DELETE:
+        if (effect->reply.status != E_STALE && effect->reply.status != E_NOT_FOUND) {
+            sim_found(s, V_A4, "a delete of version 1000 ahead was taken");
+        }
+        return;
+    }
+}
+
+/* -------------------------------------------------------------- actions -- */
+
+/* What GET would tell of it. */
+static void look_at(struct sim *s, size_t about)
+{
+    struct wish *wish = &s->client->wishes[about];
+    const struct slice *slice = model_slice(s->current->model, wish->id);
+    char id[48];
+
+    if (slice == NULL && wish->stage == LIVE && !wish->asked_delete) {
+        sim_found(s, V_A2, "slice/%s was promised and is gone", id_format(wish->id, id));
+    } else if (slice == NULL) {
+        wish->stage = GONE;
+    } else if (slice->state == SLICE_FAILED) {
+        ask(s, WANT_DELETE, about);
+    }
+}
+
+/* Any of ours that matter still. */
+static bool pick(struct sim *s, bool gone_too, size_t *out)
+{
+    const struct client *c = s->client;
+    size_t start = c->n > 0 ? (size_t)sim_random(s, c->n) : 0;
+
+    for (size_t i = 0; i < c->n; i++) {
+        const struct wish *wish = &c->wishes[(start + i) % c->n];
+        if (wish->stage == LIVE || wish->stage == DELETING ||
+            (gone_too && wish->stage == GONE && !id_is_none(wish->id))) {
+            *out = (start + i) % c->n;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void act(struct sim *s)
+{
+    struct client *c = s->client;
+    uint64_t dice = sim_random(s, 100);
+    size_t about;
+
+    if (dice < 45) {
+        create(s);
+    } else if (dice < 85 && pick(s, false, &about)) {
+        if (c->wishes[about].stage == LIVE && dice < 70) {
+            ask(s, WANT_DELETE, about);
+        } else {
+            look_at(s, about);
+        }
+    } else if (pick(s, true, &about)) {
+        ask(s,
+            dice < 90   ? WANT_SAME_AGAIN
+            : dice < 95 ? WANT_OTHER_BODY
+                        : WANT_STALE_DELETE,
+            about);
+    }
+}
+
+static void settle_one(struct sim *s)
+{
+    struct client *c = s->client;
+
+    for (size_t i = 0; i < c->n && c->cookie == 0; i++) {
+        if (c->wishes[i].stage == LIVE || c->wishes[i].stage == DELETING) {
+            look_at(s, i);
+        }
+    }
+}
+
+static void think(void *arg)
+{
+    struct sim *s = arg;
+    struct client *c = s->client;
+
+    sim_after(s, (int64_t)(1 + sim_random(s, 2 * THINK_MS)) * MS, think, s);
+    if (s->current == NULL || !s->current->alive) {
+        return;
+    }
+    if (c->cookie != 0) {
+        if (sim_now(s) - c->asked_ns > PATIENCE_MS * MS) {
+            ask(s, c->want, c->about); /* not answered: the same again */
+        }
+    } else if (c->settling) {
+        settle_one(s);
+    } else {
+        act(s);
+    }
+}
+
+void client_init(struct sim *s)
+{
+    s->client = sim_new(s, sizeof *s->client);
+    s->client->next_cookie = 1;
+    sim_after(s, 100 * MS, think, s);
+}
+
+void client_settle(struct sim *s)
+{
+    s->client->settling = true;
+}
+
+bool client_idle(const struct sim *s)
+{
+    return s->client->cookie == 0;
+}

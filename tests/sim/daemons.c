@@ -1,0 +1,393 @@
+/* The daemons on the hosts: leases, and bring-ups by the real libtpunet over
+ * the chips of the simulated world.
+ *
+ * Fabric calls act at once and answer a little later, so a daemon can die and
+ * a circuit can break between any two of them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+#include "simulator/fabric_device.h"
+
+enum { BEAT_MS = 500, CALL_US = 300, RETRY_MS = 500 };
+
+struct job {
+    struct job *next;
+    struct daemon *d;
+    uint64_t instance; /* of the daemon that took it */
+    struct id slice;
+    uint64_t epoch, generation;
+    bool check_only, ended;
+    struct tpunet_intent *intent;
+    struct tpunet_bringup *bringup;
+    struct tpunet_fabric fabric;
+    struct verdict verdict;
+    uint32_t entry;
+};
+
+/* --------------------------------------------------------------- fabric -- */
+
+struct fabric_end {
+    struct sim *s;
+    tpunet_done_fn *done;
+    void *arg;
+    int status;
+};
+
+static void on_fabric_end(void *arg)
+{
+    struct fabric_end *end = arg;
+
+    if (!end->s->stop) {
+        end->done(end->arg, end->status);
+    }
+}
+
+static int later(struct sim *s, tpunet_done_fn *done, void *arg, enum sim_fabric_status status)
+{
+    struct fabric_end *end = sim_new(s, sizeof *end);
+
+    *end = (struct fabric_end){.s = s,
+                               .done = done,
+                               .arg = arg,
+                               .status = status == SIM_FABRIC_OK      ? 0
+                                         : status == SIM_FABRIC_STALE ? TPUNET_ESTALE
+                                                                      : TPUNET_EFABRIC};
+    sim_after(s, CALL_US * 1000, on_fabric_end, end);
+    return 0;
+}
+
+static struct sim_path path_of(const struct tpunet_path *path)
+{
+    return (struct sim_path){.entry = path->entry, .hops = path->hops, .n_hops = path->n_hops};
+}
+
+static int probe(void *ctx, const struct tpunet_path *paths, size_t n,
+                 struct tpunet_probe_answer *answers, tpunet_done_fn *done, void *arg)
+{
+    struct sim *s = ctx;
+
+    for (size_t i = 0; i < n; i++) {
+        struct sim_path path = path_of(&paths[i]);
+        struct tpunet_probe_answer *answer = &answers[i];
+        *answer = (struct tpunet_probe_answer){0};
+        answer->answered = sim_follow(s->w, &path, &answer->chip);
+        for (unsigned p = 0; answer->answered && p < SIM_CHIP_PORTS; p++) {
+            uint32_t peer;
+            unsigned peer_port;
+            struct tpunet_port_state *port = &answer->port[p];
+            port->enabled = (s->w->chips[answer->chip].disabled_mask >> p & 1) == 0;
+            port->up = world_peer(s->w, answer->chip, p, &peer, &peer_port);
+            port->peer = peer;
+            port->peer_port = (uint8_t)peer_port;
+        }
+    }
+    return later(s, done, arg, SIM_FABRIC_OK);
+}
+
+static struct sim_stamp stamp_of(const struct tpunet_stamp *stamp)
+{
+    struct sim_stamp out = {.epoch = stamp->epoch, .generation = stamp->generation};
+    memcpy(out.slice, stamp->slice, sizeof out.slice);
+    return out;
+}
+
+static int write_rows(void *ctx, const struct tpunet_stamp *stamp, uint32_t n_chips,
+                      const struct tpunet_row_write *rows, size_t n, tpunet_done_fn *done,
+                      void *arg)
+{
+    struct sim *s = ctx;
+    struct sim_stamp sim_stamp = stamp_of(stamp);
+    enum sim_fabric_status status = SIM_FABRIC_OK;
+
+    for (size_t i = 0; i < n && status == SIM_FABRIC_OK; i++) {
+        struct sim_path path = path_of(&rows[i].path);
+        status = sim_write_row(s->w, &sim_stamp, &path, rows[i].self, n_chips, rows[i].class_mask,
+                               rows[i].row, n_chips);
+        s->row_writes++;
+    }
+    return later(s, done, arg, status);
+}
+
+typedef enum sim_fabric_status chip_fn(struct world *w, const struct sim_stamp *stamp,
+                                       const struct sim_path *path);
+
+static int each_chip(struct sim *s, chip_fn *fn, const struct tpunet_stamp *stamp,
+                     const struct tpunet_path *paths, size_t n, tpunet_done_fn *done, void *arg)
+{
+    struct sim_stamp sim_stamp = stamp_of(stamp);
+    enum sim_fabric_status status = SIM_FABRIC_OK;
+
+    for (size_t i = 0; i < n && status == SIM_FABRIC_OK; i++) {
+        struct sim_path path = path_of(&paths[i]);
+        status = fn(s->w, &sim_stamp, &path);
+    }
+    return later(s, done, arg, status);
+}
+
+static int quiesce(void *ctx, const struct tpunet_stamp *stamp, const struct tpunet_path *paths,
+                   size_t n, tpunet_done_fn *done, void *arg)
+{
+    return each_chip(ctx, sim_quiesce, stamp, paths, n, done, arg);
+}
+
+static int commit(void *ctx, const struct tpunet_stamp *stamp, const struct tpunet_path *paths,
+                  size_t n, tpunet_done_fn *done, void *arg)
+{
+    return each_chip(ctx, sim_commit, stamp, paths, n, done, arg);
+}
+
+static int set_port(void *ctx, const struct tpunet_stamp *stamp, struct tpunet_path path,
+                    unsigned port, bool enabled, tpunet_done_fn *done, void *arg)
+{
+    struct sim *s = ctx;
+    struct sim_stamp sim_stamp = stamp_of(stamp);
+    struct sim_path sim_path = path_of(&path);
+
+    return later(s, done, arg, sim_set_port(s->w, &sim_stamp, &sim_path, port, enabled));
+}
+
+/* ------------------------------------------------------------- verdicts -- */
+
+static void unlink_job(struct job *job)
+{
+    struct job **at = &job->d->jobs;
+
+    while (*at != job) {
+        at = &(*at)->next;
+    }
+    *at = job->next;
+    tpunet_bringup_destroy(job->bringup);
+    tpunet_intent_destroy(job->intent);
+}
+
+static const struct agent *known(const struct daemon *d)
+{
+    const struct manager *m = d->s->current;
+    const struct agent *agent = m != NULL && m->alive ? model_agent_named(m->model, d->name) : NULL;
+
+    return agent != NULL && agent->instance == d->instance ? agent : NULL;
+}
+
+/* Told until somebody takes it. */
+static void tell(void *arg)
+{
+    struct job *job = arg;
+    struct daemon *d = job->d;
+    struct event ev = {.kind = EV_VERDICT};
+
+    if (!d->up || d->instance != job->instance) {
+        return; /* it died, and the verdict with it */
+    }
+    if (d->silent || known(d) == NULL) {
+        sim_after(d->s, RETRY_MS * MS, tell, job);
+        return;
+    }
+    ev.verdict = malloc(sizeof *ev.verdict);
+    if (ev.verdict == NULL) {
+        abort();
+    }
+    *ev.verdict = job->verdict;
+    manager_post(d->s->current, &ev);
+}
+
+static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
+{
+    struct job *job = arg;
+    struct sim *s = job->d->s;
+
+    job->verdict = (struct verdict){.slice = job->slice,
+                                    .epoch = job->epoch,
+                                    .generation = job->generation,
+                                    .check_only = job->check_only,
+                                    .ok = verdict->status == 0};
+    if (verdict->status == 0) {
+        (void)snprintf(job->verdict.routes.algorithm, sizeof job->verdict.routes.algorithm, "%s",
+                       verdict->algorithm != NULL ? verdict->algorithm : "");
+        job->verdict.routes.vcs = verdict->n_vcs;
+        job->verdict.routes.max_hops = verdict->proof.max_hops;
+        job->verdict.routes.max_link_load = verdict->proof.max_link_load;
+    } else {
+        (void)snprintf(job->verdict.text, sizeof job->verdict.text, "%s", verdict->error.text);
+    }
+    job->ended = true;
+    unlink_job(job);
+    sim_after(s, MS, tell, job);
+}
+
+/* -------------------------------------------------------------- commands -- */
+
+static void drop_job(struct job *job)
+{
+    job->instance = 0; /* its verdict is not told */
+    tpunet_bringup_cancel(job->bringup);
+}
+
+static void start_job(void *arg)
+{
+    struct job *job = arg;
+    struct daemon *d = job->d;
+    struct tpunet_stamp stamp = {.epoch = job->epoch, .generation = job->generation};
+    struct tpunet_error err;
+    char name[48];
+
+    if (!d->up || d->instance != job->instance || job->epoch < d->epoch) {
+        tpunet_intent_destroy(job->intent);
+        return;
+    }
+    d->epoch = job->epoch;
+    for (struct job *old = d->jobs; old != NULL; old = old->next) {
+        if (id_compare(old->slice, job->slice) == 0) {
+            drop_job(old);
+        }
+    }
+    (void)snprintf(stamp.pod, sizeof stamp.pod, "%s", d->s->pod.id);
+    (void)snprintf(stamp.slice, sizeof stamp.slice, "%.31s", id_format(job->slice, name));
+    job->fabric = (struct tpunet_fabric){.ctx = d->s,
+                                         .probe = probe,
+                                         .write_rows = write_rows,
+                                         .quiesce = quiesce,
+                                         .commit = commit,
+                                         .set_port = set_port};
+    if (tpunet_bringup_create(&job->bringup, &job->fabric, job->intent, d->s->pod.wiring, &stamp,
+                              job->entry, job->check_only ? TPUNET_CHECK : TPUNET_INSTALL,
+                              &err) < 0) {
+        abort();
+    }
+    job->next = d->jobs;
+    d->jobs = job;
+    tpunet_bringup_start(job->bringup, on_verdict, job);
+}
+
+static struct tpunet_intent *copy_intent(const struct tpunet_intent *in)
+{
+    struct tpunet_intent *out;
+
+    if (tpunet_intent_create(&out, &in->shape, in->cubes, in->n_cubes, NULL) < 0) {
+        abort();
+    }
+    memcpy(out->next, in->next, (size_t)TPUNET_OCSES * in->n_cubes * sizeof *in->next);
+    memcpy(out->origin, in->origin, sizeof out->origin);
+    return out;
+}
+
+void daemons_bring_up(struct manager *m, const struct effect *effect)
+{
+    struct sim *s = m->s;
+    const struct agent *agent = model_agent(m->model, effect->agent);
+    const struct slice *slice = model_slice(m->model, effect->id);
+
+    for (unsigned i = 0; agent != NULL && slice != NULL && i < s->n_daemons; i++) {
+        struct daemon *d = &s->daemons[i];
+        if (strcmp(d->name, agent->name) != 0 || d->instance != agent->instance) {
+            continue;
+        }
+        struct job *job = sim_new(s, sizeof *job);
+        *job = (struct job){.d = d,
+                            .instance = d->instance,
+                            .slice = slice->id,
+                            .epoch = m->model->epoch,
+                            .generation = effect->generation,
+                            .check_only = effect->check_only,
+                            .intent = copy_intent(slice->intent)};
+        uint32_t host = slice->coordinator;
+        job->entry = tpunet_chip_number(
+            tpunet_host_chip((uint16_t)(host / TPUNET_CUBE_HOSTS), host % TPUNET_CUBE_HOSTS, 0));
+        sim_after(s, (int64_t)(1 + sim_random(s, 5)) * MS, start_job, job);
+        return;
+    }
+}
+
+/* --------------------------------------------------------------- leases -- */
+
+static void beat(void *arg)
+{
+    struct daemon *d = arg;
+    struct sim *s = d->s;
+
+    sim_after(s, BEAT_MS * MS, beat, d);
+    if (!d->up || d->silent || s->current == NULL || !s->current->alive) {
+        return;
+    }
+    const struct agent *agent = known(d);
+    struct event ev = {.kind = EV_AGENT_SEEN};
+    if (agent != NULL) {
+        ev.agent.id = agent->id;
+    } else {
+        ev.kind = EV_AGENT_HELLO;
+        (void)snprintf(ev.agent.name, sizeof ev.agent.name, "%s", d->name);
+        ev.agent.instance = d->instance;
+        ev.agent.n_hosts = d->n_hosts;
+        ev.agent.hosts = malloc(d->n_hosts * sizeof *d->hosts);
+        if (ev.agent.hosts == NULL) {
+            abort();
+        }
+        memcpy(ev.agent.hosts, d->hosts, d->n_hosts * sizeof *d->hosts);
+    }
+    manager_post(s->current, &ev);
+}
+
+static void come_back(void *arg)
+{
+    struct daemon *d = arg;
+
+    if (!d->up) {
+        d->up = true;
+        d->instance++;
+        d->epoch = 0;
+    }
+}
+
+void daemon_restart(struct daemon *d, int64_t down_ns)
+{
+    d->up = false;
+    for (struct job *job = d->jobs; job != NULL; job = job->next) {
+        drop_job(job);
+    }
+    sim_after(d->s, down_ns, come_back, d);
+}
+
+static void speak(void *arg)
+{
+    struct daemon *d = arg;
+    d->silent = false;
+}
+
+void daemon_silence(struct daemon *d, int64_t ns)
+{
+    d->silent = true;
+    sim_after(d->s, ns, speak, d);
+}
+
+void daemons_init(struct sim *s)
+{
+    unsigned hosts = s->cubes * TPUNET_CUBE_HOSTS;
+
+    s->n_daemons = 1 + (unsigned)sim_random(s, DAEMONS_MAX);
+    for (unsigned i = 0; i < s->n_daemons; i++) {
+        struct daemon *d = &s->daemons[i];
+        unsigned first = hosts * i / s->n_daemons, last = hosts * (i + 1) / s->n_daemons;
+        d->s = s;
+        d->up = true;
+        d->instance = 1;
+        (void)snprintf(d->name, sizeof d->name, "tpunetd/%u", i);
+        d->hosts = sim_new(s, (last - first) * sizeof *d->hosts);
+        for (unsigned h = first; h < last; h++) {
+            d->hosts[d->n_hosts++] = (uint16_t)h;
+        }
+        sim_after(s, (int64_t)sim_random(s, BEAT_MS) * MS, beat, d);
+    }
+}
+
+/* The clock stands still by now: nothing that is under way will end. */
+void daemons_fini(struct sim *s)
+{
+    for (unsigned i = 0; i < s->n_daemons; i++) {
+        while (s->daemons[i].jobs != NULL) {
+            struct job *job = s->daemons[i].jobs;
+            s->daemons[i].jobs = job->next;
+            tpunet_intent_destroy(job->intent); /* the bring-up goes with the process */
+        }
+    }
+}

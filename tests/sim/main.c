@@ -1,0 +1,212 @@
+/* sim SEEDS [FIRST]: many seeds, two at a time, each in a process of its own,
+ * so that an assert of one is a find like any other.
+ * sim --seed X [--trace]: one seed in this process, for a debugger. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "mem.h"
+#include "sim.h"
+
+enum { WORKERS = 2 };
+
+struct worker {
+    pid_t pid;
+    int pipe;
+    uint64_t seed;
+};
+struct sums {
+    uint64_t seeds, discarded, events, acked, activated[F_COUNT], found[V_COUNT], failed;
+    int64_t simulated_ns;
+    int64_t *recovery;
+    size_t n_recovery, cap_recovery;
+};
+
+static char dir[64];
+
+static void run_child(uint64_t seed, int out)
+{
+    struct outcome outcome;
+
+    sim_run(seed, dir, false, &outcome);
+    _exit(write(out, &outcome, sizeof outcome) == sizeof outcome ? 0 : 1);
+}
+
+static void start(struct worker *worker, uint64_t seed)
+{
+    int ends[2];
+
+    (void)fflush(NULL);
+    if (pipe(ends) != 0 || (worker->pid = fork()) < 0) {
+        perror("sim");
+        exit(1);
+    }
+    if (worker->pid == 0) {
+        (void)close(ends[0]);
+        run_child(seed, ends[1]);
+    }
+    (void)close(ends[1]);
+    worker->pipe = ends[0];
+    worker->seed = seed;
+}
+
+static void finish(struct worker *worker, struct outcome *out)
+{
+    int status;
+
+    if (read(worker->pipe, out, sizeof *out) != sizeof *out) {
+        *out = (struct outcome){.seed = worker->seed};
+        out->found[V_DIED] = 1;
+        (void)snprintf(out->text, sizeof out->text, "died; the message is above");
+    }
+    (void)close(worker->pipe);
+    while (waitpid(worker->pid, &status, 0) < 0 && errno == EINTR) {
+    }
+}
+
+static void add(struct sums *sums, const struct outcome *out)
+{
+    unsigned found = 0;
+
+    sums->seeds++;
+    sums->events += out->events;
+    sums->acked += out->acked;
+    sums->simulated_ns += out->simulated_ns;
+    for (unsigned v = 0; v < V_COUNT; v++) {
+        sums->found[v] += out->found[v];
+        found += out->found[v];
+    }
+    for (unsigned f = 0; f < F_COUNT; f++) {
+        sums->activated[f] += out->activated[f];
+    }
+    if (found > 0) {
+        sums->failed++;
+        printf("seed %" PRIu64 ": %s\n  again: make sim SEED=%" PRIu64 "\n", out->seed, out->text,
+               out->seed);
+    } else if (out->discarded) {
+        sums->discarded++;
+        printf("seed %" PRIu64 " discarded: %s\n", out->seed, out->text);
+    } else {
+        VEC_GROW(sums->recovery, sums->n_recovery, sums->cap_recovery);
+        sums->recovery[sums->n_recovery++] = out->recovery_ns;
+    }
+    (void)fflush(stdout);
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double recovery_s(const struct sums *sums, double part)
+{
+    size_t at = (size_t)(part * (double)sums->n_recovery);
+    return sums->n_recovery == 0
+               ? 0
+               : (double)sums->recovery[at < sums->n_recovery ? at : sums->n_recovery - 1] / 1e9;
+}
+
+static void print_table(struct sums *sums, double took_s)
+{
+    static const char *const faults[] = {
+#define X(name, text) text,
+        FAULTS(X)
+#undef X
+    };
+    static const char *const finds[] = {
+#define X(name, text) #name ": " text,
+        FINDS(X)
+#undef X
+    };
+
+    if (sums->n_recovery > 0) {
+        qsort(sums->recovery, sums->n_recovery, sizeof *sums->recovery, compare);
+    }
+    printf("%-52s %10" PRIu64 "\n", "seeds", sums->seeds);
+    printf("%-52s %10.0f\n", "seeds a minute", (double)sums->seeds * 60 / took_s);
+    printf("%-52s %10.1f\n", "simulated hours", (double)sums->simulated_ns / 3.6e12);
+    printf("%-52s %10" PRIu64 "\n", "events", sums->events);
+    printf("%-52s %10" PRIu64 "\n", "acknowledged operations", sums->acked);
+    for (unsigned f = 0; f < F_COUNT; f++) {
+        printf("fault: %-45s %10" PRIu64 "\n", faults[f], sums->activated[f]);
+    }
+    for (unsigned v = 0; v < V_COUNT; v++) {
+        printf("%-52s %10" PRIu64 "\n", finds[v], sums->found[v]);
+    }
+    printf("%-52s %4.2f %4.2f %4.2f\n", "recovery in simulated s: p50 p95 p99",
+           recovery_s(sums, 0.5), recovery_s(sums, 0.95), recovery_s(sums, 0.99));
+    printf("%-52s %10" PRIu64 "\n", "discarded", sums->discarded);
+}
+
+static double clock_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int run_many(uint64_t first, uint64_t n)
+{
+    struct worker workers[WORKERS];
+    struct sums sums = {0};
+    double began_s = clock_s();
+
+    for (uint64_t i = 0; i < n && i < WORKERS; i++) {
+        start(&workers[i], first + i);
+    }
+    for (uint64_t i = 0; i < n; i++) { /* in the order of seeds: the output is the same */
+        struct outcome out;
+        finish(&workers[i % WORKERS], &out);
+        if (i + WORKERS < n) {
+            start(&workers[i % WORKERS], first + i + WORKERS);
+        }
+        add(&sums, &out);
+    }
+    print_table(&sums, clock_s() - began_s);
+    printf("%s 1 - %" PRIu64 " seeds, %" PRIu64 " with finds\n", sums.failed == 0 ? "ok" : "not ok",
+           sums.seeds, sums.failed);
+    free(sums.recovery);
+    return sums.failed == 0 ? 0 : 1;
+}
+
+static int run_one(uint64_t seed, bool trace)
+{
+    struct outcome out;
+
+    sim_run(seed, dir, trace, &out);
+    printf("seed %" PRIu64 ": trace hash %016" PRIx64 ", %" PRIu64 " events, %" PRIu64
+           " acknowledged, %.1f s simulated\n%s\n",
+           seed, out.hash, out.events, out.acked, (double)out.simulated_ns / 1e9, out.text);
+    return out.text[0] == '\0' || out.discarded ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t n = 40, seed = 0;
+    bool one = argc > 2 && strcmp(argv[1], "--seed") == 0;
+
+    log_init("sim", LOG_FORMAT_TEXT, LOG_ERROR);
+    (void)snprintf(dir, sizeof dir, "%s/podmgr-sim-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    if (mkdtemp(dir) == NULL) {
+        perror(dir);
+        return 1;
+    }
+    if (!one && argc > 1) {
+        n = strtoull(argv[1], NULL, 10);
+    }
+    if (argc > 2) {
+        seed = strtoull(argv[2], NULL, 10);
+    }
+    int status = one ? run_one(seed, argc > 3) : run_many(seed > 0 ? seed : 1, n);
+    (void)rmdir(dir);
+    return status;
+}

@@ -1,0 +1,296 @@
+/* One podmgr: what podmgr/shell.c does around the core, on the virtual clock,
+ * and able to die at any of its steps.
+ *
+ * A kill leaves the database as it lies on the disk: the files are copied
+ * before SQLite could tidy them up, and the next podmgr starts from the copy. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "mem.h"
+#include "sim.h"
+
+enum { TICK_MS = 250, RETRY_TICKS = 8, LOOK_TICKS = 120, JOURNAL_KEEP = 1000 };
+
+static struct now now_of(const struct sim *s)
+{
+    return (struct now){.mono = {.ns = 1 + sim_now(s)},
+                        .wall = {.ms = INT64_C(1750000000000) + sim_now(s) / MS}};
+}
+
+/* ---------------------------------------------------------------- files -- */
+
+static void copy_file(const char *from, const char *to, const char *suffix)
+{
+    char source[200], target[200], block[65536];
+    size_t n;
+
+    (void)snprintf(source, sizeof source, "%s%s", from, suffix);
+    (void)snprintf(target, sizeof target, "%s%s", to, suffix);
+    FILE *in = fopen(source, "rb"), *out = in != NULL ? fopen(target, "wb") : NULL;
+    while (out != NULL && (n = fread(block, 1, sizeof block, in)) > 0) {
+        if (fwrite(block, 1, n, out) != n) {
+            abort();
+        }
+    }
+    if (in != NULL) {
+        (void)fclose(in);
+    }
+    if (out != NULL && fclose(out) != 0) {
+        abort();
+    }
+}
+
+static void remove_files(const char *path)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        char name[200];
+        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
+        (void)unlink(name);
+    }
+}
+
+/* The disk as a kill of this moment leaves it, under a new name. */
+static void fork_files(struct sim *s, const char *from)
+{
+    char to[sizeof s->db];
+
+    (void)snprintf(to, sizeof to, "%s/%llu-%u.db", s->dir, (unsigned long long)s->seed, s->files++);
+    copy_file(from, to, "");
+    copy_file(from, to, "-wal");
+    (void)snprintf(s->db, sizeof s->db, "%s", to);
+}
+
+/* ---------------------------------------------------------------- batch -- */
+
+/* The next step of a manager that is to die is its last. */
+static bool dies(struct manager *m)
+{
+    if (m->alive && m->crash_in >= 0 && m->crash_in-- == 0) {
+        m->alive = false;
+    }
+    return !m->alive;
+}
+
+static void commit(struct manager *m)
+{
+    struct error err;
+
+    if (m->out.n_changes == 0 && m->out.n_journal == 0) {
+        return;
+    }
+    if (store_commit(m->store, m->model, &m->out, &err) < 0) {
+        sim_found(m->s, V_A2, "commit: %s", err.text);
+        return;
+    }
+    oracle_committed(m);
+}
+
+static void carry_out(struct manager *m, const struct effect *effect)
+{
+    switch (effect->kind) {
+    case EFFECT_REPLY:
+        if (m == m->s->current) {
+            client_answer(m->s, effect);
+        }
+        return;
+    case EFFECT_OCS_ATTACH:
+        dispatch_attach(m->dispatch, effect->ocs);
+        return;
+    case EFFECT_OCS_APPLY:
+        dispatch_apply(m->dispatch, effect->ocs, effect->id);
+        return;
+    case EFFECT_BRING_UP:
+        daemons_bring_up(m, effect);
+        return;
+    case EFFECT_RELEASE:
+        return; /* nobody watches links here */
+    case EFFECT_STOP:
+        sim_note(m->s, "podmgr epoch %llu stops: %s", (unsigned long long)m->model->epoch,
+                 effect->text);
+        if (m == m->s->current) {
+            sim_found(m->s, V_CONVERGE, "the newest podmgr stopped: %s", effect->text);
+        }
+        m->alive = false;
+        return;
+    }
+    abort();
+}
+
+static void run_batch(struct manager *m)
+{
+    struct event *batch = m->queue;
+    size_t n = m->n, i;
+
+    m->queue = NULL;
+    m->n = m->cap = 0;
+    outbox_clear(&m->out);
+    for (i = 0; i < n && !dies(m); i++) {
+        batch[i].now = now_of(m->s);
+        core_step(m->model, &batch[i], &m->out);
+        m->s->outcome->events++;
+    }
+    for (size_t k = 0; k < n; k++) {
+        event_fini(&batch[k]);
+    }
+    free(batch);
+    if (dies(m)) {
+        return; /* before the commit */
+    }
+    commit(m);
+    for (i = 0; i < m->out.n_effects && !dies(m); i++) {
+        carry_out(m, &m->out.effects[i]);
+    }
+    if (!dies(m)) {
+        dispatch_flush(m->dispatch);
+    }
+}
+
+static void restart(void *arg)
+{
+    struct sim *s = arg;
+
+    if (s->current == NULL && !s->stop) {
+        manager_start(s);
+    }
+}
+
+static void end(struct manager *m)
+{
+    struct sim *s = m->s;
+
+    if (m->store == NULL) {
+        return;
+    }
+    if (m == s->current) {
+        s->current = NULL;
+        fork_files(s, m->path);
+        sim_note(s, "podmgr is dead");
+        sim_after(s, (int64_t)(20 + sim_random(s, 1500)) * MS, restart, s);
+    }
+    for (size_t i = 0; i < m->n; i++) {
+        event_fini(&m->queue[i]);
+    }
+    free(m->queue);
+    m->queue = NULL;
+    m->n = m->cap = 0;
+    dispatch_destroy(m->dispatch);
+    model_destroy(m->model);
+    store_close(m->store);
+    outbox_fini(&m->out);
+    m->store = NULL;
+    m->calls = NULL;
+    remove_files(m->path);
+}
+
+static void turn(void *arg)
+{
+    struct manager *m = arg;
+
+    if (!m->alive) {
+        return;
+    }
+    m->turn_set = false;
+    while (m->n > 0 && m->alive && !m->s->stop) {
+        run_batch(m);
+    }
+    if (!m->alive) {
+        end(m);
+    }
+}
+
+void manager_post(struct manager *m, struct event *ev)
+{
+    VEC_GROW(m->queue, m->n, m->cap);
+    ev->arrived = now_of(m->s).mono;
+    m->queue[m->n++] = *ev;
+    if (!m->turn_set) {
+        m->turn_set = true;
+        sim_after(m->s, (int64_t)sim_random(m->s, 300) * 1000, turn, m);
+    }
+}
+
+static void sink(void *arg, struct event *ev)
+{
+    manager_post(arg, ev);
+}
+
+static void tick(void *arg)
+{
+    struct manager *m = arg;
+    struct event ev = {.kind = EV_TICK};
+
+    if (!m->alive) {
+        return;
+    }
+    manager_post(m, &ev);
+    if (++m->ticks % RETRY_TICKS == 0) {
+        dispatch_retry(m->dispatch);
+    }
+    if (m->ticks % LOOK_TICKS == 0) {
+        dispatch_look(m->dispatch);
+    }
+    sim_after(m->s, TICK_MS * MS, tick, m);
+}
+
+/* ----------------------------------------------------------- life cycle -- */
+
+void manager_start(struct sim *s)
+{
+    struct manager *m = sim_new(s, sizeof *m);
+    struct event start = {.kind = EV_START};
+    struct error err;
+
+    m->driver.ops = &switches_ops;
+    m->s = s;
+    m->alive = true;
+    m->crash_in = -1;
+    m->next = s->managers;
+    s->managers = m;
+    (void)snprintf(m->path, sizeof m->path, "%s", s->db);
+    outbox_init(&m->out);
+    if (store_open(&m->store, m->path, JOURNAL_KEEP, &err) < 0) {
+        m->alive = false;
+        sim_found(s, V_A2, "%s", err.text);
+        return;
+    }
+    m->model = model_create(&s->pod, sim_random(s, UINT64_MAX));
+    m->dispatch = dispatch_create(m->model, sink, m);
+    dispatch_set_driver(m->dispatch, &m->driver);
+    if (store_load(m->store, m->model, &err) < 0) {
+        sim_found(s, V_A2, "%s", err.text);
+        return;
+    }
+    s->current = m;
+    oracle_loaded(m);
+    sim_note(s, "podmgr starts after epoch %llu", (unsigned long long)m->model->epoch);
+    manager_post(m, &start);
+    switches_connect(m);
+    sim_after(s, TICK_MS * MS, tick, m);
+}
+
+void manager_start_second(struct sim *s)
+{
+    struct manager *old = s->current;
+
+    fork_files(s, old->path);
+    manager_start(s);
+}
+
+void manager_kill(struct manager *m)
+{
+    m->alive = false;
+    end(m);
+}
+
+void managers_fini(struct sim *s)
+{
+    s->current = NULL;
+    for (struct manager *m = s->managers; m != NULL; m = m->next) {
+        m->alive = false;
+        end(m);
+    }
+    remove_files(s->db);
+}

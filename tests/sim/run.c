@@ -1,0 +1,257 @@
+/* One seed: chaos, heal, converge, audit. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "sim.h"
+#include "simulator/chance.h"
+
+enum { ACKED_ENOUGH = 200, FAULTS_ENOUGH = 5, CHUNK_BYTES = 1 << 20 };
+static const int64_t CHAOS_MAX = 600 * S, CONVERGE_MAX = 180 * S, STEADY = 65 * S;
+
+/* -------------------------------------------------------------- helpers -- */
+
+struct chunk {
+    struct chunk *next;
+    size_t used, size;
+    _Alignas(16) char bytes[];
+};
+
+void *sim_new(struct sim *s, size_t size)
+{
+    size = (size + 15) & ~(size_t)15;
+    if (s->arena == NULL || s->arena->used + size > s->arena->size) {
+        size_t room = size > CHUNK_BYTES ? size : CHUNK_BYTES;
+        struct chunk *chunk = xcalloc(1, sizeof *chunk + room);
+        chunk->size = room;
+        chunk->next = s->arena;
+        s->arena = chunk;
+    }
+    s->arena->used += size;
+    return s->arena->bytes + s->arena->used - size;
+}
+
+void *sim_copy(struct sim *s, const void *bytes, size_t size)
+{
+    void *copy = sim_new(s, size);
+
+    if (size > 0) {
+        memcpy(copy, bytes, size);
+    }
+    return copy;
+}
+
+uint64_t sim_random(struct sim *s, uint64_t below)
+{
+    s->rng += UINT64_C(0x9E3779B97F4A7C15);
+    return chance_mix(s->rng) % below;
+}
+
+bool sim_chance(struct sim *s, double p)
+{
+    return (double)sim_random(s, 1000000) < p * 1e6;
+}
+
+bool sim_fault(struct sim *s, enum fault_class class, double p)
+{
+    bool strikes = s->chaos && s->on[class] && sim_chance(s, p);
+
+    s->outcome->activated[class] += strikes;
+    return strikes;
+}
+
+int64_t sim_now(const struct sim *s)
+{
+    return evq_now_ns(s->w->evq);
+}
+
+void sim_after(struct sim *s, int64_t ns, evq_fn *fn, void *arg)
+{
+    evq_at(s->w->evq, sim_now(s) + ns, fn, arg);
+}
+
+void sim_note(struct sim *s, const char *fmt, ...)
+{
+    char line[400];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    if (s->trace) {
+        (void)fprintf(stderr, "%11.6f %s\n", (double)sim_now(s) / 1e9, line);
+    }
+    uint64_t hash = s->outcome->hash ^ (uint64_t)sim_now(s);
+    for (const char *c = line; *c != '\0'; c++) {
+        hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001B3);
+    }
+    s->outcome->hash = hash;
+}
+
+void sim_found(struct sim *s, enum find find, const char *fmt, ...)
+{
+    static const char *const names[] = {
+#define X(name, text) #name,
+        FINDS(X)
+#undef X
+    };
+    char text[300];
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    sim_note(s, "FOUND %s: %s", names[find], text);
+    s->outcome->found[find]++;
+    if (!s->stop) {
+        (void)snprintf(s->outcome->text, sizeof s->outcome->text, "%s at %.6f s: %s", names[find],
+                       (double)sim_now(s) / 1e9, text);
+    }
+    s->stop = true;
+}
+
+/* --------------------------------------------------------------- phases -- */
+
+static bool step(struct sim *s, int64_t limit_ns)
+{
+    int64_t at_ns;
+
+    if (s->stop || !evq_next_ns(s->w->evq, &at_ns) || at_ns > limit_ns) {
+        return false;
+    }
+    evq_advance(s->w->evq, at_ns);
+    s->outcome->events++;
+    oracle_look(s);
+    return true;
+}
+
+static void chaos(struct sim *s)
+{
+    while (s->outcome->acked < ACKED_ENOUGH && step(s, CHAOS_MAX)) {
+    }
+}
+
+static void converge(struct sim *s)
+{
+    int64_t start = sim_now(s), limit = start + CONVERGE_MAX, next = start;
+    const char *why = "not looked at yet";
+
+    chaos_heal(s);
+    client_settle(s);
+    while (why != NULL && step(s, limit)) {
+        if (sim_now(s) >= next) {
+            next = sim_now(s) + 50 * MS;
+            why = client_idle(s) ? oracle_unsettled(s) : "a client waits";
+        }
+    }
+    s->outcome->recovery_ns = sim_now(s) - start;
+    if (why != NULL && !s->stop) {
+        sim_found(s, V_CONVERGE, "%s", why);
+    }
+}
+
+static uint64_t writes(const struct sim *s)
+{
+    return s->applies + s->row_writes;
+}
+
+static void audit(struct sim *s)
+{
+    int64_t limit = sim_now(s) + STEADY;
+    uint64_t before = writes(s);
+
+    if (s->stop) {
+        return;
+    }
+    while (step(s, limit)) {
+    }
+    if (!s->stop && writes(s) != before) {
+        sim_found(s, V_STEADY, "%llu writes with nothing to do",
+                  (unsigned long long)(writes(s) - before));
+    }
+    const char *why = oracle_unsettled(s);
+    if (why != NULL && !s->stop) {
+        sim_found(s, V_CONVERGE, "it did not last: %s", why);
+    }
+}
+
+static void judge_worth(struct sim *s)
+{
+    struct outcome *out = s->outcome;
+    uint64_t faults = 0;
+
+    for (unsigned f = 0; f < F_COUNT; f++) {
+        faults += out->activated[f];
+    }
+    if (!s->stop && (out->acked < ACKED_ENOUGH || faults < FAULTS_ENOUGH)) {
+        out->discarded = true;
+        (void)snprintf(out->text, sizeof out->text, "%llu operations acknowledged, %llu faults",
+                       (unsigned long long)out->acked, (unsigned long long)faults);
+    }
+}
+
+/* ----------------------------------------------------------- life cycle -- */
+
+static void build(struct sim *s)
+{
+    struct error err;
+    struct tpunet_error net_err;
+
+    s->cubes = sim_chance(s, 0.1) ? 64 : 4 + (unsigned)sim_random(s, 13);
+    s->config = (struct sim_config){.pod = "sim",
+                                    .cubes = s->cubes,
+                                    .ports_per_side = s->cubes + 4,
+                                    .seed = s->seed,
+                                    .mirror_median_ms = 10,
+                                    .mirror_p99_ms = 30,
+                                    .vc_classes = 3};
+    s->pod = (struct pod){.id = "sim",
+                          .n_cubes = (uint16_t)s->cubes,
+                          .ports_per_side = (uint16_t)(s->cubes + 4),
+                          .vc_classes = 3,
+                          .loss_db_max = 3,
+                          .lease_ms = 3000};
+    if (world_create(&s->w, &s->config, &err) < 0 ||
+        tpunet_wiring_create(&s->pod.wiring, s->cubes, s->cubes + 4, NULL, 0, &net_err) < 0) {
+        abort();
+    }
+    (void)snprintf(s->db, sizeof s->db, "%s/%llu.db", s->dir, (unsigned long long)s->seed);
+}
+
+void sim_run(uint64_t seed, const char *dir, bool trace, struct outcome *out)
+{
+    struct sim *s = xcalloc(1, sizeof *s);
+
+    *out = (struct outcome){.seed = seed, .hash = UINT64_C(0xCBF29CE484222325)};
+    s->seed = seed;
+    s->rng = chance_mix(seed);
+    s->outcome = out;
+    s->trace = trace;
+    (void)snprintf(s->dir, sizeof s->dir, "%s", dir);
+    build(s);
+    oracle_init(s);
+    switches_init(s);
+    daemons_init(s);
+    client_init(s);
+    chaos_init(s);
+    manager_start(s);
+    chaos(s);
+    converge(s);
+    audit(s);
+    judge_worth(s);
+    out->simulated_ns = sim_now(s);
+
+    s->stop = true;
+    managers_fini(s);
+    daemons_fini(s);
+    tpunet_wiring_destroy(s->pod.wiring);
+    world_destroy(s->w);
+    while (s->arena != NULL) {
+        struct chunk *chunk = s->arena;
+        s->arena = chunk->next;
+        free(chunk);
+    }
+    free(s);
+}

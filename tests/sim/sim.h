@@ -1,0 +1,203 @@
+/* The deterministic simulation: the real core, store, dispatcher and bring-up
+ * against the simulator's world, in one thread on one virtual clock.
+ *
+ *   client.c ──requests──> manager.c ──calls──> switches.c ──> the world
+ *                              │                    ^
+ *                              └──bring-ups──> daemons.c
+ *   chaos.c breaks things; oracle.c watches every change; run.c runs a seed,
+ *   main.c many of them.
+ *
+ * A seed decides everything.  Memory of a seed is taken from one arena and
+ * lives until the seed's end, so no message has an owner to forget it. */
+#ifndef TESTS_SIM_H
+#define TESTS_SIM_H
+
+#include "core/core.h"
+#include "ocs/dispatch.h"
+#include "simulator/ocs_device.h"
+#include "simulator/world.h"
+#include "store/store.h"
+
+#define MS INT64_C(1000000)
+#define S  (1000 * MS)
+
+/* ----------------------------------------------------- faults and finds -- */
+
+#define FAULTS(X)                                                                                  \
+    X(CRASH, "podmgr killed at a random step")                                                     \
+    X(TWO_MANAGERS, "an old podmgr runs on beside the new one")                                    \
+    X(DROP, "message to or from a switch dropped")                                                 \
+    X(DELAY, "message delayed past the time limit")                                                \
+    X(DUPLICATE, "message delivered twice, the second time late")                                  \
+    X(REORDER, "message overtaken by later ones")                                                  \
+    X(LOST_ANSWER, "answer to a client lost")                                                      \
+    X(SWITCH_AGENT, "switch agent restarted, map kept")                                            \
+    X(POWER, "switch lost power and map")                                                          \
+    X(STUCK, "mirror stuck")                                                                       \
+    X(DARK, "switch port dark")                                                                    \
+    X(TPUNETD, "tpunetd restarted")                                                                \
+    X(LEASE, "tpunetd silent past its lease")                                                      \
+    X(FOREIGN, "circuit that nobody intended")
+enum fault_class {
+#define X(name, text) F_##name,
+    FAULTS(X)
+#undef X
+        F_COUNT
+};
+
+#define FINDS(X)                                                                                   \
+    X(D1, "a port with two peers")                                                                 \
+    X(D2, "a circuit between owners")                                                              \
+    X(D3, "foreign ports touched")                                                                 \
+    X(D4, "stale commands accepted")                                                               \
+    X(D5, "operations with two effects")                                                           \
+    X(D6, "changes before their intent")                                                           \
+    X(A1, "double allocations")                                                                    \
+    X(A2, "lost")                                                                                  \
+    X(A3, "retries with another result")                                                           \
+    X(A4, "stale versions accepted")                                                               \
+    X(A8, "cubes freed too early")                                                                 \
+    X(CONVERGE, "runs not converged")                                                              \
+    X(STEADY, "writes in the steady state")                                                        \
+    X(DIED, "asserts and crashes")
+enum find {
+#define X(name, text) V_##name,
+    FINDS(X)
+#undef X
+        V_COUNT
+};
+
+/* What a run of one seed comes to. */
+struct outcome {
+    uint64_t seed, hash, events, acked, activated[F_COUNT];
+    int64_t simulated_ns, recovery_ns;
+    unsigned found[V_COUNT];
+    bool discarded;
+    char text[400]; /* the first find, or why it was discarded */
+};
+
+/* ------------------------------------------------------------ the parts -- */
+
+struct call;
+struct sw {
+    struct call *first, **last; /* wait while the mirrors move */
+    struct call *moving;
+    struct sim_op *ops;
+    size_t n_ops;
+    bool changed;
+    unsigned boots;
+};
+
+struct manager {
+    struct ocs_driver driver; /* first: the dispatcher's calls come back by it */
+    struct sim *s;
+    struct manager *next;
+    bool alive;
+    char path[160];
+    struct store *store;
+    struct model *model;
+    struct dispatch *dispatch;
+    struct call *calls; /* not ended yet, newest first */
+    bool connected[TPUNET_OCSES];
+    struct event *queue;
+    size_t n, cap;
+    bool turn_set;
+    struct outbox out;
+    unsigned ticks;
+    int crash_in; /* steps; negative: not planned */
+};
+
+enum { DAEMONS_MAX = 4 };
+struct daemon {
+    struct sim *s;
+    char name[64];
+    uint64_t instance, epoch;
+    uint16_t *hosts;
+    size_t n_hosts;
+    bool up, silent;
+    struct job *jobs;
+};
+
+struct client;
+struct oracle;
+
+struct sim {
+    uint64_t seed, rng;
+    struct outcome *outcome;
+    bool trace, stop, chaos;
+    bool on[F_COUNT];
+    unsigned cubes;
+    struct sim_config config;
+    struct world *w;
+    struct pod pod;
+    char dir[120], db[160]; /* db: what the next podmgr starts from */
+    unsigned files;
+    struct manager *managers, *current; /* current: NULL while podmgr is down */
+    struct sw sw[SIM_OCSES];
+    struct daemon daemons[DAEMONS_MAX];
+    unsigned n_daemons;
+    uint64_t applies, row_writes; /* that podmgr and the daemons sent */
+    uint64_t foreign_ids;
+    struct client *client;
+    struct oracle *oracle;
+    struct chunk *arena;
+};
+
+/* run.c */
+void sim_run(uint64_t seed, const char *dir, bool trace, struct outcome *out);
+void *sim_new(struct sim *s, size_t size); /* zeroed */
+void *sim_copy(struct sim *s, const void *bytes, size_t size);
+uint64_t sim_random(struct sim *s, uint64_t below);
+bool sim_chance(struct sim *s, double p);
+bool sim_fault(struct sim *s, enum fault_class class, double p); /* counts it */
+int64_t sim_now(const struct sim *s);
+void sim_after(struct sim *s, int64_t ns, evq_fn *fn, void *arg);
+/* Into the trace hash, and to stderr with --trace. */
+void sim_note(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sim_found(struct sim *s, enum find find, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* manager.c */
+void manager_start(struct sim *s);
+void manager_start_second(struct sim *s); /* the current one runs on, deposed */
+void manager_kill(struct manager *m);
+void manager_post(struct manager *m, struct event *ev);
+void managers_fini(struct sim *s);
+
+/* switches.c */
+extern const struct ocs_driver_ops switches_ops;
+void switches_init(struct sim *s);
+void switches_connect(struct manager *m); /* to every agent that is up */
+void switch_foreign(struct sim *s);
+
+/* daemons.c */
+void daemons_init(struct sim *s);
+void daemons_bring_up(struct manager *m, const struct effect *effect);
+void daemon_restart(struct daemon *d, int64_t down_ns);
+void daemon_silence(struct daemon *d, int64_t ns);
+void daemons_fini(struct sim *s);
+
+/* client.c */
+void client_init(struct sim *s);
+void client_answer(struct sim *s, const struct effect *effect);
+void client_settle(struct sim *s); /* no new work: only what is open, and failed slices go */
+bool client_idle(const struct sim *s);
+
+/* chaos.c */
+void chaos_init(struct sim *s);
+void chaos_heal(struct sim *s);
+
+/* oracle.c */
+void oracle_init(struct sim *s);
+void oracle_committed(struct manager *m);
+void oracle_loaded(struct manager *m);
+void oracle_fenced(struct sim *s, unsigned ocs, struct ocs_claim claim);
+void oracle_moved(struct sim *s, unsigned ocs, struct ocs_claim claim, const struct sim_op *ops,
+                  size_t n, bool finished);
+void oracle_lost_power(struct sim *s, unsigned ocs);
+void oracle_foreign(struct sim *s, unsigned ocs, struct sim_xc xc);
+void oracle_look(struct sim *s); /* one switch after the other, a step each */
+/* NULL when everything is as it should be in the end, or what is not yet. */
+const char *oracle_unsettled(struct sim *s);
+
+#endif
