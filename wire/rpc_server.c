@@ -47,14 +47,18 @@ struct rpc_request {
 
 /* ---------------------------------------------------------------- peers -- */
 
-static void forget_conn(struct peer *peer)
+static void unlink_peer(struct peer *peer)
 {
     *peer->at = peer->next;
     if (peer->next != NULL) {
         peer->next->at = peer->at;
     }
     peer->conn = NULL;
-    if (peer->held == 0) {
+}
+
+static void free_if_unused(struct peer *peer)
+{
+    if (peer->conn == NULL && peer->held == 0) {
         free(peer);
     }
 }
@@ -78,7 +82,8 @@ static void on_message(void *arg, struct sp_conn *conn, const uint8_t *bytes, si
 
     if (n == 0) {
         sp_close(conn); /* it does not speak our protocol */
-        forget_conn(peer);
+        unlink_peer(peer);
+        free_if_unused(peer);
         return;
     }
     struct rpc_request *req = xmalloc(sizeof *req);
@@ -98,7 +103,8 @@ static void on_ready(void *arg, struct sp_conn *conn)
 static void on_lost(void *arg, struct sp_conn *conn)
 {
     (void)conn;
-    forget_conn(arg);
+    unlink_peer(arg);
+    free_if_unused(arg);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -133,9 +139,8 @@ void rpc_drop(struct rpc_request *req)
 
     assert(peer->held > 0);
     free(req);
-    if (--peer->held == 0 && peer->conn == NULL) {
-        free(peer);
-    }
+    peer->held--;
+    free_if_unused(peer);
 }
 
 void rpc_reply(struct rpc_request *req, const ProtobufCMessage *reply)
@@ -144,9 +149,8 @@ void rpc_reply(struct rpc_request *req, const ProtobufCMessage *reply)
 
     if (peer->conn != NULL && sp_unsent(peer->conn) > UNSENT_MAX) {
         sp_close(peer->conn);
-        forget_conn(peer); /* this request is held still */
-    }
-    if (peer->conn != NULL) {
+        unlink_peer(peer);
+    } else if (peer->conn != NULL) {
         sp_send(peer->conn, sp_frame_create(req->header, req->header_len, reply));
     }
     rpc_drop(req);
@@ -216,9 +220,11 @@ void rpc_server_destroy(struct rpc_server *server)
     }
     assert(!server->closed);
     server->closed = true;
-    while (server->peers != NULL) {
-        sp_close(server->peers->conn);
-        forget_conn(server->peers);
+    for (struct peer *peer = server->peers, *next; peer != NULL; peer = next) {
+        next = peer->next;
+        sp_close(peer->conn);
+        peer->conn = NULL;
+        free_if_unused(peer);
     }
     uv_close(&server->uv.handle, on_listener_closed);
 }

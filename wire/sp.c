@@ -183,6 +183,9 @@ static size_t take_messages(struct sp_conn *conn)
     size_t taken = 0, prefix = prefix_len(conn);
     uint64_t len;
 
+    if (conn->in == NULL) {
+        return 0; /* the greeting was all */
+    }
     while (!conn->closing && message_len(conn, conn->in + taken, conn->n_in - taken, &len)) {
         const uint8_t *message = conn->in + taken;
         if (len > conn->max_bytes || (conn->ipc && message[0] != 1)) {

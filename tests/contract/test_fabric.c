@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "mem.h"
 #include "tests/unit/inproc_world.h"
@@ -65,7 +65,7 @@ static void nng_open(struct rig *r)
     struct error err;
 
     podsim_fixture_init(&r->podsim, CUBES);
-    (void)strcpy(r->config.pod, "test");
+    (void)snprintf(r->config.pod, sizeof r->config.pod, "test");
     r->config.fabric_url = r->podsim.sim.config.fabric_url;
     r->daemon = (struct tpunetd){.loop = &r->podsim.loop, .config = &r->config};
     assert_int_equal(fabric_nng_create(&r->daemon.fabric, &r->daemon, &err), 0);
@@ -144,7 +144,7 @@ static int do_commit(struct rig *r, const struct tpunet_stamp *stamp, struct tpu
 static struct tpunet_stamp stamp_of(const char *slice, uint64_t epoch, uint64_t generation)
 {
     struct tpunet_stamp stamp = {.pod = "test", .epoch = epoch, .generation = generation};
-    (void)strcpy(stamp.slice, slice);
+    (void)snprintf(stamp.slice, sizeof stamp.slice, "%s", slice);
     return stamp;
 }
 

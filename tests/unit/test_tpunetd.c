@@ -220,8 +220,8 @@ static int setup(void **state)
     f->podmgr_url = podsim_fixture_url(&f->podsim, "podmgr");
     f->epoch = 1;
     podmgr_open(f);
-    (void)strcpy(f->config.pod, "test");
-    (void)strcpy(f->config.name, "one");
+    (void)snprintf(f->config.pod, sizeof f->config.pod, "test");
+    (void)snprintf(f->config.name, sizeof f->config.name, "one");
     f->config.fabric_url = xstrdup(f->podsim.sim.config.fabric_url);
     f->config.podmgr_url = xstrdup(f->podmgr_url);
     assert_int_equal(tpunetd_parse_hosts(&f->config, "all", CUBES, &err), 0);
