@@ -417,7 +417,7 @@ static char *answer(struct control_endpoint *e, const Wire__SimRequest *in, stru
 static void on_request(void *arg, struct rpc_request *req, const uint8_t *body, size_t len)
 {
     Wire__SimReply reply = WIRE__SIM_REPLY__INIT;
-    Wire__SimRequest *in = wire__sim_request__unpack(NULL, len, body);
+    Wire__SimRequest *in = rpc_unpack(&wire__sim_request__descriptor, body, len);
     struct error err;
     char *text = answer(arg, in, &err);
 

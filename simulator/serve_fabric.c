@@ -354,7 +354,7 @@ static void serve(struct fabric_endpoint *e, struct rpc_request *req, const Wire
 static void on_request(void *arg, struct rpc_request *req, const uint8_t *body, size_t len)
 {
     struct fabric_endpoint *e = arg;
-    Wire__FabricRequest *in = wire__fabric_request__unpack(NULL, len, body);
+    Wire__FabricRequest *in = rpc_unpack(&wire__fabric_request__descriptor, body, len);
 
     if (in == NULL) {
         reply_status(req, WIRE__FABRIC_STATUS__FABRIC_MALFORMED, "not a FabricRequest");

@@ -343,7 +343,7 @@ static void on_request(void *arg, struct rpc_request *req, const uint8_t *body, 
 {
     struct ocs_agent *agent = arg;
     const struct sim_config *config = podsim_tick(agent->endpoint->p)->config;
-    Wire__OcsRequest *in = wire__ocs_request__unpack(NULL, len, body);
+    Wire__OcsRequest *in = rpc_unpack(&wire__ocs_request__descriptor, body, len);
 
     if (in == NULL) {
         reply_status(agent, req, WIRE__OCS_STATUS__OCS_MALFORMED, "not an OcsRequest");

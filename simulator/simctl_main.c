@@ -62,7 +62,8 @@ static void print_events(struct call *call, const char *text)
 static void on_done(void *arg, int status, const uint8_t *body, size_t len)
 {
     struct call *call = arg;
-    Wire__SimReply *reply = status == 0 ? wire__sim_reply__unpack(NULL, len, body) : NULL;
+    Wire__SimReply *reply =
+        status == 0 ? rpc_unpack(&wire__sim_reply__descriptor, body, len) : NULL;
 
     if (reply == NULL) {
         (void)fprintf(stderr, "simctl: no answer from podsim at %s; is it running?\n", call->url);

@@ -26,6 +26,10 @@ enum {
     RPC_WINDOW = 32,         /* calls under way on one client; more wait in line */
 };
 
+/* A message of that type, to be freed with its free_unpacked(); NULL if the
+ * bytes are none, or a string in it is not printable ASCII. */
+void *rpc_unpack(const ProtobufCMessageDescriptor *type, const uint8_t *body, size_t len);
+
 /* ------------------------------------------------------------- server -- */
 
 struct rpc_server;

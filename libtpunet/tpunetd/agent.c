@@ -83,7 +83,7 @@ static enum outcome take_reply(struct agent *a, const char *what, int status, co
     if (status != 0) {
         return NO_ANSWER;
     }
-    *reply = wire__agent_reply__unpack(NULL, len, body);
+    *reply = rpc_unpack(&wire__agent_reply__descriptor, body, len);
     if (*reply != NULL && (*reply)->status == WIRE__AGENT_STATUS__AGENT_OK) {
         if ((*reply)->epoch > a->t->epoch) {
             a->t->epoch = (*reply)->epoch;

@@ -108,7 +108,8 @@ static void on_reply(void *arg, int status, const uint8_t *body, size_t len)
 {
     struct part *part = arg;
     struct call *call = part->call;
-    Wire__FabricReply *reply = status == 0 ? wire__fabric_reply__unpack(NULL, len, body) : NULL;
+    Wire__FabricReply *reply =
+        status == 0 ? rpc_unpack(&wire__fabric_reply__descriptor, body, len) : NULL;
     int outcome = reply != NULL ? status_of(reply->status) : TPUNET_EFABRIC;
 
     if (status != 0) {

@@ -131,7 +131,8 @@ static void take_events(struct watch *w, const Wire__FabricEvents *events)
 static void on_reply(void *arg, int status, const uint8_t *body, size_t len)
 {
     struct watch *w = arg;
-    Wire__FabricReply *reply = status == 0 ? wire__fabric_reply__unpack(NULL, len, body) : NULL;
+    Wire__FabricReply *reply =
+        status == 0 ? rpc_unpack(&wire__fabric_reply__descriptor, body, len) : NULL;
     bool good = reply != NULL && reply->events != NULL;
 
     w->asking = false;

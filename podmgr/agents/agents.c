@@ -310,7 +310,7 @@ static void dispatch_request(struct agents_server *s, struct rpc_request *req,
 static void on_request(void *arg, struct rpc_request *req, const uint8_t *body, size_t len)
 {
     struct agents_server *s = arg;
-    Wire__AgentRequest *in = wire__agent_request__unpack(NULL, len, body);
+    Wire__AgentRequest *in = rpc_unpack(&wire__agent_request__descriptor, body, len);
 
     if (in == NULL) {
         reply_status(s, req, WIRE__AGENT_STATUS__AGENT_MALFORMED, "not an AgentRequest");
