@@ -1,6 +1,7 @@
 /* Packs requests, checks and unpacks replies; no policy. */
 #include "ocs_nng.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,14 +69,21 @@ static bool take_identity(struct ocs_identity *out, const Wire__OcsIdentity *in)
     return true;
 }
 
-/* NULL if a port is out of range. */
+/* A loss that is no number would be below every limit. */
+static bool is_sane(const Wire__OcsLight *in)
+{
+    return in->north < MODEL_PORTS_MAX && in->south < MODEL_PORTS_MAX &&
+           isfinite(in->north_power_dbm) && isfinite(in->south_power_dbm) && isfinite(in->loss_db);
+}
+
+/* NULL if a port is out of range, or a power is no number. */
 static struct seen_circuit *take_circuits(size_t n, Wire__OcsLight *const *in, size_t n_dark,
                                           const uint32_t *dark)
 {
     struct seen_circuit *out = xcalloc(n + n_dark, sizeof *out);
 
     for (size_t i = 0; i < n; i++) {
-        if (in[i]->north >= MODEL_PORTS_MAX || in[i]->south >= MODEL_PORTS_MAX) {
+        if (!is_sane(in[i])) {
             free(out);
             return NULL;
         }
@@ -171,7 +179,7 @@ static void on_reply(void *arg, int status, const uint8_t *body, size_t len)
     struct seen_circuit *map = NULL;
 
     if (status == 0) {
-        Wire__OcsReply *reply = wire__ocs_reply__unpack(NULL, len, body);
+        Wire__OcsReply *reply = rpc_unpack(&wire__ocs_reply__descriptor, body, len);
         answer.status = take_reply(&answer, ask, reply, &map);
         if (reply != NULL) {
             wire__ocs_reply__free_unpacked(reply, NULL);
