@@ -13,7 +13,7 @@ CC       := gcc
 endif
 SAN      ?=
 
-PKGS     := libuv libmicrohttpd libprotobuf-c jansson yaml-0.1 sqlite3 libcurl nettle
+PKGS     := libuv libmicrohttpd libprotobuf-c jansson yaml-0.1 sqlite3 libcurl
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wmissing-prototypes \
             -Wstrict-prototypes -Wvla -Werror
 # Texts for people are cut where the buffer ends, on purpose.
@@ -78,8 +78,10 @@ TEST_HELPERS := $(filter-out $(TEST_SRC),$(foreach k,$(TEST_KINDS),$(wildcard te
 TESTS        := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 BENCH_SRC    := $(wildcard tests/bench/*.c)
 SIM_SRC      := $(wildcard tests/sim/*.c)
+FUZZ_SRC     := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/*.c))
+SECONDS      ?= 10
 
-.PHONY: all help deps deps-lint test unit demo bench sim lint format check-asan check-clang \
+.PHONY: all help deps deps-lint test unit demo bench sim fuzz lint format check-asan check-clang \
         install clean
 
 all: deps $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
@@ -171,6 +173,21 @@ $(BUILD)/tests/sim/sim: $(call objs,$(SIM_SRC)) $(LINK_test)
 SEEDS ?= 200
 sim: $(BUILD)/tests/sim/sim ## deterministic simulation: SEEDS=n of them, or one SEED=x again
 	@$(BUILD)/tests/sim/sim $(if $(SEED),--seed $(SEED),$(SEEDS))
+
+# The fake wire among these stands before the real one in the link.
+$(BUILD)/tests/unit/test_corpus: $(BUILD)/obj/tests/unit/test_corpus.o $(call objs,$(FUZZ_SRC)) $(LINK_test)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+$(BUILD)/bin/fuzz: $(call objs,$(FUZZ_SRC) tests/fuzz/fuzz_main.c) $(LINK_test)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+fuzz: ## every fuzz target for SECONDS (10), with libFuzzer and sanitizers
+	@packaging/install-deps.sh packaging/dependencies-fuzz.txt
+	$(MAKE) BUILD=build/fuzz CC=clang OPT="-O1 -g" \
+	    SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" build/fuzz/bin/fuzz
+	@tests/fuzz/run.sh build/fuzz/bin/fuzz $(SECONDS)
 
 check-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) BUILD=build/asan OPT="-O1 -g" \

@@ -1,0 +1,22 @@
+/* The table of all targets. */
+#include "fuzz.h"
+#include "mem.h"
+
+const struct fuzz_target fuzz_targets[] = {
+    {"yconf", fuzz_yconf},
+    {"part", fuzz_part},
+    {"config", fuzz_config},
+    {"shape", fuzz_shape},
+    {"id", fuzz_id},
+    {"http", fuzz_http},
+    {"slice_body", fuzz_slice_body},
+    {"agent_request", fuzz_agent_request},
+    {"ocs_reply", fuzz_ocs_reply},
+    {"ocs_request", fuzz_ocs_request},
+    {"fabric_request", fuzz_fabric_request},
+    {"sim_request", fuzz_sim_request},
+    {"agent_reply", fuzz_agent_reply},
+    {"fabric_reply", fuzz_fabric_reply},
+    {"store", fuzz_store},
+};
+const size_t fuzz_target_count = ARRAY_LEN(fuzz_targets);
