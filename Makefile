@@ -13,7 +13,7 @@ CC       := gcc
 endif
 SAN      ?=
 
-PKGS     := libuv libmicrohttpd libprotobuf-c jansson yaml-0.1 sqlite3 libcurl
+PKGS     := libuv libmicrohttpd libprotobuf-c jansson yaml-0.1 sqlite3 libcurl nettle
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wmissing-prototypes \
             -Wstrict-prototypes -Wvla -Werror
 # Texts for people are cut where the buffer ends, on purpose.

@@ -176,6 +176,7 @@ void request_hold(struct request *req)
 void request_defer(struct request *req, struct event *ev)
 {
     req->cookie = ev->cookie = req->api->next_cookie++;
+    memcpy(ev->who, req->who, sizeof ev->who);
     podmgr_post(req->p, ev);
     request_hold(req);
 }
@@ -276,20 +277,44 @@ void api_batch_done(struct api *api, const struct outbox *batch)
 
 /* ---------------------------------------------------------- connection -- */
 
-static enum role role_of(const struct listener *listener, struct MHD_Connection *connection)
+static void identify_tcp(struct request *req, int fd)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct sockaddr_in peer = {0};
+    socklen_t len = sizeof peer;
+    char address[INET_ADDRSTRLEN] = "?";
+
+    req->role = ROLE_VIEWER; /* loopback without authentication */
+    (void)getpeername(fd, (struct sockaddr *)&peer, &len);
+    (void)inet_ntop(AF_INET, &peer.sin_addr, address, sizeof address);
+    (void)snprintf(req->who, sizeof req->who, "tcp %s:%u %s", address, ntohs(peer.sin_port),
+                   role_name(req->role));
+}
+
+static void identify_unix(struct request *req, int fd)
+{
     struct ucred cred;
     socklen_t len = sizeof cred;
 
-    if (!listener->is_unix) {
-        return ROLE_VIEWER; /* loopback without authentication */
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
+        return; /* ROLE_NONE */
     }
-    if (info == NULL || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) != 0) {
-        return ROLE_NONE;
+    req->role = cred.uid == 0 || cred.uid == geteuid() ? ROLE_ADMIN : ROLE_VIEWER;
+    (void)snprintf(req->who, sizeof req->who, "unix uid %u pid %d %s", cred.uid, cred.pid,
+                   role_name(req->role));
+}
+
+/* Who it is, as the audit will name it, and what it may do. */
+static void identify(struct request *req, const struct listener *listener,
+                     struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (info != NULL && listener->is_unix) {
+        identify_unix(req, info->connect_fd);
+    } else if (info != NULL) {
+        identify_tcp(req, info->connect_fd);
     }
-    return cred.uid == 0 || cred.uid == geteuid() ? ROLE_ADMIN : ROLE_VIEWER;
 }
 
 static enum MHD_Result queue_answer(struct request *req)
@@ -451,7 +476,7 @@ static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, c
         req->p = listener->api->p;
         req->connection = connection;
         req->started_ns = uv_hrtime();
-        req->role = role_of(listener, connection);
+        identify(req, listener, connection);
         connection_of(connection)->waits_since_ms = 0;
         check_head(req, method, url);
         return req->status == 413 ? queue_answer(req) : MHD_YES;

@@ -55,6 +55,7 @@ struct request {
     const struct route *route;
     void *connection; /* http.c's */
     enum role role;
+    char who[64]; /* for the audit */
     uint64_t started_ns;
     char id[80]; /* what {id} matched */
     char *body;

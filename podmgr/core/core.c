@@ -21,10 +21,14 @@ void outbox_clear(struct outbox *out)
     for (size_t i = 0; i < out->n_journal; i++) {
         free(out->journal[i].data);
     }
+    for (size_t i = 0; i < out->n_audits; i++) {
+        free(out->audits[i].before);
+        free(out->audits[i].after);
+    }
     for (size_t i = 0; i < out->n_effects; i++) {
         free(out->effects[i].reply.text);
     }
-    out->n_changes = out->n_journal = out->n_effects = 0;
+    out->n_changes = out->n_journal = out->n_audits = out->n_effects = 0;
 }
 
 void outbox_fini(struct outbox *out)
@@ -32,6 +36,7 @@ void outbox_fini(struct outbox *out)
     outbox_clear(out);
     free(out->changes);
     free(out->journal);
+    free(out->audits);
     free(out->effects);
 }
 
@@ -118,6 +123,28 @@ void emit_journal(struct model *m, struct outbox *out, struct now now, const cha
     entry->data = data != NULL ? json_dumps(data, JSON_COMPACT) : xstrdup("{}");
     assert(entry->data != NULL); /* the core makes only valid UTF-8 */
     json_decref(data);
+}
+
+static char *text_of(json_t *json)
+{
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : xstrdup("null");
+
+    assert(text != NULL); /* the core makes only valid UTF-8 */
+    json_decref(json);
+    return text;
+}
+
+void emit_audit(struct outbox *out, const struct event *ev, const char *action, const char *subject,
+                json_t *before, json_t *after)
+{
+    VEC_GROW(out->audits, out->n_audits, out->cap_audits);
+    struct audit_entry *entry = &out->audits[out->n_audits++];
+
+    *entry = (struct audit_entry){.at = ev->now.wall, .action = action};
+    (void)snprintf(entry->who, sizeof entry->who, "%s", ev->who);
+    (void)snprintf(entry->subject, sizeof entry->subject, "%s", subject);
+    entry->before = text_of(before);
+    entry->after = text_of(after);
 }
 
 /* ------------------------------------------------------------- events -- */

@@ -75,6 +75,7 @@ struct event {
     struct mono_ns arrived; /* when the shell took it */
     struct now now;         /* of the batch */
     uint64_t cookie;        /* of the request to answer, 0 = nobody waits */
+    char who[64];           /* of a mutation: "unix uid 0 pid 812 admin" */
     union {
         struct slice_spec *create; /* taken by the core */
         struct {
@@ -132,6 +133,15 @@ struct journal_entry {
     char *data;       /* JSON object text */
 };
 
+/* Who changed what (A10): one for each mutation, none for a refusal. */
+struct audit_entry {
+    struct wall_ms at;
+    char who[64];
+    const char *action;   /* static: "slice.create", "slice.delete" */
+    char subject[80];     /* part name */
+    char *before, *after; /* JSON texts; "null": it was or is not there */
+};
+
 /* ------------------------------------------------------------ effects -- */
 
 enum effect_kind {
@@ -165,6 +175,8 @@ struct outbox {
     size_t n_changes, cap_changes;
     struct journal_entry *journal;
     size_t n_journal, cap_journal;
+    struct audit_entry *audits;
+    size_t n_audits, cap_audits;
     struct effect *effects;
     size_t n_effects, cap_effects;
 };

@@ -20,6 +20,9 @@ void emit_refusal(struct outbox *out, uint64_t cookie, int status, const char *c
 /* Takes `data`. */
 void emit_journal(struct model *m, struct outbox *out, struct now now, const char *type,
                   const char *subject, json_t *data);
+/* Takes both; NULL where there is nothing. */
+void emit_audit(struct outbox *out, const struct event *ev, const char *action, const char *subject,
+                json_t *before, json_t *after);
 
 /* ------------------------------------------- slices.c: the slice machine -- */
 

@@ -66,6 +66,20 @@ static void enter(struct model *m, struct slice *slice, enum slice_state state, 
                            "version", (json_int_t)slice->version));
 }
 
+/* What the audit keeps of a slice before and after a mutation. */
+static json_t *audited(const struct slice *slice)
+{
+    char shape[24];
+    json_t *cubes = json_array();
+
+    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
+        (void)json_array_append_new(cubes, json_integer(slice->intent->cubes[i]));
+    }
+    return json_pack("{s:s,s:s,s:I,s:s,s:o}", "name", slice->spec.name, "state",
+                     slice_state_name(slice->state), "version", (json_int_t)slice->version,
+                     "topology", tpunet_shape_format(&slice->spec.shape, shape), "cubes", cubes);
+}
+
 static void fail(struct model *m, struct slice *slice, struct now now, struct outbox *out,
                  const char *reason)
 {
@@ -156,6 +170,7 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
     uint16_t cubes[MODEL_CUBES_MAX];
     struct tpunet_intent *intent;
     struct error err = {0};
+    char subject[64];
 
     if (key_answers(m, ev, out) || !may_create(m, ev, out)) {
         return;
@@ -186,6 +201,7 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
     model_add_slice(m, slice);
     remember_key(m, slice, ev->now, out);
     enter(m, slice, SLICE_ACTIVATING, ev->now, out);
+    emit_audit(out, ev, "slice.create", subject_of(slice, subject), NULL, audited(slice));
     emit_done(out, ev->cookie, slice->id);
     ops_open(m, slice, OP_PROGRAM, ev->now, out);
 }
@@ -208,7 +224,7 @@ static void release_circuits(struct model *m, struct slice *slice, struct now no
 void slices_delete(struct model *m, struct event *ev, struct outbox *out)
 {
     struct slice *slice = model_slice(m, ev->del.id);
-    char id[48];
+    char id[48], subject[64];
 
     if (slice == NULL) {
         emit_refusal(out, ev->cookie, E_NOT_FOUND, "slice-not-found", "no slice/%s",
@@ -225,7 +241,9 @@ void slices_delete(struct model *m, struct event *ev, struct outbox *out)
     if (slice->state == SLICE_DEACTIVATING) {
         return; /* a second delete asks for what already happens */
     }
+    json_t *before = audited(slice);
     enter(m, slice, SLICE_DEACTIVATING, ev->now, out);
+    emit_audit(out, ev, "slice.delete", subject_of(slice, subject), before, audited(slice));
     if (id_is_none(slice->op)) {
         release_circuits(m, slice, ev->now, out);
     }

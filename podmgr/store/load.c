@@ -427,5 +427,8 @@ int store_load(struct store *store, struct model *m, struct error *err)
     if (status == 0) {
         status = check_open_ops(store, m, err);
     }
+    if (status == 0) {
+        status = store_audit_load(store, err);
+    }
     return status == 0 ? load_journal_position(store, m, err) : status;
 }

@@ -54,6 +54,11 @@ static const char *const migrations[] = {
     "CREATE TABLE journal ("
     "  seq INTEGER NOT NULL PRIMARY KEY, at_ms INTEGER NOT NULL,"
     "  type TEXT NOT NULL, subject TEXT NOT NULL, data TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE audit ("
+    "  seq INTEGER NOT NULL PRIMARY KEY, at_ms INTEGER NOT NULL,"
+    "  who TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL,"
+    "  before TEXT NOT NULL, after TEXT NOT NULL,"
+    "  hash BLOB NOT NULL) STRICT, WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations), APPLICATION_ID = 0x706F646D }; /* "podm" */
 
@@ -88,6 +93,8 @@ static const char *const sql[ST_COUNT] = {
     [ST_JOURNAL_READ] = "SELECT seq, at_ms, type, subject, data FROM journal WHERE seq > ?1 "
                         "ORDER BY seq LIMIT ?2",
     [ST_JOURNAL_FIRST] = "SELECT min(seq), max(seq), count(*) FROM journal",
+    [ST_AUDIT_ADD] = "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [ST_AUDIT_LAST] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
     [ST_JOURNAL_PRUNE] = "DELETE FROM journal WHERE seq < ?1",
 };
 

@@ -29,6 +29,8 @@ enum stmt {
     ST_JOURNAL_READ,
     ST_JOURNAL_FIRST,
     ST_JOURNAL_PRUNE,
+    ST_AUDIT_ADD,
+    ST_AUDIT_LAST,
     ST_COUNT,
 };
 
@@ -38,11 +40,18 @@ struct store {
     char path[512];
     unsigned journal_keep;
     uint64_t pruned_below; /* journal entries before this one are gone */
+    struct audit_tip audit;
 };
 
 /* The one map from SQLite's codes to ours; the text names the file. */
 int store_failed(const struct store *store, struct error *err, const char *what);
 int store_schema_open(struct store *store, struct error *err);
+
+/* audit.c: reads the tip of the chain into store->audit; adds the records of a
+ * batch behind *tip and moves it. */
+int store_audit_load(struct store *store, struct error *err);
+int store_audit_add(struct store *store, const struct outbox *batch, struct audit_tip *tip,
+                    struct error *err);
 
 /* Steps a statement that returns no row and resets it. */
 int store_run(struct store *store, enum stmt which, struct error *err);

@@ -300,6 +300,7 @@ int store_commit(struct store *store, const struct model *m, const struct outbox
                  struct error *err)
 {
     uint64_t first = store->pruned_below;
+    struct audit_tip tip = store->audit;
     int status = store_run(store, ST_BEGIN, err);
 
     if (status < 0) {
@@ -308,6 +309,9 @@ int store_commit(struct store *store, const struct model *m, const struct outbox
     status = put_changes(store, m, batch, err);
     if (status == 0) {
         status = add_journal(store, batch, err);
+    }
+    if (status == 0) {
+        status = store_audit_add(store, batch, &tip, err);
     }
     if (status == 0) {
         status = prune_journal(store, m->next_event, &first, err);
@@ -320,6 +324,7 @@ int store_commit(struct store *store, const struct model *m, const struct outbox
         return status;
     }
     store->pruned_below = first;
+    store->audit = tip;
     return 0;
 }
 

@@ -26,9 +26,21 @@ void store_close(struct store *store);
 int store_load(struct store *store, struct model *m, struct error *err);
 
 /* Makes one batch durable: for each change the row of what the model now
- * holds, or its deletion; then the journal. */
+ * holds, or its deletion; then the journal and the audit records. */
 int store_commit(struct store *store, const struct model *m, const struct outbox *batch,
                  struct error *err);
+
+/* The end of the chain of audit records: the last one's number (0: none) and
+ * hash. */
+enum { STORE_HASH_SIZE = 32 };
+struct audit_tip {
+    uint64_t seq;
+    uint8_t hash[STORE_HASH_SIZE];
+};
+
+/* Walks the chain of a database that no podmgr has open, and changes nothing.
+ * E_CORRUPT names the first record that is missing or was changed. */
+int store_audit_verify(const char *path, struct audit_tip *tip, struct error *err);
 
 /* Calls `each` for journal entries with seq > since, in order, at most `max`;
  * returns their number.  E_NOT_FOUND when entries after `since` are no longer

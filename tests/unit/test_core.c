@@ -673,6 +673,38 @@ static void journal_has_no_gap(void **state)
     assert_int_equal(f->model->next_event, before + 1);
 }
 
+static void one_audit_record_for_each_mutation(void **state)
+{
+    struct fixture *f = *state;
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1, .now = f->now};
+    struct event again = {.kind = EV_DELETE_SLICE, .cookie = 2, .now = f->now};
+
+    ev.create = xcalloc(1, sizeof *ev.create);
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
+    (void)snprintf(ev.who, sizeof ev.who, "unix uid 7 pid 8 admin");
+    outbox_clear(&f->out);
+    core_step(f->model, &ev, &f->out);
+    event_fini(&ev);
+    assert_int_equal(f->out.n_audits, 1);
+    assert_string_equal(f->out.audits[0].who, "unix uid 7 pid 8 admin");
+    assert_string_equal(f->out.audits[0].action, "slice.create");
+    assert_string_equal(f->out.audits[0].before, "null");
+    assert_non_null(strstr(f->out.audits[0].after, "\"state\":\"ACTIVATING\""));
+
+    again.del.id = f->model->slices[0]->id;
+    outbox_clear(&f->out);
+    again.del.if_version = 99; /* refused */
+    core_step(f->model, &again, &f->out);
+    assert_int_equal(f->out.n_audits, 0);
+    again.del.if_version = 0;
+    core_step(f->model, &again, &f->out);
+    core_step(f->model, &again, &f->out); /* asks for what already happens */
+    assert_int_equal(f->out.n_audits, 1);
+    assert_string_equal(f->out.audits[0].action, "slice.delete");
+    assert_non_null(strstr(f->out.audits[0].before, "\"state\":\"ACTIVATING\""));
+    assert_non_null(strstr(f->out.audits[0].after, "\"state\":\"DEACTIVATING\""));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -701,6 +733,7 @@ int main(void)
         TEST(newer_manager_stops_us),
         TEST(old_database_takes_an_epoch_above_all),
         TEST(journal_has_no_gap),
+        TEST(one_audit_record_for_each_mutation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

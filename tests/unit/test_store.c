@@ -437,7 +437,7 @@ static void files_that_are_refused(void **state)
     struct fixture *f = *state;
     take_epoch(f, 1);
     tamper(f, "PRAGMA user_version = 99");
-    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 1");
+    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 2");
 
     start_anew(f);
     tamper(f, "PRAGMA application_id = 7");
@@ -696,6 +696,77 @@ static void pruned_in_steps(void **state)
     assert_int_equal(read_journal(f, f->m->next_event - 1 - KEEP, 1000, &seen, NULL), KEEP);
 }
 
+/* ---------------------------------------------------------------- audit -- */
+
+static void add_audit(struct fixture *f, const char *action)
+{
+    VEC_GROW(f->batch.audits, f->batch.n_audits, f->batch.cap_audits);
+    struct audit_entry *entry = &f->batch.audits[f->batch.n_audits++];
+    *entry = (struct audit_entry){.at = {77}, .action = action};
+    (void)snprintf(entry->who, sizeof entry->who, "unix uid 0 pid 1 admin");
+    (void)snprintf(entry->subject, sizeof entry->subject, "slice/1-1");
+    entry->before = xstrdup("null");
+    entry->after = xstrdup("{\"state\":\"ACTIVE\"}");
+}
+
+/* Leaves the store closed. */
+static void chain_breaks(struct fixture *f, const char *sql, const char *what)
+{
+    struct audit_tip tip;
+    struct error err = {0};
+    tamper(f, sql);
+    assert_int_equal(store_audit_verify(path, &tip, &err), E_CORRUPT);
+    if (strstr(err.text, what) == NULL)
+        fail_msg("got %s, want %s", err.text, what);
+}
+
+static void audit_chain_names_the_broken_record(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_tip tip, none = {0};
+    struct error err = {0};
+    take_epoch(f, 1);
+    for (int i = 0; i < 3; i++) {
+        add_audit(f, "slice.create");
+        add_audit(f, "slice.delete");
+        commit(f);
+        reopen(f); /* the chain goes on after a restart */
+    }
+    tip = f->store->audit;
+    assert_int_equal(tip.seq, 6);
+    fixture_close(f);
+    assert_int_equal(store_audit_verify(path, &none, &err), 0);
+    assert_memory_equal(&none, &tip, sizeof tip);
+    fixture_open(f);
+    chain_breaks(f, "UPDATE audit SET who = 'unix uid 7 pid 1 admin' WHERE seq = 4", "record 4 ");
+    fixture_open(f);
+    chain_breaks(f, "UPDATE audit SET hash = zeroblob(32) WHERE seq = 2", "record 2 is not");
+    fixture_open(f);
+    chain_breaks(f, "DELETE FROM audit WHERE seq = 1", "record 1 is missing");
+    fixture_open(f);
+}
+
+/* A database of the first schema, as the first podmgr left it. */
+static void version_1_becomes_today(void **state)
+{
+    struct fixture *f = *state;
+    take_epoch(f, 1);
+    (void)add_slice(f, "4x4x8", two_cubes, 2);
+    add_journal(f);
+    commit(f);
+    struct model *before = f->m;
+    f->m = NULL;
+    tamper(f, "DROP TABLE audit; PRAGMA user_version = 1");
+    fixture_open(f);
+    same_model(before, f->m);
+    model_destroy(before);
+    assert_int_equal(f->store->audit.seq, 0);
+    add_audit(f, "slice.create");
+    commit(f);
+    reopen(f);
+    assert_int_equal(f->store->audit.seq, 1);
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -726,6 +797,8 @@ int main(void)
         TEST(disk_full),
         TEST(journal_pages_and_expires),
         TEST(pruned_in_steps),
+        TEST(audit_chain_names_the_broken_record),
+        TEST(version_1_becomes_today),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
