@@ -52,15 +52,18 @@ static int verify_audit(const struct config *config)
     return 0;
 }
 
-/* Takes the words of the sub-command out of the command line. */
-static bool take_audit_verify(int *argc, char **argv)
+/* `podmgr restore BACKUP`. */
+static int restore(const struct config *config, const char *backup)
 {
-    if (*argc < 3 || strcmp(argv[1], "audit") != 0 || strcmp(argv[2], "verify") != 0) {
-        return false;
+    char aside[600];
+    struct error err;
+
+    if (store_restore(config->database, backup, &config->pod, aside, sizeof aside, &err) < 0) {
+        log_error("restore", "%s", err.text);
+        return 1;
     }
-    *argc -= 2;
-    memmove(argv + 1, argv + 3, (size_t)*argc * sizeof *argv); /* and the NULL */
-    return true;
+    (void)printf("%s restored from %s; what was there is %s\n", config->database, backup, aside);
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -74,16 +77,25 @@ int main(int argc, char **argv)
         {0}};
     static const struct program program = {
         .name = "podmgr",
+        .operands = "[audit verify | restore BACKUP]",
         .about = "Allocates the cubes of an accelerator pod, programs its optical circuit\n"
                  "switches and serves schedulers and operators over REST.\n"
                  "`podmgr audit verify` walks the audit records of a stopped podmgr's\n"
-                 "database, or of a copy, and names the first that was changed or removed.",
+                 "database, or of a copy, and names the first that was changed or removed; `podmgr "
+                 "restore\n"
+                 "BACKUP` puts a backup in the place of the database.",
         .options = options};
     struct config config;
     struct error err;
 
-    bool audit = take_audit_verify(&argc, argv);
-    (void)opts_parse(&program, argc, argv);
+    char **words = argv + opts_parse(&program, argc, argv);
+    bool audit = words[0] != NULL && words[1] != NULL && strcmp(words[0], "audit") == 0 &&
+                 strcmp(words[1], "verify") == 0 && words[2] == NULL;
+    bool restores = words[0] != NULL && words[1] != NULL && strcmp(words[0], "restore") == 0 &&
+                    words[2] == NULL;
+    if (words[0] != NULL && !audit && !restores) {
+        opts_usage_error(&program, "%s: the commands are: audit verify, restore BACKUP", words[0]);
+    }
     log_init("podmgr", json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, LOG_INFO);
     if (config_load(&config, file, &err) < 0) {
         log_error("config", "%s", err.text);
@@ -92,6 +104,8 @@ int main(int argc, char **argv)
     int status = 0;
     if (audit) {
         status = verify_audit(&config);
+    } else if (restores) {
+        status = restore(&config, words[1]);
     } else if (check) {
         config_print(&config, stdout);
     } else {

@@ -170,6 +170,7 @@ struct model {
     uint64_t next_seq;    /* of ids in this epoch */
     uint64_t next_event;  /* of the journal */
     char incarnation[40]; /* of the journal: changes when numbering restarts */
+    bool restored;        /* from a backup, and the switches show what it cannot explain */
 
     struct cube cubes[MODEL_CUBES_MAX];
     struct host hosts[MODEL_HOSTS_MAX];

@@ -12,6 +12,8 @@
  *      done (A8).
  *   5. A port that a make needs and that holds a circuit nobody intended is
  *      freed by the same operation; other foreign circuits are not touched.
+ *   6. While a restored backup cannot explain what the switches show, no
+ *      foreign circuit is broken: it may be of a slice made since the backup.
  */
 #include "core/internal.h"
 
@@ -149,24 +151,38 @@ static size_t drop_repeats(struct tpunet_xc *xcs, size_t n)
     return kept;
 }
 
+/* A circuit that nobody intended on one of the two ports. */
+static bool is_in_the_way(const struct ocs *ocs, uint16_t north, const struct tpunet_xc *make)
+{
+    uint16_t south = ocs->north[north].seen;
+
+    return south != TPUNET_NONE && south != ocs->north[north].south &&
+           (north == make->north || south == make->south);
+}
+
+/* Rule 6. */
+static bool must_wait(const struct model *m, const struct tpunet_xc *make)
+{
+    bool found = false;
+
+    for (uint16_t p = 0; m->restored && !found && p < MODEL_PORTS_MAX; p++) {
+        found = is_in_the_way(&m->ocs[make->ocs], p, make);
+    }
+    return found;
+}
+
 /* Rule 5: appends the circuits in the way of the makes, sorted. */
 static void add_obstacles(const struct model *m, struct op *op)
 {
     size_t cap = op->n_breaks;
 
-    for (size_t i = 0; i < op->n_makes; i++) {
+    for (size_t i = 0; i < op->n_makes && !m->restored; i++) {
         const struct tpunet_xc *make = &op->makes[i];
         const struct ocs *ocs = &m->ocs[make->ocs];
-        if (ocs->foreign == 0) {
-            continue;
-        }
-        for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
-            uint16_t south = ocs->north[p].seen;
-            bool in_the_way = south != TPUNET_NONE && south != ocs->north[p].south &&
-                              (p == make->north || south == make->south);
-            if (in_the_way) {
+        for (uint16_t p = 0; ocs->foreign > 0 && p < m->pod->ports_per_side; p++) {
+            if (is_in_the_way(ocs, p, make)) {
                 VEC_GROW(op->breaks, op->n_breaks, cap);
-                op->breaks[op->n_breaks++] = (struct tpunet_xc){make->ocs, p, south};
+                op->breaks[op->n_breaks++] = (struct tpunet_xc){make->ocs, p, ocs->north[p].seen};
             }
         }
     }
@@ -227,7 +243,7 @@ void ops_restore(struct model *m, uint16_t number, struct now now, struct outbox
         const struct slice *slice = model_slice(m, circuit->slice);
         if (circuit->south != TPUNET_NONE && !circuit->breaking &&
             circuit->seen != circuit->south && slice != NULL && slice->state != SLICE_FAILED &&
-            !is_being_made(m, xc)) {
+            !is_being_made(m, xc) && !must_wait(m, &xc)) {
             VEC_GROW(missing, n, cap);
             missing[n++] = xc;
         }

@@ -9,6 +9,9 @@
  *   4. What the intent has and the switch does not show is put back, in one
  *      operation per switch.  A circuit that nobody intended is reported as
  *      drift and left alone until a slice of ours needs its port.
+ *      After a restore it may be of a slice made since the backup: its cubes
+ *      are QUARANTINED, given to nobody, until every switch shows what the
+ *      database says and nothing else.
  *   5. A switch that does not answer is UNREACHABLE, never FAILED: its map is
  *      unknown, nothing is evicted because of it (D7).
  */
@@ -102,6 +105,63 @@ static void report_drift(struct model *m, uint16_t number, struct now now, struc
     ocs->foreign = foreign;
 }
 
+/* Is a port of the cube in a circuit that nobody intended? */
+static void mark_unexplained(const struct model *m, bool marks[static MODEL_CUBES_MAX])
+{
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
+            const struct circuit *circuit = &m->ocs[o].north[p];
+            struct tpunet_fibre fibre;
+            if (circuit->seen == TPUNET_NONE || circuit->seen == circuit->south) {
+                continue;
+            }
+            if (tpunet_wiring_fibre(m->pod->wiring, (struct tpunet_ocs_port){o, TPUNET_NORTH, p},
+                                    &fibre)) {
+                marks[fibre.cube] = true;
+            }
+            if (circuit->seen < m->pod->ports_per_side &&
+                tpunet_wiring_fibre(m->pod->wiring,
+                                    (struct tpunet_ocs_port){o, TPUNET_SOUTH, circuit->seen},
+                                    &fibre)) {
+                marks[fibre.cube] = true;
+            }
+        }
+    }
+}
+
+/* Rule 4, after a restore. */
+static void quarantine(struct model *m, struct now now, struct outbox *out)
+{
+    bool marks[MODEL_CUBES_MAX] = {false};
+    bool explained = true;
+    char subject[48];
+
+    if (!m->restored) {
+        return;
+    }
+    mark_unexplained(m, marks);
+    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
+        struct cube *cube = &m->cubes[c];
+        enum health health = marks[c] ? HEALTH_QUARANTINED : HEALTH_HEALTHY;
+        if (cube->health != health) {
+            cube->health = health;
+            cube->since = now.wall;
+            (void)snprintf(subject, sizeof subject, "cube/%u", c);
+            emit_journal(m, out, now, marks[c] ? "cube.quarantined" : "cube.cleared", subject,
+                         NULL);
+        }
+    }
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        explained = explained && m->ocs[o].state == OCS_STATE_REACHABLE && m->ocs[o].foreign == 0;
+    }
+    if (explained) {
+        m->restored = false;
+        emit_meta(out);
+        (void)snprintf(subject, sizeof subject, "pod/%s", m->pod->id);
+        emit_journal(m, out, now, "restore.explained", subject, NULL);
+    }
+}
+
 void switches_looked(struct model *m, struct event *ev, struct outbox *out)
 {
     struct ocs *ocs = &m->ocs[ev->ocs.ocs];
@@ -115,6 +175,7 @@ void switches_looked(struct model *m, struct event *ev, struct outbox *out)
     }
     take_map(ocs, ev);
     report_drift(m, ev->ocs.ocs, ev->now, out);
+    quarantine(m, ev->now, out);
     ops_restore(m, ev->ocs.ocs, ev->now, out);
 }
 
@@ -135,6 +196,7 @@ void switches_attached(struct model *m, struct event *ev, struct outbox *out)
                            (json_int_t)ocs->generation, "circuits", (json_int_t)ev->ocs.n_seen,
                            "lost_power", lost_power));
     report_drift(m, ev->ocs.ocs, ev->now, out);
+    quarantine(m, ev->now, out);
     ops_resend(m, ev->ocs.ocs, out);
     ops_restore(m, ev->ocs.ocs, ev->now, out);
 }

@@ -38,7 +38,7 @@ static int get_meta(struct store *store, const char *key, char *out, size_t size
 }
 
 /* Names one history of the journal: a new database begins another. */
-static int new_incarnation(struct model *m, struct error *err)
+int store_new_incarnation(struct model *m, struct error *err)
 {
     uint8_t bytes[12];
 
@@ -53,7 +53,7 @@ static int new_incarnation(struct model *m, struct error *err)
 
 static int load_meta(struct store *store, struct model *m, struct error *err)
 {
-    char epoch[64] = "", pod[64] = "", *end;
+    char epoch[64] = "", pod[64] = "", restored[8] = "", *end;
     int status = get_meta(store, "epoch", epoch, sizeof epoch, err);
 
     if (status == 0) {
@@ -62,12 +62,16 @@ static int load_meta(struct store *store, struct model *m, struct error *err)
     if (status == 0) {
         status = get_meta(store, "incarnation", m->incarnation, sizeof m->incarnation, err);
     }
+    if (status == 0) {
+        status = get_meta(store, "restored", restored, sizeof restored, err);
+    }
     if (status < 0) {
         return status;
     }
     if (epoch[0] == '\0' && pod[0] == '\0' && m->incarnation[0] == '\0') {
-        return new_incarnation(m, err); /* a new database */
+        return store_new_incarnation(m, err); /* a new database */
     }
+    m->restored = strcmp(restored, "yes") == 0;
     m->epoch = strtoull(epoch, &end, 10);
     if (m->epoch == 0 || m->epoch > INT64_MAX || *end != '\0' || pod[0] == '\0' ||
         m->incarnation[0] == '\0') {

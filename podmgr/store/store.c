@@ -63,6 +63,9 @@ static int put_meta_all(struct store *store, const struct model *m, struct error
     if (status == 0) {
         status = put_meta(store, "pod", m->pod->id, err);
     }
+    if (status == 0) {
+        status = put_meta(store, "restored", m->restored ? "yes" : "no", err);
+    }
     return status == 0 ? put_meta(store, "incarnation", m->incarnation, err) : status;
 }
 

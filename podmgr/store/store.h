@@ -42,6 +42,13 @@ struct audit_tip {
  * E_CORRUPT names the first record that is missing or was changed. */
 int store_audit_verify(const char *path, struct audit_tip *tip, struct error *err);
 
+/* Puts a backup in the place of the database at `path`, which stays under the
+ * name that `aside` gets.  E_BUSY if a podmgr has it open; a backup that
+ * store_open() or store_load() would refuse is refused alike, and nothing has
+ * changed then. */
+int store_restore(const char *path, const char *backup, const struct pod *pod, char *aside,
+                  size_t aside_size, struct error *err);
+
 /* Calls `each` for journal entries with seq > since, in order, at most `max`;
  * returns their number.  E_NOT_FOUND when entries after `since` are no longer
  * kept (the API's 410 events-expired).  The entry's pointers are valid during

@@ -566,6 +566,31 @@ static void foreign_circuit_is_left_until_its_port_is_needed(void **state)
     assert_int_equal(f->map[9][0], TPUNET_NONE);
 }
 
+static void after_a_restore_foreign_circuits_are_kept(void **state)
+{
+    static const uint16_t here[] = {0}, elsewhere[] = {1};
+    struct fixture *f = *state;
+    struct slice *slice = create_on(f, "4x4x4", elsewhere, 1);
+
+    f->model->restored = true;
+    f->map[9][0] = 3; /* of a slice made since the backup */
+    f->map[9][1] = 2; /* where ours was */
+    attach(f, 9);
+    assert_int_equal(f->map[9][0], 3);
+    assert_int_equal(f->map[9][1], 2); /* ours waits */
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    for (unsigned c = 0; c < CUBES; c++)
+        assert_int_equal(f->model->cubes[c].health, HEALTH_QUARANTINED);
+    assert_null(create_on(f, "4x4x4", here, 1));
+    assert_non_null(strstr(f->reply.text, "QUARANTINED"));
+
+    f->map[9][0] = f->map[9][1] = TPUNET_NONE; /* cleared at the switch */
+    attach(f, 9);
+    assert_false(f->model->restored);
+    assert_int_equal(f->map[9][1], 1); /* put back */
+    assert_non_null(create_on(f, "4x4x4", here, 1));
+}
+
 static struct id create_with_key(struct fixture *f, const char *key, uint64_t body_hash)
 {
     struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
@@ -727,6 +752,7 @@ int main(void)
         TEST(power_loss_is_put_right_in_one_operation),
         TEST(nothing_missing_nothing_moves),
         TEST(foreign_circuit_is_left_until_its_port_is_needed),
+        TEST(after_a_restore_foreign_circuits_are_kept),
         TEST(same_key_same_slice),
         TEST(refused_create_leaves_its_key_free),
         cmocka_unit_test(keys_are_found_through_growth_and_expiry),

@@ -767,6 +767,53 @@ static void version_1_becomes_today(void **state)
     assert_int_equal(f->store->audit.seq, 1);
 }
 
+/* -------------------------------------------------------------- restore -- */
+
+static void backup_comes_back_marked(void **state)
+{
+    struct fixture *f = *state;
+    char backup[80], aside[160], incarnation[40];
+    struct error err = {0};
+    size_t size;
+    (void)snprintf(backup, sizeof backup, "%s/backup.db", dir);
+    take_epoch(f, 1);
+    (void)add_slice(f, "4x4x8", two_cubes, 2);
+    commit(f);
+    memcpy(incarnation, f->m->incarnation, sizeof incarnation);
+    fixture_close(f);
+    char *bytes = read_file(&size);
+    FILE *file = fopen(backup, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+    free(bytes);
+    fixture_open(f);
+    take_epoch(f, 2);
+    (void)add_slice(f, "4x4x4", one_cube, 1);
+    commit(f);
+    assert_int_equal(store_restore(path, backup, &f->pod, aside, sizeof aside, &err), E_BUSY);
+
+    fixture_close(f);
+    struct pod other = f->pod;
+    (void)snprintf(other.id, sizeof other.id, "pod-2");
+    assert_int_equal(store_restore(path, backup, &other, aside, sizeof aside, &err), E_CONFIG);
+    assert_int_equal(store_restore(path, "/dev/null", &f->pod, aside, sizeof aside, &err),
+                     E_CORRUPT);
+    fixture_open(f);
+    assert_int_equal(f->m->n_slices, 2); /* refusals changed nothing */
+    assert_false(f->m->restored);
+    fixture_close(f);
+    if (store_restore(path, backup, &f->pod, aside, sizeof aside, &err) < 0)
+        fail_msg("%s", err.text);
+    fixture_open(f);
+    assert_int_equal(f->m->n_slices, 1);
+    assert_true(f->m->restored);
+    assert_string_not_equal(f->m->incarnation, incarnation);
+    assert_int_equal(access(aside, R_OK), 0);
+    assert_int_equal(unlink(aside), 0);
+    assert_int_equal(unlink(backup), 0);
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -799,6 +846,7 @@ int main(void)
         TEST(pruned_in_steps),
         TEST(audit_chain_names_the_broken_record),
         TEST(version_1_becomes_today),
+        TEST(backup_comes_back_marked),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

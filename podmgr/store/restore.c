@@ -1,0 +1,120 @@
+/* A backup becomes the database: copied beside it, checked as a start would
+ * check it, marked as restored, and only then put in its place.  What was there
+ * is kept under another name. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/sqlite_util.h"
+
+/* A process that has the database open holds its lock. */
+static int refuse_live(const char *path, struct error *err)
+{
+    sqlite3 *db;
+    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT", NULL,
+                          NULL, NULL);
+    }
+    (void)sqlite3_close(db); /* folds its log in, if it is whole */
+    return rc == SQLITE_BUSY
+               ? err_set(err, E_BUSY, "%s: a podmgr has it open; stop that first", path)
+               : 0; /* damaged or gone: all the more reason */
+}
+
+/* Through SQLite, since a backup may come with a log beside it. */
+static int copy(const char *from, const char *to, struct error *err)
+{
+    sqlite3 *source, *target;
+    int rc = sqlite3_open_v2(from, &source, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    int opened = sqlite3_open_v2(
+        to, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
+    int status = 0;
+
+    if (rc == SQLITE_OK && opened == SQLITE_OK) {
+        sqlite3_backup *backup = sqlite3_backup_init(target, "main", source, "main");
+        (void)sqlite3_backup_step(backup, -1);
+        rc = sqlite3_backup_finish(backup);
+    }
+    if (rc != SQLITE_OK || opened != SQLITE_OK) {
+        status = err_set(err, E_IO, "cannot copy %s to %s: %s", from, to,
+                         sqlite3_errstr(rc != SQLITE_OK ? rc : opened));
+    }
+    (void)sqlite3_close(source);
+    (void)sqlite3_close(target);
+    return status;
+}
+
+/* Everything that a start checks; then the mark and a journal of its own. */
+static int check_and_mark(const char *path, const struct pod *pod, struct error *err)
+{
+    struct change meta = {.kind = CHANGE_META};
+    struct outbox batch = {.changes = &meta, .n_changes = 1};
+    struct store *store;
+    int status = store_open(&store, path, 1, err);
+
+    if (status < 0) {
+        return status;
+    }
+    struct model *m = model_create(pod, 0);
+    status = store_load(store, m, err);
+    if (status == 0 && m->epoch == 0) {
+        status = err_set(err, E_CORRUPT, "%s holds nothing: no podmgr ever used it", path);
+    }
+    if (status == 0) {
+        m->restored = true;
+        status = store_new_incarnation(m, err);
+    }
+    if (status == 0) {
+        status = store_commit(store, m, &batch, err);
+    }
+    model_destroy(m);
+    store_close(store);
+    return status;
+}
+
+/* The log goes first: a log beside a database that is not its own would be
+ * replayed into it. */
+static int exchange(const char *fresh, const char *path, const char *aside, struct error *err)
+{
+    char log[600], log_aside[600];
+
+    (void)snprintf(log, sizeof log, "%s-wal", path);
+    (void)snprintf(log_aside, sizeof log_aside, "%s-wal", aside);
+    if ((rename(log, log_aside) != 0 && errno != ENOENT) ||
+        (link(path, aside) != 0 && errno != ENOENT) || rename(fresh, path) != 0) {
+        return err_set(err, E_IO, "cannot put %s in the place of %s: %s", fresh, path,
+                       strerror(errno));
+    }
+    return 0;
+}
+
+int store_restore(const char *path, const char *backup, const struct pod *pod, char *aside,
+                  size_t aside_size, struct error *err)
+{
+    char fresh[560], log[600];
+
+    (void)snprintf(fresh, sizeof fresh, "%s.restoring", path);
+    (void)snprintf(log, sizeof log, "%s-wal", fresh);
+    (void)snprintf(aside, aside_size, "%s.before-%lld", path, (long long)clock_read().wall.ms);
+    (void)unlink(fresh); /* of an earlier attempt */
+    (void)unlink(log);
+    int status = refuse_live(path, err);
+    if (status == 0) {
+        status = copy(backup, fresh, err);
+    }
+    if (status == 0) {
+        status = check_and_mark(fresh, pod, err);
+    }
+    if (status == 0) {
+        status = exchange(fresh, path, aside, err);
+    }
+    if (status < 0) {
+        (void)unlink(fresh);
+        (void)unlink(log);
+    }
+    return status;
+}
