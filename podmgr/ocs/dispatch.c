@@ -3,7 +3,7 @@
  *   1. Attach = identify, fence, read.  A claim that is not older than ours
  *      becomes EV_OCS_SUPERSEDED; any other failure is EV_OCS_LOST.
  *   2. One batch is under way; what is asked meanwhile waits and travels in the
- *      next batch, in order, at most BATCH_OPS operations and no two that touch
+ *      next batch, in order, at most BATCH_OPS operations and no two that name
  *      the same port.  A batch leaves only after the core has taken the results
  *      of the last one (dispatch_flush), since its difference depends on them.
  *   3. Only the difference to the map last read travels (D3); an operation
@@ -300,37 +300,36 @@ static void answer_from_map(struct conversation *t, struct id op)
     post_applied(t, &result, 1);
 }
 
-/* Ports that the operations of a batch touch. */
+/* Ports that the operations of a batch name. */
 struct touched {
     bool north[MODEL_PORTS_MAX], south[MODEL_PORTS_MAX];
 };
 
-static bool touch(struct touched *touched, const struct tpunet_xc *xcs, size_t n)
+static void touch(struct touched *touched, const struct tpunet_xc *xcs, size_t n, uint16_t ocs)
 {
-    bool free_so_far = true;
-
     for (size_t i = 0; i < n; i++) {
-        free_so_far = free_so_far && !touched->north[xcs[i].north] && !touched->south[xcs[i].south];
-        touched->north[xcs[i].north] = touched->south[xcs[i].south] = true;
+        if (xcs[i].ocs == ocs) {
+            touched->north[xcs[i].north] = touched->south[xcs[i].south] = true;
+        }
     }
-    return free_so_far;
 }
 
-/* An operation may break and make the same port; two operations may not share
- * one. */
-static bool fits(struct touched *batch, const struct difference *diff)
+/* An operation may break and make the same port; two operations may not name
+ * the same one.  What counts is all that it names, not its difference: the
+ * operations before it in the batch change what its difference would be. */
+static bool fits(struct touched *batch, const struct op *op, uint16_t ocs)
 {
     struct touched own = {0};
 
-    (void)touch(&own, diff->breaks, diff->n_breaks);
-    (void)touch(&own, diff->makes, diff->n_makes);
+    touch(&own, op->breaks, op->n_breaks, ocs);
+    touch(&own, op->makes, op->n_makes, ocs);
     for (size_t p = 0; p < MODEL_PORTS_MAX; p++) {
         if ((own.north[p] && batch->north[p]) || (own.south[p] && batch->south[p])) {
             return false;
         }
     }
-    (void)touch(batch, diff->breaks, diff->n_breaks);
-    (void)touch(batch, diff->makes, diff->n_makes);
+    touch(batch, op->breaks, op->n_breaks, ocs);
+    touch(batch, op->makes, op->n_makes, ocs);
     return true;
 }
 
@@ -350,17 +349,15 @@ static void send_batch(struct conversation *t)
         if (op == NULL || op->state != OP_OPEN) {
             continue;
         }
+        if (!fits(&touched, op, t->ocs)) {
+            break; /* it waits for the next batch, and those behind it too */
+        }
         diffs[n] = difference_of(t, op);
         if (diffs[n].n_breaks + diffs[n].n_makes == 0) {
             free(diffs[n].breaks);
             free(diffs[n].makes);
             answer_from_map(t, op->id);
             continue;
-        }
-        if (!fits(&touched, &diffs[n])) {
-            free(diffs[n].breaks);
-            free(diffs[n].makes);
-            break; /* it waits for the next batch, and those behind it too */
         }
         ops[n] = (struct ocs_batch_op){.id = op->id,
                                        .breaks = diffs[n].breaks,
