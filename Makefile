@@ -81,8 +81,8 @@ SIM_SRC      := $(wildcard tests/sim/*.c)
 FUZZ_SRC     := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/*.c))
 SECONDS      ?= 10
 
-.PHONY: all help deps deps-lint test unit demo bench sim fuzz lint format check-asan check-clang \
-        install clean
+.PHONY: all help deps deps-lint test unit demo bench sim planted fuzz lint format check-asan \
+        check-clang install clean
 
 all: deps $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
 
@@ -188,6 +188,9 @@ fuzz: ## every fuzz target for SECONDS (10), with libFuzzer and sanitizers
 	$(MAKE) BUILD=build/fuzz CC=clang OPT="-O1 -g" \
 	    SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" build/fuzz/bin/fuzz
 	@tests/fuzz/run.sh build/fuzz/bin/fuzz $(SECONDS)
+
+planted: $(BUILD)/tests/sim/sim ## plant bugs one by one; the simulation must find each
+	@BUILD=$(BUILD) tests/sim/planted/run.sh
 
 check-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(MAKE) BUILD=build/asan OPT="-O1 -g" \

@@ -1,5 +1,6 @@
-/* sim SEEDS [FIRST]: many seeds, two at a time, each in a process of its own,
- * so that an assert of one is a find like any other.
+/* sim SEEDS [FROM [first]]: many seeds, two at a time, each in a process of its
+ * own, so that an assert of one is a find like any other; "first" ends with the
+ * first find.
  * sim --seed X [--trace]: one seed in this process, for a debugger. */
 #include <errno.h>
 #include <inttypes.h>
@@ -153,7 +154,7 @@ static double clock_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-static int run_many(uint64_t first, uint64_t n)
+static int run_many(uint64_t first, uint64_t n, bool to_first_find)
 {
     struct worker workers[WORKERS];
     struct sums sums = {0};
@@ -162,7 +163,8 @@ static int run_many(uint64_t first, uint64_t n)
     for (uint64_t i = 0; i < n && i < WORKERS; i++) {
         start(&workers[i], first + i);
     }
-    for (uint64_t i = 0; i < n; i++) { /* in the order of seeds: the output is the same */
+    for (uint64_t i = 0; i < n && !(to_first_find && sums.failed > 0);
+         i++) { /* in the order of seeds: the output is the same */
         struct outcome out;
         finish(&workers[i % WORKERS], &out);
         if (i + WORKERS < n) {
@@ -206,7 +208,7 @@ int main(int argc, char **argv)
     if (argc > 2) {
         seed = strtoull(argv[2], NULL, 10);
     }
-    int status = one ? run_one(seed, argc > 3) : run_many(seed > 0 ? seed : 1, n);
+    int status = one ? run_one(seed, argc > 3) : run_many(seed > 0 ? seed : 1, n, argc > 3);
     (void)rmdir(dir);
     return status;
 }
