@@ -13,6 +13,14 @@ CC       := gcc
 endif
 SAN      ?=
 
+# What is missing is installed before anything else is looked at, since the lines
+# below ask pkg-config.  `make help`, `clean` and `format` need nothing.
+ifneq ($(filter-out help clean format,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(shell packaging/install-deps.sh packaging/dependencies.txt >&2 && echo ok),ok)
+$(error the build needs the packages of packaging/dependencies.txt)
+endif
+endif
+
 PKGS     := libuv libmicrohttpd libprotobuf-c jansson yaml-0.1 sqlite3 libcurl nettle
 WARN     := -Wall -Wextra -Wconversion -Wshadow -Wswitch-enum -Wmissing-prototypes \
             -Wstrict-prototypes -Wvla -Werror
@@ -84,7 +92,7 @@ SECONDS      ?= 10
 .PHONY: all help deps deps-lint test unit demo bench sim planted fuzz lint format check-asan \
         check-clang install clean
 
-all: deps $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
+all: $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | \
@@ -92,12 +100,12 @@ help: ## list the targets
 
 # ---------------------------------------------------------------- build --
 
-$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: proto/%.proto | deps
+$(BUILD)/gen/%.pb-c.c $(BUILD)/gen/%.pb-c.h &: proto/%.proto
 	@mkdir -p $(@D)
 	protoc-c --proto_path=proto --c_out=$(BUILD)/gen $<
 
 # The REST contract, written as YAML, is served as JSON from inside podmgr.
-$(BUILD)/tools/yaml2json: tools/yaml2json.c | deps
+$(BUILD)/tools/yaml2json: tools/yaml2json.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(LDLIBS)
 
@@ -118,7 +126,7 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(filter-out $(WARN),$(CFLAGS)) -w -c -o $@ $<
 
-$(BUILD)/obj/%.o: %.c $(PROTO_H) | deps
+$(BUILD)/obj/%.o: %.c $(PROTO_H)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -202,8 +210,8 @@ check-clang: ## everything compiled with clang, warning-free
 
 # ----------------------------------------------------------------- care --
 
-deps: ## install the Debian packages that the build needs and that are missing
-	@packaging/install-deps.sh packaging/dependencies.txt
+deps: ## install the Debian packages that the build needs (as every build does first)
+	@true
 
 deps-lint: ## the same for the tools of `make lint`
 	@packaging/install-deps.sh packaging/dependencies-lint.txt
