@@ -341,7 +341,7 @@ static void read_agents(struct config *config, struct yconf *doc, const struct y
 {
     config->agent_url = read_text(doc, map, "agents", "url", NULL);
     check_url(doc, map, config->agent_url);
-    config->pod.lease_ms = (unsigned)yconf_int(doc, map, "lease_ms", LEASE_MS, 100, 600 * 1000);
+    config->pod.lease_ms = (unsigned)yconf_int(doc, map, "lease_ms", LEASE_MS, 1000, 600 * 1000);
     yconf_finish(doc, map);
 }
 

@@ -38,6 +38,8 @@ void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, 
 void slices_restored(struct model *m, struct slice *slice, struct outbox *out);
 /* An agent came (somebody may coordinate now) or went. */
 void slices_agent_came(struct model *m, struct outbox *out);
+/* Verdicts of the epoch before count no more: ask again. */
+void slices_epoch_taken(struct model *m, struct outbox *out);
 void slices_agent_gone(struct model *m, uint32_t agent, struct outbox *out);
 
 /* ------------------------------------------------------- operations.c -- */

@@ -179,7 +179,7 @@ static void add_obstacles(const struct model *m, struct op *op)
     for (size_t i = 0; i < op->n_makes && !m->restored; i++) {
         const struct tpunet_xc *make = &op->makes[i];
         const struct ocs *ocs = &m->ocs[make->ocs];
-        for (uint16_t p = 0; ocs->foreign > 0 && p < m->pod->ports_per_side; p++) {
+        for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
             if (is_in_the_way(ocs, p, make)) {
                 VEC_GROW(op->breaks, op->n_breaks, cap);
                 op->breaks[op->n_breaks++] = (struct tpunet_xc){make->ocs, p, ocs->north[p].seen};

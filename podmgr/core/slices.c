@@ -316,9 +316,13 @@ void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, 
     bring_up(m, slice, false, out);
 }
 
-static bool verdict_is_current(const struct slice *slice, const struct verdict *verdict)
+/* Generations begin anew with each epoch, so only the pair names an intent; a
+ * slice whose switches still move has not been handed to anybody. */
+static bool verdict_is_current(const struct model *m, const struct slice *slice,
+                               const struct verdict *verdict)
 {
-    return slice != NULL && slice->generation == verdict->generation;
+    return slice != NULL && id_is_none(slice->op) && slice->generation != 0 &&
+           slice->generation == verdict->generation && verdict->epoch == m->epoch;
 }
 
 void slices_verdict(struct model *m, struct event *ev, struct outbox *out)
@@ -328,7 +332,7 @@ void slices_verdict(struct model *m, struct event *ev, struct outbox *out)
     char subject[64];
 
     emit_done(out, ev->cookie, verdict->slice); /* taken, whatever it is worth now */
-    if (!verdict_is_current(slice, verdict)) {
+    if (!verdict_is_current(m, slice, verdict)) {
         return;
     }
     if (verdict->check_only) {
@@ -406,6 +410,14 @@ static void seek_coordinator(struct model *m, struct slice *slice, struct outbox
 void slices_agent_came(struct model *m, struct outbox *out)
 {
     for (size_t i = 0; i < m->n_slices; i++) {
+        seek_coordinator(m, m->slices[i], out);
+    }
+}
+
+void slices_epoch_taken(struct model *m, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        m->slices[i]->coordinator_agent = 0;
         seek_coordinator(m, m->slices[i], out);
     }
 }

@@ -45,6 +45,7 @@ static void take_epoch(struct model *m, uint64_t epoch, struct now now, struct o
     emit_journal(m, out, now, "epoch.taken", subject,
                  json_pack("{s:I}", "epoch", (json_int_t)epoch));
     emit_effect(out, EFFECT_OCS_ATTACH)->ocs = TPUNET_NONE;
+    slices_epoch_taken(m, out);
 }
 
 void switches_start(struct model *m, struct event *ev, struct outbox *out)

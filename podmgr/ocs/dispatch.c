@@ -272,6 +272,10 @@ static void on_applied(void *arg, const struct ocs_answer *answer)
 
     assert(t->phase == APPLYING);
     t->phase = ATTACHED;
+    if (answer->status == 0 && answer->n_results != t->n_sent) {
+        lose(t, "its agent did not answer for every operation"); /* attach asks again */
+        return;
+    }
     if (answer->status == 0) {
         t->identity = answer->identity;
         post_applied(t, answer->results, answer->n_results);

@@ -112,7 +112,7 @@ static void golden_round_trip(void **state)
                                  "  loss_db_max: 2.7\n"
                                  "agents:\n"
                                  "  url: \"ipc:///a \\\"b\\\" \\\\c#: 'd'\"\n"
-                                 "  lease_ms: 900\n"
+                                 "  lease_ms: 1900\n"
                                  "listen:\n"
                                  "  http: none\n"
                                  "  socket: \"./s\"\n"

@@ -128,8 +128,11 @@ static void verdict(struct fixture *f, struct id slice, uint64_t generation, boo
 {
     struct event ev = {.kind = EV_VERDICT, .verdict = xcalloc(1, sizeof(struct verdict))};
 
-    *ev.verdict =
-        (struct verdict){.slice = slice, .generation = generation, .ok = ok, .check_only = check};
+    *ev.verdict = (struct verdict){.slice = slice,
+                                   .epoch = f->model->epoch,
+                                   .generation = generation,
+                                   .ok = ok,
+                                   .check_only = check};
     (void)snprintf(ev.verdict->text, sizeof ev.verdict->text, "%s", ok ? "" : "two fibres swapped");
     (void)snprintf(ev.verdict->routes.algorithm, sizeof ev.verdict->routes.algorithm, "dor");
     step(f, &ev);
@@ -470,6 +473,49 @@ static void verdict_of_an_older_generation_is_ignored(void **state)
     assert_int_equal(slice->state, SLICE_ACTIVE);
 }
 
+static void superseded(struct fixture *f, uint16_t ocs, uint64_t epoch)
+{
+    struct event ev = {.kind = EV_OCS_SUPERSEDED,
+                       .ocs = {.ocs = ocs, .identity = {.epoch = epoch, .instance = 5}}};
+    step(f, &ev);
+}
+
+static void no_verdict_counts_while_the_switches_move(void **state)
+{
+    struct fixture *f = *state;
+
+    f->mute[3] = true; /* the operation stays open */
+    struct slice *slice = create(f, "4x4x4");
+    verdict(f, slice->id, 0, true, false); /* nobody was asked yet */
+    assert_int_equal(slice->state, SLICE_ACTIVATING);
+    verdict(f, slice->id, 0, false, false);
+    assert_int_equal(slice->state, SLICE_ACTIVATING);
+}
+
+static void epoch_taken_anew_asks_for_verdicts_again(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *active = create(f, "4x4x4");
+    unsigned checks = f->checks;
+
+    f->hold_verdicts = true;
+    struct slice *pending = create(f, "4x4x4");
+    uint64_t old_epoch = f->model->epoch, old_generation = pending->generation;
+    unsigned asked = f->bring_ups;
+    f->model->ocs[4].epoch = 0; /* never held by this process */
+    superseded(f, 4, 41);
+    assert_int_equal(f->bring_ups, asked + 1);
+    assert_int_equal(f->checks, checks + 1);
+    struct event late = {.kind = EV_VERDICT, .verdict = xcalloc(1, sizeof(struct verdict))};
+    *late.verdict = (struct verdict){
+        .slice = pending->id, .epoch = old_epoch, .generation = old_generation, .ok = true};
+    step(f, &late);
+    assert_int_equal(pending->state, SLICE_ACTIVATING);
+    verdict(f, pending->id, pending->generation, true, false);
+    assert_int_equal(pending->state, SLICE_ACTIVE);
+    assert_int_equal(active->state, SLICE_ACTIVE);
+}
+
 static void next_coordinator_takes_over_with_a_new_generation(void **state)
 {
     struct fixture *f = *state;
@@ -512,13 +558,6 @@ static void stale_version_is_refused(void **state)
     assert_int_equal(slice->state, SLICE_ACTIVE);
     delete_slice(f, slice->id, slice->version);
     assert_int_equal(f->reply.status, 0);
-}
-
-static void superseded(struct fixture *f, uint16_t ocs, uint64_t epoch)
-{
-    struct event ev = {.kind = EV_OCS_SUPERSEDED,
-                       .ocs = {.ocs = ocs, .identity = {.epoch = epoch, .instance = 5}}};
-    step(f, &ev);
 }
 
 static void power_loss_is_put_right_in_one_operation(void **state)
@@ -746,6 +785,8 @@ int main(void)
         TEST(unreachable_switch_stops_new_slices_only),
         TEST(bad_verdict_fails_with_what_was_found),
         TEST(verdict_of_an_older_generation_is_ignored),
+        TEST(no_verdict_counts_while_the_switches_move),
+        TEST(epoch_taken_anew_asks_for_verdicts_again),
         TEST(next_coordinator_takes_over_with_a_new_generation),
         TEST(our_own_stall_is_not_their_silence),
         TEST(stale_version_is_refused),
