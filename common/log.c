@@ -3,7 +3,6 @@
  * (PIPE_BUF is 4096).  What does not fit is cut, and the cut is shown. */
 #include "log.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,9 +18,8 @@ static struct {
     const char *program;
     enum log_format format;
     enum log_level threshold;
-    pthread_mutex_t lock; /* of limit; nng calls back on threads of its own */
     struct limit limit;
-} logger = {.program = "-", .threshold = LOG_INFO, .lock = PTHREAD_MUTEX_INITIALIZER};
+} logger = {.program = "-", .threshold = LOG_INFO};
 
 struct line {
     size_t len;
@@ -164,9 +162,7 @@ void log_msg(enum log_level level, const char *source, const char *fmt, ...)
         return;
     }
     struct now now = clock_read();
-    (void)pthread_mutex_lock(&logger.lock);
     struct limit_verdict verdict = limit_ask(&logger.limit, source, now.mono);
-    (void)pthread_mutex_unlock(&logger.lock);
 
     if (verdict.evicted.suppressed > 0) {
         put_suppressed(verdict.evicted.source, verdict.evicted.suppressed, now);

@@ -17,7 +17,7 @@
 #include "ocs/dispatch.h"
 #include "store/store.h"
 
-struct agents_server; /* agents/agents.h: nng endpoint for daemons on hosts */
+struct agents_server; /* agents/agents.h: endpoint for daemons on hosts */
 struct api;           /* api/api.h: the REST surface */
 struct shell;         /* shell.c: queue, batch, effects */
 

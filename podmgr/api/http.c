@@ -218,7 +218,7 @@ static bool try_answer(struct request *req, uint64_t now_ms)
     case WAIT_SETTLED:
     case WAIT_DELETED:
         if (slice_wait_is_over(req, timed_out)) {
-            answer_slice(req, timed_out);
+            answer_slice(req);
             return true;
         }
         return false;
@@ -257,7 +257,7 @@ void api_reply(struct api *api, const struct effect *effect)
         }
         req->slice = effect->id;
         if (req->wait_ms == 0) {
-            answer_slice(req, true);
+            answer_slice(req);
             resume(at);
         }
         return;

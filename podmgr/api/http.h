@@ -116,7 +116,7 @@ route_fn operation_get, operations_list, events_list;
 route_fn metrics_get, health_get, ready_get, openapi_get;
 
 /* render.c: the model as JSON */
-json_t *render_slice(const struct model *m, const struct slice *slice);
+json_t *render_slice(const struct slice *slice);
 json_t *render_cube(const struct model *m, unsigned cube);
 json_t *render_host(const struct model *m, unsigned host);
 json_t *render_ocs(const struct model *m, unsigned ocs, bool maps);
@@ -125,7 +125,7 @@ json_t *render_pod(const struct model *m);
 json_t *render_links(const struct model *m, const struct slice *slice);
 
 /* Called by http.c when a held request may be answered. */
-void answer_slice(struct request *req, bool timed_out);
+void answer_slice(struct request *req);
 bool answer_events(struct request *req, bool timed_out);
 
 void metrics_count_request(const struct request *req);

@@ -70,13 +70,12 @@ static json_t *render_slice_hosts(const struct slice *slice)
     return list;
 }
 
-json_t *render_slice(const struct model *m, const struct slice *slice)
+json_t *render_slice(const struct slice *slice)
 {
     char shape[24];
     json_t *labels =
         slice->spec.labels[0] != '\0' ? json_loads(slice->spec.labels, 0, NULL) : json_object();
 
-    (void)m;
     json_t *json = json_pack(
         "{s:o,s:s,s:s,s:b,s:s,s:b,s:s,s:s,s:i,s:o,s:b,s:I,s:I,s:o,s:o}", "id", id_json(slice->id),
         "name", slice->spec.name, "topology", tpunet_shape_format(&slice->spec.shape, shape),

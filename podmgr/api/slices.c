@@ -275,7 +275,7 @@ static void respond_slice(struct request *req, int status, const struct slice *s
         (void)snprintf(req->location, sizeof req->location, "/v1/slices/%s",
                        id_format(slice->id, id));
     }
-    respond_json(req, status, render_slice(req->p->model, slice));
+    respond_json(req, status, render_slice(slice));
 }
 
 void slice_get(struct request *req)
@@ -332,17 +332,16 @@ void slice_delete(struct request *req)
     if (slice != NULL) {
         ev.del.id = slice->id;
         req->wait = WAIT_DELETED;
-        req->last_seen = render_slice(req->p->model, slice);
+        req->last_seen = render_slice(slice);
         request_defer(req, &ev);
     }
 }
 
 /* The answer to a create or delete, settled or not. */
-void answer_slice(struct request *req, bool timed_out)
+void answer_slice(struct request *req)
 {
     const struct slice *slice = model_slice(req->p->model, req->slice);
 
-    (void)timed_out;
     if (slice == NULL && req->last_seen != NULL) {
         (void)json_object_set_new(req->last_seen, "state",
                                   json_string(slice_state_name(SLICE_DELETED)));
@@ -410,7 +409,7 @@ void slices_list(struct request *req)
             (void)json_object_set_new(page, "next_page_token", json_string(id_format(last, id)));
             break;
         }
-        (void)json_array_append_new(list, render_slice(m, slice));
+        (void)json_array_append_new(list, render_slice(slice));
         last = slice->id;
     }
     respond_json(req, 200, page);

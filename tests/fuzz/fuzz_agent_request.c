@@ -24,7 +24,7 @@ void fuzz_agent_request(const uint8_t *data, size_t size)
         json_decref(json);
     }
     for (size_t i = 0; i < p->model->n_slices; i++) {
-        json_t *json = render_slice(p->model, p->model->slices[i]);
+        json_t *json = render_slice(p->model->slices[i]);
         assert(json != NULL);
         json_decref(json);
     }

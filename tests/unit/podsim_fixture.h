@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
+#include "loop_until.h"
 #include "sim_fixture.h"
 #include "simulator/serve.h"
 #include "tpunet.h"
@@ -27,14 +28,5 @@ void podsim_fixture_fini(struct podsim_fixture *f);
 /* "ipc://DIR/NAME.sock"; the caller frees. */
 char *podsim_fixture_url(const struct podsim_fixture *f, const char *name);
 void podsim_fixture_make(struct podsim_fixture *f, const struct tpunet_xc *xcs, size_t n);
-
-/* Runs the loop until it holds; a condition that never does fails the test. */
-#define LOOP_UNTIL(f, condition)                                                                   \
-    do {                                                                                           \
-        while (!(condition) && !(f)->timed_out) {                                                  \
-            (void)uv_run(&(f)->loop, UV_RUN_ONCE);                                                 \
-        }                                                                                          \
-        assert_false((f)->timed_out);                                                              \
-    } while (0)
 
 #endif

@@ -161,12 +161,12 @@ static void assert_fits(const char *schema, json_t *json)
 static void slices_fit(void **state)
 {
     (void)state;
-    assert_fits("Slice", render_slice(model, slice)); /* as new */
+    assert_fits("Slice", render_slice(slice)); /* as new */
     slice->coordinator = 16;
     slice->planned_ms = slice->programmed_ms = slice->verified_ms = slice->active_ms = 1.5;
     slice->routes = (struct slice_routes){.algorithm = "dor", .vcs = 2, .max_link_load = 64};
     (void)snprintf(slice->spec.labels, sizeof slice->spec.labels, "{\"team\":\"a\"}");
-    assert_fits("Slice", render_slice(model, slice));
+    assert_fits("Slice", render_slice(slice));
 }
 
 static void links_fit(void **state)

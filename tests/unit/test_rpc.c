@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "loop_until.h"
 #include "mem.h"
 #include "rpc.h"
 #include "sim.pb-c.h"
@@ -97,14 +98,6 @@ static void serve(struct fixture *f)
     assert_int_equal(rpc_server_create(&f->server, &f->loop, f->url, 65536, handle, f, &err), 0);
 }
 
-#define RUN_UNTIL(f, condition)                                                                    \
-    do {                                                                                           \
-        while (!(condition) && !(f)->timed_out) {                                                  \
-            (void)uv_run(&(f)->loop, UV_RUN_ONCE);                                                 \
-        }                                                                                          \
-        assert_false((f)->timed_out);                                                              \
-    } while (0)
-
 static int setup(void **state)
 {
     struct fixture *f = xcalloc(1, sizeof *f);
@@ -117,7 +110,7 @@ static int setup(void **state)
     (void)snprintf(f->url, sizeof f->url, "ipc:///tmp/podmgr-test-rpc-%d.sock", (int)getpid());
     serve(f);
     assert_int_equal(rpc_client_create(&f->client, &f->loop, f->url, 65536, on_state, f, &err), 0);
-    RUN_UNTIL(f, rpc_client_connected(f->client));
+    LOOP_UNTIL(f, rpc_client_connected(f->client));
     *state = f;
     return 0;
 }
@@ -153,7 +146,7 @@ static void round_trip(void **state)
 
     ask(f, "hello", 5000);
     assert_int_equal(f->n_done, 0); /* never from under the caller */
-    RUN_UNTIL(f, f->n_done == 1);
+    LOOP_UNTIL(f, f->n_done == 1);
     assert_int_equal(f->statuses[0], 0);
     assert_string_equal(f->last_text, "hello");
 }
@@ -167,14 +160,14 @@ static void thousand_held_calls_are_answered_in_any_order(void **state)
         ask(f, "x", 15000);
     }
     for (size_t answered = 0; answered < CALLS;) {
-        RUN_UNTIL(f, f->n_held > 0);
+        LOOP_UNTIL(f, f->n_held > 0);
         assert_true(f->n_held <= RPC_WINDOW);
         while (f->n_held > 0) { /* newest first */
             reply_text(f->held[--f->n_held], "y");
             answered++;
         }
     }
-    RUN_UNTIL(f, f->n_done == CALLS);
+    LOOP_UNTIL(f, f->n_done == CALLS);
     for (int i = 0; i < CALLS; i++) {
         assert_int_equal(f->statuses[i], 0);
     }
@@ -186,11 +179,11 @@ static void silence_times_out(void **state)
 
     f->mode = DROP;
     ask(f, "x", 30);
-    RUN_UNTIL(f, f->n_done == 1);
+    LOOP_UNTIL(f, f->n_done == 1);
     assert_int_equal(f->statuses[0], E_TIMEOUT);
     f->mode = ANSWER;
     ask(f, "still there", 5000);
-    RUN_UNTIL(f, f->n_done == 2);
+    LOOP_UNTIL(f, f->n_done == 2);
     assert_string_equal(f->last_text, "still there");
 }
 
@@ -200,21 +193,21 @@ static void loss_fails_calls_at_once_and_redials(void **state)
 
     f->mode = HOLD;
     ask(f, "x", 60000);
-    RUN_UNTIL(f, f->n_held == 1);
+    LOOP_UNTIL(f, f->n_held == 1);
     rpc_drop(f->held[--f->n_held]);
     rpc_server_destroy(f->server);
-    RUN_UNTIL(f, f->n_done == 1);
+    LOOP_UNTIL(f, f->n_done == 1);
     assert_int_equal(f->statuses[0], E_UNREACHABLE);
     assert_int_equal(f->losses, 1);
     ask(f, "nobody there", 60000);
-    RUN_UNTIL(f, f->n_done == 2);
+    LOOP_UNTIL(f, f->n_done == 2);
     assert_int_equal(f->statuses[1], E_UNREACHABLE);
 
     f->mode = ANSWER;
     serve(f);
-    RUN_UNTIL(f, f->connects == 2);
+    LOOP_UNTIL(f, f->connects == 2);
     ask(f, "back", 5000);
-    RUN_UNTIL(f, f->n_done == 3);
+    LOOP_UNTIL(f, f->n_done == 3);
     assert_string_equal(f->last_text, "back");
 }
 
@@ -227,11 +220,11 @@ static void oversize_request_is_not_taken(void **state)
     big[100000] = '\0';
     ask(f, big, 60000);
     free(big);
-    RUN_UNTIL(f, f->n_done == 1); /* the server cuts the connection */
+    LOOP_UNTIL(f, f->n_done == 1); /* the server cuts the connection */
     assert_int_equal(f->statuses[0], E_UNREACHABLE);
-    RUN_UNTIL(f, f->connects == 2);
+    LOOP_UNTIL(f, f->connects == 2);
     ask(f, "small", 5000);
-    RUN_UNTIL(f, f->n_done == 2);
+    LOOP_UNTIL(f, f->n_done == 2);
     assert_string_equal(f->last_text, "small");
 }
 
@@ -242,7 +235,7 @@ static void destroy_ends_calls(void **state)
 
     f->mode = HOLD;
     ask(f, "x", 60000);
-    RUN_UNTIL(f, f->n_held == 1);
+    LOOP_UNTIL(f, f->n_held == 1);
     rpc_client_destroy(f->client);
     assert_int_equal(f->n_done, 1);
     assert_int_equal(f->statuses[0], E_UNREACHABLE);
@@ -270,12 +263,12 @@ static void a_callback_may_destroy_the_client(void **state)
     request.command = (char[]){"x"};
     f->mode = DROP;
     assert_int_equal(rpc_client_create(&f->victim, &f->loop, f->url, 65536, NULL, NULL, &err), 0);
-    RUN_UNTIL(f, rpc_client_connected(f->victim));
+    LOOP_UNTIL(f, rpc_client_connected(f->victim));
     rpc_call(f->victim, &request.base, 10, on_done_destroy, f);
     for (int i = 1; i < 4; i++) {
         rpc_call(f->victim, &request.base, i < 2 ? 10 : 60000, on_done, f);
     }
-    RUN_UNTIL(f, f->n_done > 0);
+    LOOP_UNTIL(f, f->n_done > 0);
     assert_int_equal(f->n_done, 4); /* all have ended when the callback is back */
     assert_int_equal(f->statuses[0], E_TIMEOUT);
     assert_int_equal(f->statuses[3], E_UNREACHABLE);
@@ -289,9 +282,9 @@ static void calls_in_line_end_with_the_connection(void **state)
     for (int i = 0; i < 2 * RPC_WINDOW; i++) {
         ask(f, "x", 60000);
     }
-    RUN_UNTIL(f, f->n_held == RPC_WINDOW);
+    LOOP_UNTIL(f, f->n_held == RPC_WINDOW);
     rpc_server_destroy(f->server);
-    RUN_UNTIL(f, f->n_done == 2 * RPC_WINDOW);
+    LOOP_UNTIL(f, f->n_done == 2 * RPC_WINDOW);
     for (size_t i = 0; i < f->n_done; i++) {
         assert_int_equal(f->statuses[i], E_UNREACHABLE);
     }

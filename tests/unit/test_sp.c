@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "loop_until.h"
 #include "mem.h"
 #include "rpc.h"
 #include "sim.pb-c.h"
@@ -38,14 +39,6 @@ struct fixture {
     unsigned answered;
     char text[32];
 };
-
-#define RUN_UNTIL(f, condition)                                                                    \
-    do {                                                                                           \
-        while (!(condition) && !(f)->timed_out) {                                                  \
-            (void)uv_run(&(f)->loop, UV_RUN_ONCE);                                                 \
-        }                                                                                          \
-        assert_false((f)->timed_out);                                                              \
-    } while (0)
 
 static void on_guard(uv_timer_t *timer)
 {
@@ -105,7 +98,7 @@ static void dial(struct fixture *f)
     struct error err;
     assert_int_equal(rpc_client_create(&f->client, &f->loop, f->url, MAX_BYTES, NULL, NULL, &err),
                      0);
-    RUN_UNTIL(f, rpc_client_connected(f->client));
+    LOOP_UNTIL(f, rpc_client_connected(f->client));
 }
 
 static void on_done(void *arg, int status, const uint8_t *body, size_t len)
@@ -157,8 +150,8 @@ static void libnng_asks_us(void **state)
     assert_int_equal(nng_req0_open(&socket), 0);
     assert_int_equal(nng_dial(socket, f->url, NULL, NNG_FLAG_NONBLOCK), 0);
     msg = packed(&request.base);
-    RUN_UNTIL(f, nng_sendmsg(socket, msg, NNG_FLAG_NONBLOCK) == 0);
-    RUN_UNTIL(f, received(socket, &msg));
+    LOOP_UNTIL(f, nng_sendmsg(socket, msg, NNG_FLAG_NONBLOCK) == 0);
+    LOOP_UNTIL(f, received(socket, &msg));
     Wire__SimReply *reply = wire__sim_reply__unpack(NULL, nng_msg_len(msg), nng_msg_body(msg));
     assert_non_null(reply);
     assert_string_equal(reply->text, "from libnng");
@@ -178,7 +171,7 @@ static void libnng_answers_us(void **state)
     assert_int_equal(nng_listen(socket, f->url, NULL, 0), 0);
     dial(f);
     ask(f, "to libnng");
-    RUN_UNTIL(f, received(socket, &msg));
+    LOOP_UNTIL(f, received(socket, &msg));
     Wire__SimRequest *request =
         wire__sim_request__unpack(NULL, nng_msg_len(msg), nng_msg_body(msg));
     assert_non_null(request);
@@ -187,8 +180,8 @@ static void libnng_answers_us(void **state)
     nng_msg_free(msg);
     reply.text = (char[]){"yes"};
     msg = packed(&reply.base);
-    RUN_UNTIL(f, nng_sendmsg(socket, msg, NNG_FLAG_NONBLOCK) == 0);
-    RUN_UNTIL(f, f->answered == 1);
+    LOOP_UNTIL(f, nng_sendmsg(socket, msg, NNG_FLAG_NONBLOCK) == 0);
+    LOOP_UNTIL(f, f->answered == 1);
     assert_string_equal(f->text, "yes");
     rpc_client_destroy(f->client);
     f->client = NULL;
@@ -217,7 +210,7 @@ static void tcp_carries_the_same(void **state)
     serve(f);
     dial(f);
     ask(f, "over tcp");
-    RUN_UNTIL(f, f->answered == 1);
+    LOOP_UNTIL(f, f->answered == 1);
     assert_string_equal(f->text, "over tcp");
 }
 
@@ -234,8 +227,8 @@ static void say_and_await_the_end(struct fixture *f, const void *bytes, size_t n
     (void)snprintf(at.sun_path, sizeof at.sun_path, "%s", f->url + strlen("ipc://"));
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
     assert_int_equal(send(fd, bytes, n, MSG_NOSIGNAL), n);
-    RUN_UNTIL(f, (got = recv(fd, heard, sizeof heard, MSG_DONTWAIT)) == 0 ||
-                     (got < 0 && errno == ECONNRESET));
+    LOOP_UNTIL(f, (got = recv(fd, heard, sizeof heard, MSG_DONTWAIT)) == 0 ||
+                      (got < 0 && errno == ECONNRESET));
     (void)close(fd);
 }
 
@@ -268,7 +261,7 @@ static void rule_breakers_are_cut_off(void **state)
     assert_int_equal(f->asked, 0);
     dial(f);
     ask(f, "and goes on");
-    RUN_UNTIL(f, f->answered == 1);
+    LOOP_UNTIL(f, f->answered == 1);
     assert_string_equal(f->text, "and goes on");
 }
 
