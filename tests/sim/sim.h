@@ -5,7 +5,7 @@
  *                              │                    ^
  *                              └──bring-ups──> daemons.c
  *   chaos.c breaks things; oracle.c watches every change; run.c runs a seed,
- *   main.c many of them.
+ *   main.c many of them.  context.c is what all of these stand on.
  *
  * A seed decides everything.  Memory of a seed is taken from one arena and
  * lives until the seed's end, so no message has an owner to forget it. */
@@ -145,8 +145,11 @@ struct sim {
 
 /* run.c */
 void sim_run(uint64_t seed, const char *dir, bool trace, struct outcome *out);
+
+/* context.c */
 void *sim_new(struct sim *s, size_t size); /* zeroed */
 void *sim_copy(struct sim *s, const void *bytes, size_t size);
+void sim_free_all(struct sim *s);
 uint64_t sim_random(struct sim *s, uint64_t below);
 bool sim_chance(struct sim *s, double p);
 bool sim_fault(struct sim *s, enum fault_class class, double p); /* counts it */
