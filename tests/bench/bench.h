@@ -6,6 +6,7 @@
 #ifndef TESTS_BENCH_H
 #define TESTS_BENCH_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 struct sample {
@@ -20,11 +21,15 @@ bench_fn bench_discover, bench_routes, bench_proof;
 /* Real processes (pod.c). */
 bench_fn bench_bringup, bench_activate_8, bench_activate_16, bench_podmgr_rss, bench_podsim_rss;
 /* Many clients at once (cycles.c). */
-bench_fn bench_cycles_per_s, bench_cycle_p50, bench_cycle_p99;
+bench_fn bench_cycles_per_s, bench_cycle_p50, bench_cycle_p99, bench_commit_p99, bench_accept_p99;
+/* A full pod whose manager or whose switches go away (recovery.c). */
+bench_fn bench_restart, bench_restore;
 
 /* The pod that all rows with processes share: 64 cubes, mirrors that move at
  * once, the database on the disk under the build directory. */
 struct pod *bench_pod(void);
+json_t *bench_activate(const char *body); /* ACTIVE, or the bench ends */
+void bench_delete(json_t *slice);         /* takes it */
 void bench_pod_down(void);
 const char *bench_pod_logs(void); /* "; logs in DIR" while there is a pod */
 /* Ends the program, and with it the processes, but leaves their logs: a figure

@@ -43,6 +43,13 @@ static const struct bench {
     {"slice_cycle_p50_ms", "of these cycles, the middle one", "ms", LOWER, 0, 3, bench_cycle_p50},
     {"slice_cycle_p99_ms", "of these cycles, the slowest hundredth", "ms", LOWER, 0, 3,
      bench_cycle_p99},
+    {"commit_p99_ms", "of the commits during these cycles, by podmgr", "ms", LOWER, 5, 3,
+     bench_commit_p99},
+    {"accept_p99_ms", "POST to 202 durable, 32 clients", "ms", LOWER, 0, 3, bench_accept_p99},
+    {"restart_ready_ms", "kill -9 with 64 slices, start, to ready", "ms", LOWER, 1000, 5,
+     bench_restart},
+    {"restore_pod_ms", "48 switches lost power, back to in step", "ms", LOWER, 300, 5,
+     bench_restore},
 };
 
 struct figure {

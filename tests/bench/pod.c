@@ -37,7 +37,7 @@ const char *bench_pod_logs(void)
     return text;
 }
 
-static json_t *must_activate(const char *body)
+json_t *bench_activate(const char *body)
 {
     json_t *slice = slice_up(bench_pod(), body);
 
@@ -48,7 +48,7 @@ static json_t *must_activate(const char *body)
     return slice;
 }
 
-static void must_delete(json_t *slice)
+void bench_delete(json_t *slice)
 {
     if (!slice_down(pod, str(slice, "id"))) {
         bench_die("slice/%s could not be deleted", str(slice, "id"));
@@ -60,10 +60,10 @@ static struct sample activate(const char *body)
 {
     (void)bench_pod(); /* its start is not measured */
     double start_ms = now_ms();
-    json_t *slice = must_activate(body);
+    json_t *slice = bench_activate(body);
     double took_ms = now_ms() - start_ms;
 
-    must_delete(slice);
+    bench_delete(slice);
     return (struct sample){took_ms, 1};
 }
 
@@ -81,32 +81,32 @@ struct sample bench_activate_16(unsigned run)
 
 struct sample bench_bringup(unsigned run)
 {
-    json_t *slice = must_activate("{\"topology\":\"16x16x16\"}");
+    json_t *slice = bench_activate("{\"topology\":\"16x16x16\"}");
     const json_t *timings = json_object_get(slice, "timings");
     double took_ms = json_number_value(json_object_get(timings, "active_ms")) -
                      json_number_value(json_object_get(timings, "programmed_ms"));
 
     (void)run;
-    must_delete(slice);
+    bench_delete(slice);
     return (struct sample){took_ms, 1};
 }
 
 struct sample bench_podmgr_rss(unsigned run)
 {
-    json_t *slice = must_activate("{\"topology\":\"16x16x16\"}");
+    json_t *slice = bench_activate("{\"topology\":\"16x16x16\"}");
     double mib = (double)rss_kib(pod->podmgr) / 1024;
 
     (void)run;
-    must_delete(slice);
+    bench_delete(slice);
     return (struct sample){mib, 1};
 }
 
 struct sample bench_podsim_rss(unsigned run)
 {
-    json_t *slice = must_activate("{\"topology\":\"16x16x16\"}");
+    json_t *slice = bench_activate("{\"topology\":\"16x16x16\"}");
     double mib = (double)rss_kib(pod->podsim) / 1024;
 
     (void)run;
-    must_delete(slice);
+    bench_delete(slice);
     return (struct sample){mib, 1};
 }
