@@ -56,6 +56,12 @@ static const struct cmd_opt event_options[] = {
     {0},
 };
 
+static const struct cmd_opt audit_options[] = {
+    {"since", 0, "SEQ", false, "those after this number (default: the last ones)"},
+    {"limit", 0, "N", false, "at most N, up to 500 (default 50)"},
+    {0},
+};
+
 const struct command podctl_commands[] = {
     {"pod", "", "the pod at a glance", cmd_pod, NULL, 0, 0, false},
     {"cube list", "", "cubes: health, owner, why one is not free", cmd_cube_list, NULL, 0, 0,
@@ -79,6 +85,8 @@ const struct command podctl_commands[] = {
     {"operation show", "OPERATION", "one change, switch by switch", cmd_operation_show, NULL, 1, 1,
      false},
     {"event", "", "what happened, and with --follow what happens", cmd_event, event_options, 0, 0,
+     false},
+    {"audit list", "", "who changed what, oldest first", cmd_audit_list, audit_options, 0, 0,
      false},
     {"completion bash", "", "bash's completion script: source <(podctl completion bash)",
      cmd_completion_bash, NULL, 0, 0, false},

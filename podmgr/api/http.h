@@ -112,16 +112,18 @@ json_t *body_object(struct request *req);
 /* handlers */
 route_fn slices_post, slices_list, slice_get, slice_delete, slice_links;
 route_fn pod_get, cubes_list, cube_get, hosts_list, host_get, ocs_list, ocs_get;
-route_fn operation_get, operations_list, events_list;
+route_fn operation_get, operations_list, events_list, audit_list;
 route_fn metrics_get, health_get, ready_get, openapi_get;
 
-/* render.c: the model as JSON */
+/* render.c: the model as JSON; audit.c: a record */
 json_t *render_slice(const struct slice *slice);
 json_t *render_cube(const struct model *m, unsigned cube);
 json_t *render_host(const struct model *m, unsigned host);
 json_t *render_ocs(const struct model *m, unsigned ocs, bool maps);
 json_t *render_op(const struct op *op);
 json_t *render_pod(const struct model *m);
+json_t *render_audit(uint64_t seq, const struct audit_entry *entry,
+                     const uint8_t hash[STORE_HASH_SIZE]);
 json_t *render_links(const struct model *m, const struct slice *slice);
 
 /* Called by http.c when a held request may be answered. */

@@ -103,6 +103,37 @@ static void read_entry(sqlite3_stmt *s, struct audit_entry *entry)
     (void)snprintf(entry->subject, sizeof entry->subject, "%s", sqlite3_column_text(s, 4));
 }
 
+struct audit_tip store_audit_tip(const struct store *store)
+{
+    return store->audit;
+}
+
+int store_audit_read(struct store *store, uint64_t since, size_t max, store_audit_fn *each,
+                     void *arg, struct error *err)
+{
+    sqlite3_stmt *s = store->stmt[ST_AUDIT_READ];
+    int n = 0, status = 0, rc = SQLITE_DONE;
+
+    bind_u64(s, 1, since);
+    bind_u64(s, 2, max);
+    while (status == 0 && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct audit_entry entry;
+        read_entry(s, &entry);
+        if (sqlite3_column_bytes(s, 7) != STORE_HASH_SIZE) {
+            status = err_set(err, E_CORRUPT, "%s: audit record %" PRIu64 " has no hash",
+                             store->path, column_u64(s, 0));
+        } else {
+            each(arg, column_u64(s, 0), &entry, sqlite3_column_blob(s, 7));
+            n++;
+        }
+    }
+    if (status == 0 && rc != SQLITE_DONE) {
+        status = store_failed(store, err, "read the audit records");
+    }
+    (void)sqlite3_reset(s);
+    return status < 0 ? status : n;
+}
+
 static int verify_row(const char *path, sqlite3_stmt *s, struct audit_tip *tip, struct error *err)
 {
     struct audit_entry entry;

@@ -95,6 +95,7 @@ static const char *const sql[ST_COUNT] = {
     [ST_JOURNAL_FIRST] = "SELECT min(seq), max(seq), count(*) FROM journal",
     [ST_AUDIT_ADD] = "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [ST_AUDIT_LAST] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
+    [ST_AUDIT_READ] = "SELECT * FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
     [ST_JOURNAL_PRUNE] = "DELETE FROM journal WHERE seq < ?1",
 };
 

@@ -31,6 +31,7 @@ enum stmt {
     ST_JOURNAL_PRUNE,
     ST_AUDIT_ADD,
     ST_AUDIT_LAST,
+    ST_AUDIT_READ,
     ST_COUNT,
 };
 

@@ -38,6 +38,15 @@ struct audit_tip {
     uint8_t hash[STORE_HASH_SIZE];
 };
 
+struct audit_tip store_audit_tip(const struct store *store);
+
+/* Calls `each` for audit records with seq > since, in order, at most `max`;
+ * returns their number.  The pointers are valid during the call. */
+typedef void store_audit_fn(void *arg, uint64_t seq, const struct audit_entry *entry,
+                            const uint8_t hash[STORE_HASH_SIZE]);
+int store_audit_read(struct store *store, uint64_t since, size_t max, store_audit_fn *each,
+                     void *arg, struct error *err);
+
 /* Walks the chain of a database that no podmgr has open, and changes nothing.
  * E_CORRUPT names the first record that is missing or was changed. */
 int store_audit_verify(const char *path, struct audit_tip *tip, struct error *err);

@@ -215,6 +215,24 @@ static void operations_fit(void **state)
     assert_fits("Operation", render_op(&op));
 }
 
+static void audit_records_fit(void **state)
+{
+    static const uint8_t hash[STORE_HASH_SIZE] = {0xab};
+    struct audit_entry entry = {.at = {1},
+                                .who = "unix uid 0 pid 1 admin",
+                                .action = "slice.create",
+                                .subject = "slice/1-1",
+                                .before = (char[]){"null"},
+                                .after = (char[]){"{\"state\":\"ACTIVATING\"}"}};
+    json_t *record = render_audit(7, &entry, hash);
+
+    (void)state;
+    assert_int_equal(strncmp(json_string_value(json_object_get(record, "hash")), "ab00", 4), 0);
+    assert_fits("AuditRecord", record);
+    entry.after = (char[]){"spoiled"};
+    assert_fits("AuditRecord", render_audit(8, &entry, hash));
+}
+
 static int set_up(void **state)
 {
     static const uint16_t cubes[] = {2, 1};
@@ -248,10 +266,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slices_fit),
-        cmocka_unit_test(links_fit),
-        cmocka_unit_test(the_inventory_fits),
-        cmocka_unit_test(operations_fit),
+        cmocka_unit_test(slices_fit),         cmocka_unit_test(links_fit),
+        cmocka_unit_test(the_inventory_fits), cmocka_unit_test(operations_fit),
+        cmocka_unit_test(audit_records_fit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

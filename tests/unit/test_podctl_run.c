@@ -501,6 +501,48 @@ static void events_are_listed(void **state)
     expect_rows(canned, rows, ARRAY_LEN(rows));
 }
 
+#define RECORD(seq, before, after)                                                                 \
+    "{\"seq\":" seq ",\"at\":\"2026-01-01T00:00:00.000Z\",\"who\":\"unix uid 0 pid 7 admin\","     \
+    "\"action\":\"slice.delete\",\"subject\":\"slice/1-5\",\"before\":" before ",\"after\":" after \
+    ",\"hash\":\"00\"}"
+
+static void audit_records_are_listed(void **state)
+{
+    static const struct canned canned[] = {
+        {"GET /v1/audit?limit=1", 200, "{\"next\":1,\"last\":60,\"records\":[]}", 0},
+        {"GET /v1/audit?since=10&limit=50", 200,
+         "{\"next\":11,\"last\":60,\"records\":[" RECORD("11", "{\"state\":\"ACTIVE\"}",
+                                                         "null") "]}",
+         0},
+        {"GET /v1/audit?since=58&limit=2", 200,
+         "{\"next\":59,\"last\":60,\"records\":[" RECORD("59", "null", "null") "]}", 0},
+        {"GET /v1/audit?since=0&limit=501", 400,
+         PROBLEM("400", "invalid-parameter", "limit: '501' is not a number from 1 to 500"), 0},
+        {0},
+    };
+    static const struct row rows[] = {
+        {{"audit", "list"},
+         PODCTL_OK,
+         "11  2026-01-01T00:00:00.000Z  unix uid 0 pid 7 admin  slice.delete  slice/1-5  ACTIVE",
+         NULL,
+         NULL},
+        {{"audit", "list", "--limit", "2"}, PODCTL_OK, "59  2026", NULL, NULL},
+        {{"audit", "list", "--since", "10", "-o", "json"},
+         PODCTL_OK,
+         "\"hash\": \"00\"",
+         NULL,
+         NULL},
+        {{"audit", "list", "--since", "0", "--limit", "501"},
+         PODCTL_REFUSED,
+         NULL,
+         "(invalid-parameter)",
+         NULL},
+    };
+
+    (void)state;
+    expect_rows(canned, rows, ARRAY_LEN(rows));
+}
+
 /* A dropped connection and a podmgr that stops cost nothing; a new incarnation
  * is read from its start; a refusal ends it. */
 static void following_survives_a_restart(void **state)
@@ -543,7 +585,7 @@ static void words_are_completed(void **state)
     static const struct row rows[] = {
         {{"completion", "words"},
          PODCTL_OK,
-         "pod\ncube\nhost\nocs\nslice\noperation\nevent\n",
+         "pod\ncube\nhost\nocs\nslice\noperation\nevent\naudit\n",
          NULL,
          NULL},
         {{"completion", "words", "--", "-o", "json", "slice"},
@@ -597,6 +639,7 @@ int main(void)
         cmocka_unit_test_teardown(a_link_is_traced, after_each),
         cmocka_unit_test_teardown(parts_are_shown, after_each),
         cmocka_unit_test_teardown(events_are_listed, after_each),
+        cmocka_unit_test_teardown(audit_records_are_listed, after_each),
         cmocka_unit_test_teardown(following_survives_a_restart, after_each),
         cmocka_unit_test_teardown(words_are_completed, after_each),
     };
