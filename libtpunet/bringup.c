@@ -1,11 +1,13 @@
 /* Bring-up of a slice over the fabric seam.
  *
  *   DISCOVERING ──► ROUTING ──► WRITING ──► QUIESCING ──► COMMITTING ──► DONE
- *    probe, place   DOR, proof  shadow bank  injection off  bank switched
+ *    probe, place   and prove   shadow bank  injection off  bank switched
  *
- *  1. What is found must be what is intended, link by link; else the verdict
- *     lists the differences and nothing has been written.
- *  2. Nothing is written that is not proved on the intended topology.
+ *  1. What is found must be what is intended, link by link, but for the links
+ *     that the caller accepts as dead; else the verdict lists the differences
+ *     and nothing has been written.
+ *  2. Nothing is written that is not proved on the intended topology without
+ *     the dead links, whether these are down at this moment or not.
  *  3. Rows go to the shadow banks, so a failure up to WRITING leaves the slice
  *     forwarding as before.
  *  4. No chip switches banks before all are quiet: two proved tables, mixed,
@@ -32,12 +34,16 @@ struct tpunet_bringup {
     const struct tpunet_wiring *wiring;
     struct tpunet_stamp stamp;
     enum tpunet_bringup_mode mode;
+    struct tpunet_route_options route;
+    struct tpunet_link_end *dead; /* [n_dead], none unless they are accepted */
+    size_t n_dead;
     enum tpunet_bringup_phase phase;
 
     struct tpunet_discovery *discovery;
     struct tpunet_probe_answer *answers;
 
-    /* The chips found, nearest first. */
+    struct tpunet_topology *topology; /* without the dead links */
+    /* The chips found, nearest first, and not dead. */
     size_t n_chips;
     struct tpunet_path *paths; /* [n_chips] */
     uint8_t *hops;             /* arena of the paths */
@@ -95,7 +101,8 @@ static int compare_with_intent(struct tpunet_bringup *b)
     struct tpunet_verdict *v = &b->verdict;
     const struct tpunet_graph *graph = tpunet_discovery_graph(b->discovery);
     v->chips_found = graph->n;
-    int n = tpunet_place(graph, b->intent, b->wiring, NULL, 0, &v->mismatches, &v->error);
+    int n =
+        tpunet_place(graph, b->intent, b->wiring, b->dead, b->n_dead, &v->mismatches, &v->error);
     if (n < 0)
         return n;
     if (n == 0)
@@ -130,25 +137,33 @@ static int step_discover(struct tpunet_bringup *b)
 
 /* ------------------------------------------------------------- routing -- */
 
-/* Who was found, and the way to each: its parent's way and one hop more. */
-static int list_chips(struct tpunet_bringup *b)
+/* Takes the dead links out of the topology, and the chips that they leave
+ * without any. */
+static void cut_dead(struct tpunet_bringup *b, const struct chip_map *map)
 {
-    const struct tpunet_graph *graph = tpunet_discovery_graph(b->discovery);
-    struct chip_map *map = malloc(sizeof *map);
-    size_t n_hops = 0;
-    for (size_t i = 0; i < graph->n; i++)
-        n_hops += graph->chips[i].depth;
-    assert(graph->n > 0);
-    b->n_chips = graph->n;
-    b->paths = malloc(graph->n * sizeof *b->paths);
-    b->logical = malloc(graph->n * sizeof *b->logical);
-    b->hops = malloc(n_hops + 1);
-    if (map == NULL || b->paths == NULL || b->logical == NULL || b->hops == NULL) {
-        free(map);
-        return tpunet_fail_nomem(&b->verdict.error);
+    struct tpunet_topology *t = b->topology;
+    for (size_t i = 0; i < b->n_dead; i++) {
+        uint16_t logical = map->logical_of[b->dead[i].chip];
+        unsigned port = b->dead[i].port;
+        if (logical == TPUNET_NONE || t->peer[logical * TPUNET_PORTS + port] == TPUNET_NONE)
+            continue;
+        tpunet_topology_cut(t, logical, port);
+        b->verdict.n_dead_links++;
     }
-    chip_map_init(map, b->intent);
-    assert(map->n_chips == graph->n);
+    for (uint32_t chip = 0; b->verdict.n_dead_links > 0 && chip < t->n_chips; chip++) {
+        unsigned port = 0;
+        while (port < TPUNET_PORTS && t->peer[chip * TPUNET_PORTS + port] == TPUNET_NONE)
+            port++;
+        if (port == TPUNET_PORTS)
+            tpunet_topology_kill(t, chip);
+    }
+    b->verdict.n_dead_chips = t->n_dead;
+    b->verdict.degraded = b->verdict.n_dead_links > 0;
+}
+
+/* The way to each chip found: its parent's way and one hop more. */
+static void spell_paths(struct tpunet_bringup *b, const struct tpunet_graph *graph)
+{
     uint8_t *hops = b->hops;
     for (size_t i = 0; i < graph->n; i++) {
         const struct tpunet_found *f = &graph->chips[i];
@@ -159,29 +174,64 @@ static int list_chips(struct tpunet_bringup *b)
         }
         b->paths[i] =
             (struct tpunet_path){.entry = graph->chips[0].chip, .n_hops = f->depth, .hops = hops};
-        b->logical[i] = map->logical_of[f->chip];
         hops += f->depth;
     }
-    free(map);
+}
+
+/* Who was found alive, and the way to each. */
+static int list_chips(struct tpunet_bringup *b, const struct chip_map *map)
+{
+    const struct tpunet_graph *graph = tpunet_discovery_graph(b->discovery);
+    size_t n_hops = 0;
+    for (size_t i = 0; i < graph->n; i++)
+        n_hops += graph->chips[i].depth;
+    assert(graph->n > 0);
+    b->paths = malloc(graph->n * sizeof *b->paths);
+    b->logical = malloc(graph->n * sizeof *b->logical);
+    b->hops = malloc(n_hops + 1);
+    if (b->paths == NULL || b->logical == NULL || b->hops == NULL)
+        return tpunet_fail_nomem(&b->verdict.error);
+    spell_paths(b, graph);
+    for (size_t i = 0; i < graph->n; i++) {
+        uint16_t logical = map->logical_of[graph->chips[i].chip];
+        if (b->topology->dead[logical])
+            continue;
+        b->paths[b->n_chips] = b->paths[i];
+        b->logical[b->n_chips++] = logical;
+    }
+    assert(b->n_chips == map->n_chips - b->topology->n_dead);
     return 0;
+}
+
+static int find_chips(struct tpunet_bringup *b)
+{
+    struct chip_map *map = malloc(sizeof *map);
+    if (map == NULL)
+        return tpunet_fail_nomem(&b->verdict.error);
+    chip_map_init(map, b->intent);
+    cut_dead(b, map);
+    int rc = list_chips(b, map);
+    free(map);
+    return rc;
 }
 
 static int step_route(struct tpunet_bringup *b)
 {
     struct tpunet_verdict *v = &b->verdict;
-    struct tpunet_topology *topology;
-    int rc = list_chips(b);
+    int rc = tpunet_topology_create(&b->topology, b->intent, &v->error);
     if (rc == 0)
-        rc = tpunet_route_dor(&b->tables, &b->intent->shape, NULL, &v->error);
+        rc = find_chips(b);
     if (rc == 0)
-        rc = tpunet_topology_create(&topology, b->intent, &v->error);
+        rc = v->degraded ? tpunet_route_around(&b->tables, b->topology, &b->route, &v->error)
+                         : tpunet_route_dor(&b->tables, &b->intent->shape, NULL, &v->error);
     if (rc != 0)
         return rc;
     v->algorithm = b->tables->algorithm;
     v->n_vcs = b->tables->n_vcs;
     v->table_bytes_per_chip = (size_t)b->tables->n_planes * b->tables->n_chips;
-    rc = tpunet_verify(b->tables, topology, &v->proof, &v->error);
-    tpunet_topology_destroy(topology);
+    rc = tpunet_verify(b->tables, b->topology, &v->proof, &v->error);
+    if (v->proof.max_link_load > 0)
+        v->retained = tpunet_reference_load(&b->intent->shape) / v->proof.max_link_load;
     return rc < 0 ? rc : PHASE_OVER;
 }
 
@@ -298,16 +348,42 @@ static void advance(struct tpunet_bringup *b)
         b->done(b->done_arg, &b->verdict);
 }
 
+static int take_options(struct tpunet_bringup *b, const struct tpunet_bringup_options *options,
+                        struct tpunet_error *err)
+{
+    b->mode = options->mode;
+    b->route.vcs = options->vcs;
+    if (!options->accept_degraded || options->n_dead == 0)
+        return 0;
+    for (size_t i = 0; i < options->n_dead; i++) {
+        if (options->dead[i].chip >= TPUNET_CHIPS_MAX || options->dead[i].port >= TPUNET_PORTS)
+            return tpunet_fail(err, TPUNET_EINVAL, "dead link %zu: no port %u of chip number %u", i,
+                               options->dead[i].port, options->dead[i].chip);
+    }
+    b->dead = malloc(options->n_dead * sizeof *b->dead);
+    if (b->dead == NULL)
+        return tpunet_fail_nomem(err);
+    memcpy(b->dead, options->dead, options->n_dead * sizeof *b->dead);
+    b->n_dead = options->n_dead;
+    return 0;
+}
+
 int tpunet_bringup_create(struct tpunet_bringup **out, const struct tpunet_fabric *fabric,
                           const struct tpunet_intent *intent, const struct tpunet_wiring *wiring,
                           const struct tpunet_stamp *stamp, uint32_t entry_chip,
-                          enum tpunet_bringup_mode mode, struct tpunet_error *err)
+                          const struct tpunet_bringup_options *options, struct tpunet_error *err)
 {
+    static const struct tpunet_bringup_options whole = {.mode = TPUNET_INSTALL};
+    if (options == NULL)
+        options = &whole;
     struct tpunet_bringup *b = calloc(1, sizeof *b);
     if (b == NULL)
         return tpunet_fail_nomem(err);
-    int rc = tpunet_discovery_create(&b->discovery, entry_chip, intent, err);
+    int rc = take_options(b, options, err);
+    if (rc == 0)
+        rc = tpunet_discovery_create(&b->discovery, entry_chip, intent, err);
     if (rc < 0) {
+        free(b->dead);
         free(b);
         return rc;
     }
@@ -315,7 +391,6 @@ int tpunet_bringup_create(struct tpunet_bringup **out, const struct tpunet_fabri
     b->intent = intent;
     b->wiring = wiring;
     b->stamp = *stamp;
-    b->mode = mode;
     b->phase = TPUNET_DISCOVERING;
     *out = b;
     return 0;
@@ -348,6 +423,8 @@ void tpunet_bringup_destroy(struct tpunet_bringup *b)
     assert(!b->calling && !b->advancing);
     tpunet_discovery_destroy(b->discovery);
     tpunet_tables_destroy(b->tables);
+    tpunet_topology_destroy(b->topology);
+    free(b->dead);
     free(b->answers);
     free(b->paths);
     free(b->hops);

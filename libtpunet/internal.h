@@ -35,6 +35,8 @@ void chip_map_init(struct chip_map *map, const struct tpunet_intent *intent);
 int tpunet_intent_check(const struct tpunet_intent *intent, struct tpunet_error *err);
 
 unsigned tpunet_fibre_ocs(struct tpunet_fibre fibre);
+/* The OCS that a logical chip's port is wired to, TPUNET_NONE for copper. */
+unsigned logical_ocs(const struct tpunet_shape *shape, uint32_t logical, unsigned port);
 
 /* Part names for messages: "chip/5-3-0-2", "fibre/5+x-0-3". */
 struct part_name {

@@ -5,8 +5,9 @@
  * chip * 6 + port over the whole pod: want[] is the intended far end of each,
  * got[] the one that is there.
  *
- *  1. A chip of the slice that is not in the graph is missing; its dark links
- *     are not mentioned.  A chip in the graph that is not of the slice is extra.
+ *  1. A chip of the slice that is not in the graph is missing, unless all of its
+ *     links are known to be dead; its dark links are not mentioned.  A chip in the graph that is
+ * not of the slice is extra.
  *  2. Exchanging the fibres of two ends X and Y exchanges their far ends:
  *     got[X] = want[Y] and got[Y] = want[X].  That is one swap.  When Y is of
  *     another slice want[Y] is unknown, but both foreign ends must then be the
@@ -199,10 +200,21 @@ static void read_graph(struct placement *p)
 
 /* ---------------------------------------------------------- explanations -- */
 
+static bool is_known_dead(const struct placement *p, unsigned chip)
+{
+    bool dead = false;
+    for (unsigned end = chip * TPUNET_PORTS; end < (chip + 1) * TPUNET_PORTS; end++) {
+        if (p->want[end] != TPUNET_NONE && !p->dead[end])
+            return false;
+        dead = dead || p->dead[end];
+    }
+    return dead;
+}
+
 static void tell_chips(struct placement *p)
 {
     for (uint32_t i = 0; i < p->map.n_chips; i++) {
-        if (!in_graph(p, p->map.chip_of[i]))
+        if (!in_graph(p, p->map.chip_of[i]) && !is_known_dead(p, p->map.chip_of[i]))
             add(p, TPUNET_CHIP_MISSING, p->map.chip_of[i]);
     }
     for (size_t i = 0; i < p->graph->n; i++) {

@@ -13,6 +13,11 @@ int tables_create(struct tpunet_tables **out, uint32_t n_chips, unsigned n_plane
 int route_twisted_fill(struct tpunet_tables *t, const struct tpunet_shape *shape,
                        const uint8_t order[static TPUNET_AXES], struct tpunet_error *err);
 
+/* The general method: any links, any faults that leave the live chips connected,
+ * else TPUNET_EUNREACHABLE. */
+int route_any(struct tpunet_tables **out, const struct tpunet_topology *topology, unsigned vcs,
+              struct tpunet_error *err);
+
 /* The dateline rule (Dally and Seitz 1987), position-based: a packet at p with
  * `run` signed hops to go along an axis of n chips is on VC0 while the
  * wraparound still lies ahead of it, the wrapping hop included, and on VC1

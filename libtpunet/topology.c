@@ -38,6 +38,19 @@ void chip_map_init(struct chip_map *map, const struct tpunet_intent *intent)
     }
 }
 
+unsigned logical_ocs(const struct tpunet_shape *shape, uint32_t logical, unsigned port)
+{
+    uint16_t at[TPUNET_AXES];
+    struct tpunet_chip chip = {.cube = 0};
+    struct tpunet_fibre fibre;
+    tpunet_logical_at(shape, logical, at);
+    for (unsigned k = 0; k < TPUNET_AXES; k++)
+        chip.at[k] = (uint8_t)(at[k] % TPUNET_CUBE_DIM);
+    if (shape->mesh || !tpunet_chip_fibre(chip, port, &fibre))
+        return TPUNET_NONE;
+    return tpunet_fibre_ocs(fibre);
+}
+
 /* The logical chip that the + port of `axis` of the chip at `at` is to meet. */
 static uint16_t intended_peer(const struct tpunet_intent *intent,
                               const uint16_t at[static TPUNET_AXES], unsigned axis)
@@ -70,12 +83,14 @@ int tpunet_topology_create(struct tpunet_topology **out, const struct tpunet_int
     uint32_t n = tpunet_shape_chips(&intent->shape);
     struct tpunet_topology *t = malloc(sizeof *t);
     uint16_t *peer = malloc((size_t)n * TPUNET_PORTS * sizeof *peer);
-    if (t == NULL || peer == NULL) {
+    bool *dead = calloc(n, sizeof *dead);
+    if (t == NULL || peer == NULL || dead == NULL) {
         free(t);
         free(peer);
+        free(dead);
         return tpunet_fail_nomem(err);
     }
-    *t = (struct tpunet_topology){.shape = intent->shape, .n_chips = n, .peer = peer};
+    *t = (struct tpunet_topology){.shape = intent->shape, .n_chips = n, .peer = peer, .dead = dead};
     memset(peer, 0xFF, (size_t)n * TPUNET_PORTS * sizeof *peer);
     for (uint32_t chip = 0; chip < n; chip++) {
         uint16_t at[TPUNET_AXES];
@@ -115,6 +130,7 @@ void tpunet_topology_destroy(struct tpunet_topology *t)
     if (t == NULL)
         return;
     free(t->peer);
+    free(t->dead);
     free(t);
 }
 
@@ -128,4 +144,24 @@ void tpunet_topology_cut(struct tpunet_topology *t, uint32_t logical, unsigned p
     assert(*far_end == logical);
     *end = TPUNET_NONE;
     *far_end = TPUNET_NONE;
+}
+
+void tpunet_topology_kill(struct tpunet_topology *t, uint32_t logical)
+{
+    assert(logical < t->n_chips);
+    for (unsigned port = 0; port < TPUNET_PORTS; port++)
+        tpunet_topology_cut(t, logical, port);
+    t->n_dead += !t->dead[logical];
+    t->dead[logical] = true;
+}
+
+int tpunet_topology_cut_ocs(struct tpunet_topology *t, unsigned ocs, struct tpunet_error *err)
+{
+    if (ocs >= TPUNET_OCSES)
+        return tpunet_fail(err, TPUNET_EINVAL, "ocs/%u is not one of %d", ocs, TPUNET_OCSES);
+    for (uint32_t chip = 0; !t->shape.mesh && chip < t->n_chips; chip++) {
+        if (logical_ocs(&t->shape, chip, 2 * (ocs / TPUNET_FACE_LINKS)) == ocs)
+            tpunet_topology_cut(t, chip, 2 * (ocs / TPUNET_FACE_LINKS));
+    }
+    return 0;
 }

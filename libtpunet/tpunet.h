@@ -385,7 +385,8 @@ const char *tpunet_mismatch_format(const struct tpunet_mismatch *m, char *buf, s
  * names these as well.  A missing chip is one entry, its links none.
  * A link counts when both of its ends see each other and are enabled.
  * `dead` may be NULL, or a list of [n_dead] {chip, port} links (either end)
- * known to be down and not to be reported as missing. */
+ * known to be down and not to be reported as missing; nor is a chip of which
+ * all links are. */
 int tpunet_place(const struct tpunet_graph *graph, const struct tpunet_intent *intent,
                  const struct tpunet_wiring *wiring, const struct tpunet_link_end *dead,
                  size_t n_dead, struct tpunet_mismatch **out, struct tpunet_error *err);
@@ -397,6 +398,8 @@ struct tpunet_topology {
     struct tpunet_shape shape;
     uint32_t n_chips;
     uint16_t *peer; /* [n_chips][6] logical chip, or TPUNET_NONE when down */
+    bool *dead;     /* [n_chips] no source, no destination, no links */
+    uint32_t n_dead;
 };
 /* All links of the intended slice; mesh borders are TPUNET_NONE. */
 int tpunet_topology_create(struct tpunet_topology **out, const struct tpunet_intent *intent,
@@ -407,6 +410,12 @@ int tpunet_topology_of_shape(struct tpunet_topology **out, const struct tpunet_s
 void tpunet_topology_destroy(struct tpunet_topology *t);
 /* Takes one link down, both directions; no effect if it is down already. */
 void tpunet_topology_cut(struct tpunet_topology *t, uint32_t logical, unsigned port);
+/* Takes a chip out: all its links, and it as source and destination. */
+void tpunet_topology_kill(struct tpunet_topology *t, uint32_t logical);
+/* Takes every circuit of one OCS down: 16 * axis + a + 4 b, the links of `axis`
+ * that leave a cube at the in-cube coordinates a, b on the two other axes in
+ * rising order.  TPUNET_EINVAL if there is no such OCS; a mesh has no circuits. */
+int tpunet_topology_cut_ocs(struct tpunet_topology *t, unsigned ocs, struct tpunet_error *err);
 
 /* ------------------------------------------------------------- routes -- */
 
@@ -458,13 +467,24 @@ int tpunet_route_dor(struct tpunet_tables **out, const struct tpunet_shape *shap
  * negative control.  Plain tori only, else TPUNET_EINVAL. */
 int tpunet_route_dor_unsafe(struct tpunet_tables **out, const struct tpunet_shape *shape,
                             struct tpunet_error *err);
+/* Routes over the links that are up, whatever is down: tpunet_route_dor() when
+ * that is nothing, else ("up-down") shortest paths in an acyclic order of the channels with the
+ * load balanced, which serve every pair that the links connect.  A chip that is marked dead is
+ * neither served nor used.  TPUNET_EINVAL for other numbers of VCs than 2 and 3;
+ * TPUNET_EUNREACHABLE, naming a pair, when the links leave chips apart.  What comes out is still to
+ * be proved. */
+struct tpunet_route_options {
+    unsigned vcs; /* virtual channels of a link: 2 or 3; 0 stands for 3 */
+};
+int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology *topology,
+                        const struct tpunet_route_options *options, struct tpunet_error *err);
 void tpunet_tables_destroy(struct tpunet_tables *t);
 
 /* ------------------------------------------------------------ verifier -- */
 
 /* What was proved of a table set on a topology. */
 struct tpunet_proof {
-    uint64_t pairs; /* ordered pairs of distinct chips */
+    uint64_t pairs; /* ordered pairs of distinct chips, the dead left out */
     uint64_t unreachable_pairs;
     uint32_t bad_chip, bad_dst; /* the first bad entry, or "no route" that a packet meets */
     uint32_t max_hops;          /* of the routes that arrive */
@@ -483,9 +503,9 @@ struct tpunet_proof {
  * on the diagonal), every pair has a route, and the channel dependency graph
  * over (link, VC) has no cycle.  Of the classes that share no plane with
  * injection, only those in which a packet can arrive need a route; "no route"
- * is right for the others.  Returns 0; TPUNET_EUNREACHABLE, for any entry at
- * fault, the text naming chip and destination; TPUNET_ECYCLE; TPUNET_EINVAL
- * for tables that are malformed or of another size.  *proof is filled but for
+ * is right for the others, and alone right at a dead chip or for one.  Returns 0;
+ * TPUNET_EUNREACHABLE, for any entry at fault, the text naming chip and destination; TPUNET_ECYCLE;
+ * TPUNET_EINVAL for tables that are malformed or of another size.  *proof is filled but for
  * TPUNET_EINVAL and TPUNET_ENOMEM; with a cycle, unreachable_pairs and the
  * figures of hops and load stay 0. */
 int tpunet_verify(const struct tpunet_tables *tables, const struct tpunet_topology *topology,
@@ -498,6 +518,30 @@ struct tpunet_hop {
 };
 int tpunet_walk(const struct tpunet_tables *tables, const struct tpunet_topology *topology,
                 uint32_t src, uint32_t dst, struct tpunet_hop *hops, size_t max_hops);
+
+/* -------------------------------------------------------------- bounds -- */
+
+/* No routes have a lower largest link load than either of these, all pairs of
+ * live chips sending one packet each.  Links count once a direction. */
+struct tpunet_bounds {
+    double cut; /* most pairs a link across any slab or around any chip; see below */
+    double hop; /* sum of the distances / live links */
+    /* Where the cut bound is reached: the chips with lo <= coordinate < hi on
+     * `axis`, or (axis == TPUNET_AXES) the one chip `chip`. */
+    uint8_t axis;
+    uint16_t lo, hi;
+    uint32_t chip;
+};
+/* Tries every slab of every axis and every chip as one side of the cut: pairs
+ * across / links across.  TPUNET_EUNREACHABLE, naming a pair, when the links
+ * leave live chips apart. */
+int tpunet_bound(struct tpunet_bounds *out, const struct tpunet_topology *topology,
+                 struct tpunet_error *err);
+/* The least that the largest link load of the shape can be when nothing is
+ * down, by the same bounds: N n / 8 on a plain torus whose longest axis is n, the
+ * hop bound on a twisted one.  What faulty routes retain of the all-to-all
+ * throughput is this over their largest load. */
+double tpunet_reference_load(const struct tpunet_shape *shape);
 
 /* ----------------------------------------------------------- bring-up -- */
 
@@ -515,6 +559,17 @@ enum tpunet_bringup_phase {
     TPUNET_COMMITTING,
     TPUNET_DONE,
 };
+struct tpunet_bringup_options {
+    enum tpunet_bringup_mode mode;
+    unsigned vcs; /* virtual channels of a link: 2 or 3; 0 stands for 3 */
+    /* With accept_degraded, links of `dead` (either end, physical chips; copied)
+     * may be down: they are no mismatch, routes go around them whether they are
+     * down or not, and a chip with no other link is left out.  Links of other
+     * slices may be among them.  Without it the list is not looked at. */
+    bool accept_degraded;
+    size_t n_dead;
+    const struct tpunet_link_end *dead;
+};
 struct tpunet_verdict {
     int status; /* 0, or why the slice is not up */
     struct tpunet_error error;
@@ -525,15 +580,19 @@ struct tpunet_verdict {
     const char *algorithm;
     uint8_t n_vcs;
     size_t table_bytes_per_chip;
+    bool degraded;                       /* routes go around dead links */
+    uint32_t n_dead_links, n_dead_chips; /* of the slice */
+    double retained;                     /* reference load / largest load, 0 before the proof */
 };
 struct tpunet_bringup;
 typedef void tpunet_verdict_fn(void *arg, const struct tpunet_verdict *verdict);
 /* `fabric`, `intent` and `wiring` must outlive the bring-up.  `entry_chip` is
- * a chip of the slice, else TPUNET_EINVAL. */
+ * a chip of the slice, else TPUNET_EINVAL.  `options` may be NULL: a whole
+ * slice is installed. */
 int tpunet_bringup_create(struct tpunet_bringup **out, const struct tpunet_fabric *fabric,
                           const struct tpunet_intent *intent, const struct tpunet_wiring *wiring,
                           const struct tpunet_stamp *stamp, uint32_t entry_chip,
-                          enum tpunet_bringup_mode mode, struct tpunet_error *err);
+                          const struct tpunet_bringup_options *options, struct tpunet_error *err);
 /* Starts it; `done` is called once, perhaps before this returns, and may
  * destroy the bring-up.  The verdict is the bring-up's.  Its status is 0, or
  * TPUNET_EMISMATCH with the list (nothing was written), or what a phase ended

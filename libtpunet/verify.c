@@ -9,6 +9,7 @@
  *
  *  1. Each entry of each plane is a hop over a live link on one of the n_vcs
  *     VCs, or "no route"; on the diagonal, and there alone, it is "arrived".
+ *     At a dead chip and for one, it is "no route" and nothing else.
  *  2. No packet meets "no route" in a class in which it can arrive there.  (In
  *     other classes "no route" is what a table should say.)
  *  3. The dependencies between channels that packets really have, from
@@ -61,6 +62,7 @@ struct turn {
 struct block {
     uint32_t first; /* destination of lane 0 */
     uint64_t lanes; /* all ones, but for slices below 64 chips */
+    uint64_t dead;  /* of these, destinations that are dead */
 };
 
 /* States with fresh lanes, first come first served: lanes then travel together
@@ -130,7 +132,8 @@ static void split_row(struct verifier *v, const struct block *b, unsigned plane,
 {
     uint32_t state = plane * v->n + chip;
     uint64_t *forward = v->forward + (size_t)state * v->width;
-    uint64_t self = lane_of(b, chip), bad = self, same;
+    uint64_t dead = v->topology->dead[chip] ? b->lanes : b->dead;
+    uint64_t self = lane_of(b, chip) & ~dead, bad = self | dead, same;
     memset(forward, 0, v->width * sizeof *forward);
     v->silent[state] = 0;
     for (uint64_t todo = b->lanes; todo != 0; todo &= ~same) {
@@ -139,18 +142,17 @@ static void split_row(struct verifier *v, const struct block *b, unsigned plane,
         same = lanes_equal(entries, e) & b->lanes;
         if (channel != NOT_A_HOP &&
             v->topology->peer[chip * TPUNET_PORTS + tpunet_entry_port(e)] != TPUNET_NONE)
-            forward[channel] = same & ~self;
+            forward[channel] = same & ~self & ~dead;
         else if (e == TPUNET_ARRIVED)
             bad = (bad | same) & ~(same & self);
-        else if (e == TPUNET_NO_ROUTE)
-            v->silent[state] = same & ~self;
-        else
+        else if (e == TPUNET_NO_ROUTE) {
+            v->silent[state] = same & ~self & ~dead;
+            bad &= ~(same & dead);
+        } else
             bad |= same;
     }
-    if (bad != 0) {
-
+    if (bad != 0)
         note_bad(v, plane, chip, b->first + (uint32_t)__builtin_ctzll(bad));
-    }
 }
 
 /* --------------------------------------------------------------- reach -- */
@@ -183,10 +185,11 @@ static void find_reached(struct verifier *v, const struct block *b)
     uint32_t inject = v->tables->plane[TPUNET_INJECT] * v->n;
     memset(v->reached, 0, (size_t)v->planes * v->n * sizeof *v->reached);
     for (uint32_t chip = 0; chip < v->n; chip++) {
+        uint64_t lanes = v->topology->dead[chip] ? 0 : b->lanes & ~b->dead;
         if (v->planes == 1)
-            v->reached[chip] = b->lanes;
+            v->reached[chip] = lanes;
         else
-            reach(v, inject + chip, b->lanes);
+            reach(v, inject + chip, lanes);
     }
     while (v->queue.waiting > 0) {
         uint32_t state = next_waiting(&v->queue), chip = state % v->n;
@@ -210,6 +213,8 @@ static struct block load_block(struct verifier *v, uint32_t first)
     uint32_t count = v->n - first < LANES ? v->n - first : LANES;
     if (count < LANES)
         b.lanes = (UINT64_C(1) << count) - 1;
+    for (uint32_t lane = 0; lane < count; lane++)
+        b.dead |= (uint64_t)v->topology->dead[first + lane] << lane;
     for (unsigned plane = 0; plane < v->planes; plane++) {
         for (uint32_t chip = 0; chip < v->n; chip++) {
             const uint8_t *entries = v->tables->rows + ((size_t)plane * v->n + chip) * v->n + first;
@@ -289,7 +294,7 @@ static void inject(struct verifier *v)
     memset(v->traffic, 0, (size_t)v->planes * v->n * sizeof *v->traffic);
     for (uint32_t chip = 0; chip < v->n; chip++) {
         struct traffic *t = &v->traffic[(size_t)plane * v->n + chip];
-        for (unsigned i = 0; i < VECTORS; i++)
+        for (unsigned i = 0; i < VECTORS && !v->topology->dead[chip]; i++)
             t->packets[i] += 1;
     }
 }
@@ -314,8 +319,10 @@ static void send_all(struct verifier *v)
 static void count_arrivals(struct verifier *v, const struct block *b)
 {
     for (uint32_t dst = b->first; dst < v->n && lane_of(b, dst) != 0; dst++) {
+        if (v->topology->dead[dst])
+            continue;
         unsigned lane = dst - b->first;
-        uint32_t missing = v->n - 1;
+        uint32_t missing = v->n - v->topology->n_dead - 1;
         for (unsigned plane = 0; plane < v->planes; plane++) {
             const struct traffic *t = &v->traffic[(size_t)plane * v->n + dst];
             if (v->tables->rows[((size_t)plane * v->n + dst) * v->n + dst] != TPUNET_ARRIVED)
@@ -453,7 +460,9 @@ static int fail_entry(const struct verifier *v, struct tpunet_error *err)
     while (cls < v->tables->n_vcs && v->tables->plane[cls] != plane)
         cls++;
     const char *what = "no such port or virtual channel";
-    if (chip == dst)
+    if (v->topology->dead[chip] || v->topology->dead[dst])
+        what = "the chip is dead: only \"no route\" is right";
+    else if (chip == dst)
         what = "a packet for the chip itself must be \"arrived\"";
     else if (e == TPUNET_NO_ROUTE)
         what = "no route";
@@ -486,7 +495,8 @@ int tpunet_verify(const struct tpunet_tables *tables, const struct tpunet_topolo
     rc = verifier_init(&v, tables, topology, proof, err);
     if (rc != 0)
         return rc;
-    proof->pairs = (uint64_t)v.n * (v.n - 1);
+    uint64_t live = v.n - topology->n_dead;
+    proof->pairs = live > 0 ? live * (live - 1) : 0;
     for (uint32_t first = 0; first < v.n; first += LANES) {
         struct block b = load_block(&v, first);
         check_silent(&v, &b);

@@ -190,6 +190,10 @@ static void report(struct job *job, const struct tpunet_verdict *verdict)
     out.max_link_load = verdict->proof.max_link_load;
     out.unreachable_pairs = verdict->proof.unreachable_pairs;
     out.table_bytes_per_chip = (uint32_t)verdict->table_bytes_per_chip;
+    out.degraded = verdict->degraded;
+    out.dead_links = verdict->n_dead_links;
+    out.dead_chips = verdict->n_dead_chips;
+    out.retained = verdict->retained;
     if (session->probed.ns != 0) {
         out.discovered_ms = mono_ms_since(job->started, session->probed);
     }
@@ -284,6 +288,30 @@ static int take_intent(struct job *job, const Wire__AgentBringUp *in, struct tpu
     return 0;
 }
 
+static int create_bringup(struct job *job, const Wire__AgentBringUp *in, uint32_t entry,
+                          struct tpunet_error *err)
+{
+    struct tpunet_link_end *dead = xcalloc(in->n_dead_links + 1, sizeof *dead);
+    struct tpunet_bringup_options options = {
+        .mode = job->check_only ? TPUNET_CHECK : TPUNET_INSTALL,
+        .vcs = in->vc_classes,
+        .accept_degraded = in->accept_degraded,
+        .n_dead = in->n_dead_links,
+        .dead = dead,
+    };
+
+    for (size_t i = 0; i < in->n_dead_links; i++) { /* a port that fits no byte is none */
+        uint32_t port = in->dead_links[i]->port;
+        dead[i] =
+            (struct tpunet_link_end){.chip = in->dead_links[i]->chip,
+                                     .port = (uint8_t)(port < TPUNET_PORTS ? port : TPUNET_PORTS)};
+    }
+    int status = tpunet_bringup_create(&job->bringup, &job->session.seam, job->intent, job->wiring,
+                                       &job->stamp, entry, &options, err);
+    free(dead);
+    return status;
+}
+
 static int job_start(struct job *job, const Wire__AgentBringUp *in, struct tpunet_error *err)
 {
     uint32_t host = in->coordinator;
@@ -301,9 +329,7 @@ static int job_start(struct job *job, const Wire__AgentBringUp *in, struct tpune
         return status;
     }
     fabric_session_init(&job->session, job->jobs->t->fabric);
-    return tpunet_bringup_create(&job->bringup, &job->session.seam, job->intent, job->wiring,
-                                 &job->stamp, entry,
-                                 job->check_only ? TPUNET_CHECK : TPUNET_INSTALL, err);
+    return create_bringup(job, in, entry, err);
 }
 
 /* A check of a slice that is watched goes on with its links as they are. */

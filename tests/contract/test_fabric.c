@@ -305,7 +305,7 @@ static int bring_up(struct rig *r, struct slice *s, const struct tpunet_xc *xcs,
 
     r->impl->make(r, xcs, n);
     assert_int_equal(tpunet_bringup_create(&s->bringup, r->fabric, s->intent, s->wiring, &stamp,
-                                           s->intent->cubes[0] * 64U, TPUNET_INSTALL, NULL),
+                                           s->intent->cubes[0] * 64U, NULL, NULL),
                      0);
     tpunet_bringup_start(s->bringup, on_verdict, s);
     return ended(r, 0);

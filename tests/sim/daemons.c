@@ -250,9 +250,10 @@ static void start_job(void *arg)
                                          .quiesce = quiesce,
                                          .commit = commit,
                                          .set_port = set_port};
+    struct tpunet_bringup_options options = {.mode =
+                                                 job->check_only ? TPUNET_CHECK : TPUNET_INSTALL};
     if (tpunet_bringup_create(&job->bringup, &job->fabric, job->intent, d->s->pod.wiring, &stamp,
-                              job->entry, job->check_only ? TPUNET_CHECK : TPUNET_INSTALL,
-                              &err) < 0) {
+                              job->entry, &options, &err) < 0) {
         abort();
     }
     job->next = d->jobs;

@@ -21,6 +21,7 @@ struct bench {
     struct tpunet_intent *intent;
     struct tpunet_wiring *wiring;
     struct tpunet_stamp stamp;
+    struct tpunet_bringup_options options;
     struct tpunet_bringup *bringup;
 
     struct tpunet_fabric front;
@@ -174,8 +175,9 @@ static void start(struct bench *b, enum tpunet_bringup_mode mode)
 {
     tpunet_bringup_destroy(b->bringup);
     b->verdicts = 0;
+    b->options.mode = mode;
     assert_int_equal(tpunet_bringup_create(&b->bringup, &b->front, b->intent, b->wiring, &b->stamp,
-                                           63 * 64, mode, NULL),
+                                           63 * 64, &b->options, NULL),
                      0);
     tpunet_bringup_start(b->bringup, on_verdict, b);
 }
@@ -287,34 +289,169 @@ static void a_slice_comes_up(void **state)
 }
 
 /* An outsider's walk: the rows that the chips hold, the neighbours that they
- * report, nothing of the library but the table's bytes. */
-static void packets_get_where_they_are_sent(void **state)
+ * report, nothing of the library but the table's bytes.  Takes every packet
+ * between chips of the slice but one that may be dead. */
+static void walk_all(struct bench *b, unsigned most_hops, uint32_t dead)
 {
-    (void)state;
-    enum { CHIPS = 128 };
     static struct tpunet_probe_answer near[64 * 64];
-    struct bench *b = bench_of("4x4x8", true);
-    start(b, TPUNET_INSTALL);
-    assert_int_equal(b->status, 0);
     const struct tpunet_fabric *f = inproc_fabric(b->world);
-    for (uint32_t i = 0; i < CHIPS; i++) {
+    uint32_t n = tpunet_shape_chips(&b->intent->shape);
+    for (uint32_t i = 0; i < n; i++) {
         struct tpunet_path here = {.entry = chip_of(b, i)};
         f->probe(f->ctx, &here, 1, &near[here.entry], hold, b);
     }
-    for (uint32_t src = 0; src < CHIPS; src++) {
-        for (uint32_t dst = 0; dst < CHIPS; dst++) {
+    for (uint32_t src = 0; src < n; src++) {
+        for (uint32_t dst = 0; dst < n && src != dead; dst++) {
+            if (dst == dead)
+                continue;
             uint32_t at = chip_of(b, src);
             unsigned cls = TPUNET_INJECT, hops = 0;
             uint8_t e = inproc_row(b->world, at, cls)[dst];
-            for (; tpunet_entry_port(e) != TPUNET_ARRIVED && hops <= 6; hops++) {
+            for (; tpunet_entry_port(e) != TPUNET_ARRIVED && hops <= most_hops; hops++) {
                 assert_true(near[at].port[tpunet_entry_port(e)].up);
                 at = near[at].port[tpunet_entry_port(e)].peer;
                 cls = TPUNET_VC0 + tpunet_entry_vc(e);
                 e = inproc_row(b->world, at, cls)[dst];
             }
-            assert_true(hops <= 6);
+            assert_true(hops <= most_hops);
             assert_int_equal(at, chip_of(b, dst));
         }
+    }
+}
+
+static void packets_get_where_they_are_sent(void **state)
+{
+    (void)state;
+    struct bench *b = bench_of("4x4x8", true);
+    start(b, TPUNET_INSTALL);
+    assert_int_equal(b->status, 0);
+    assert_false(b->verdict.degraded);
+    assert_true(b->verdict.retained > 0.97 && b->verdict.retained <= 1);
+    walk_all(b, 6, TPUNET_NONE);
+    bench_end(b);
+}
+
+/* Cuts links, given by logical chip and port, and lists them as dead.  An end
+ * is listed in its other name every second time. */
+static struct tpunet_link_end *cut_links(struct bench *b, const uint16_t (*links)[2], size_t n)
+{
+    struct tpunet_link_end *dead = calloc(n, sizeof *dead);
+    struct tpunet_topology *t;
+    assert_int_equal(tpunet_topology_create(&t, b->intent, NULL), 0);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t chip = links[i][0];
+        unsigned port = links[i][1];
+        inproc_cut(b->world, chip_of(b, chip), port);
+        if (i % 2 == 1) {
+            chip = t->peer[chip * TPUNET_PORTS + port];
+            port = tpunet_port_peer(port);
+        }
+        dead[i] = (struct tpunet_link_end){.chip = chip_of(b, chip), .port = (uint8_t)port};
+    }
+    tpunet_topology_destroy(t);
+    return dead;
+}
+
+static void accepted_dead_links_are_gone_around(void **state)
+{
+    (void)state;
+    static const uint16_t links[][2] = {
+        {3, TPUNET_XP}, {3, TPUNET_YP}, {40, TPUNET_ZM}, {17, TPUNET_XM}, {90, TPUNET_ZP}};
+    static const bool twisted[] = {false, true};
+    for (size_t i = 0; i < 4; i++) {
+        struct bench *b = bench_of("4x4x8", twisted[i % 2]);
+        struct tpunet_link_end *dead = cut_links(b, links, 5);
+        b->options = (struct tpunet_bringup_options){
+            .vcs = i < 2 ? 2 : 3, .accept_degraded = true, .n_dead = 5, .dead = dead};
+        start(b, TPUNET_INSTALL);
+        assert_int_equal(b->status, 0);
+        assert_true(b->verdict.degraded);
+        assert_int_equal(b->verdict.n_dead_links, 5);
+        assert_int_equal(b->verdict.n_dead_chips, 0);
+        assert_int_equal(b->verdict.n_mismatches, 0);
+        assert_int_equal(b->verdict.n_vcs, b->options.vcs);
+        assert_true(b->verdict.retained > 0.6 && b->verdict.retained < 1);
+        walk_all(b, 16, TPUNET_NONE);
+        start(b, TPUNET_CHECK);
+        assert_int_equal(b->status, 0);
+
+        b->options.n_dead = 4; /* the fifth was not accepted */
+        start(b, TPUNET_INSTALL);
+        assert_int_equal(b->status, TPUNET_EMISMATCH);
+        assert_int_equal(b->verdict.n_mismatches, 1);
+        b->options.n_dead = 5;
+        b->options.accept_degraded = false;
+        start(b, TPUNET_INSTALL);
+        assert_int_equal(b->status, TPUNET_EMISMATCH);
+        assert_int_equal(b->verdict.n_mismatches, 5);
+        bench_end(b);
+        free(dead);
+    }
+}
+
+/* Links on the list are not used, whether they are down by now or not; those of
+ * other slices on it change nothing. */
+static void a_listed_link_is_not_used(void **state)
+{
+    (void)state;
+    struct bench *b = bench_of("4x4x4", false);
+    const struct tpunet_link_end dead[] = {{chip_of(b, 5), TPUNET_XP}, {0, TPUNET_XP}};
+    b->options =
+        (struct tpunet_bringup_options){.accept_degraded = true, .n_dead = 2, .dead = dead};
+    start(b, TPUNET_INSTALL);
+    assert_int_equal(b->status, 0);
+    assert_int_equal(b->verdict.n_dead_links, 1);
+    for (uint32_t dst = 0; dst < 64; dst++) {
+        const uint8_t *row = inproc_row(b->world, dead[0].chip, TPUNET_INJECT);
+        assert_int_not_equal(tpunet_entry_port(row[dst]), TPUNET_XP);
+    }
+    walk_all(b, 8, TPUNET_NONE);
+    b->options.dead = dead + 1;
+    b->options.n_dead = 1;
+    b->stamp.generation++;
+    start(b, TPUNET_INSTALL);
+    assert_int_equal(b->status, 0);
+    assert_false(b->verdict.degraded);
+    check_installed(b);
+    bench_end(b);
+}
+
+static void a_dead_chip_is_left_out(void **state)
+{
+    (void)state;
+    static const uint16_t links[][2] = {{9, 0}, {9, 1}, {9, 2}, {9, 3}, {9, 4}, {9, 5}};
+    struct bench *b = bench_of("4x4x8", false);
+    struct tpunet_link_end *dead = cut_links(b, links, 6);
+    inproc_kill_chip(b->world, chip_of(b, 9));
+    b->options =
+        (struct tpunet_bringup_options){.accept_degraded = true, .n_dead = 6, .dead = dead};
+    start(b, TPUNET_INSTALL);
+    assert_int_equal(b->status, 0);
+    assert_int_equal(b->verdict.n_dead_chips, 1);
+    assert_int_equal(b->verdict.chips_found, 127);
+    assert_int_equal(b->verdict.proof.pairs, 127 * 126);
+    assert_null(inproc_row(b->world, chip_of(b, 9), TPUNET_INJECT));
+    walk_all(b, 16, 9);
+    b->options.n_dead = 5; /* then it is missing, not dead */
+    start(b, TPUNET_INSTALL);
+    assert_int_equal(b->status, TPUNET_EMISMATCH);
+    assert_int_equal(b->verdict.mismatches[0].kind, TPUNET_CHIP_MISSING);
+    bench_end(b);
+    free(dead);
+}
+
+static void a_list_of_no_links_is_refused(void **state)
+{
+    (void)state;
+    struct bench *b = bench_of("4x4x4", false);
+    static const struct tpunet_link_end dead[] = {{TPUNET_CHIPS_MAX, 0}, {0, TPUNET_PORTS}};
+    for (size_t i = 0; i < 2; i++) {
+        b->options =
+            (struct tpunet_bringup_options){.accept_degraded = true, .n_dead = 1, .dead = &dead[i]};
+        assert_int_equal(tpunet_bringup_create(&b->bringup, &b->front, b->intent, b->wiring,
+                                               &b->stamp, 63 * 64, &b->options, NULL),
+                         TPUNET_EINVAL);
+        assert_null(b->bringup);
     }
     bench_end(b);
 }
@@ -453,7 +590,7 @@ static void canceled_before_it_starts_it_asks_nobody(void **state)
     (void)state;
     struct bench *b = bench_of("4x4x4", false);
     assert_int_equal(tpunet_bringup_create(&b->bringup, &b->front, b->intent, b->wiring, &b->stamp,
-                                           63 * 64, TPUNET_INSTALL, NULL),
+                                           63 * 64, NULL, NULL),
                      0);
     tpunet_bringup_cancel(b->bringup);
     tpunet_bringup_start(b->bringup, on_verdict, b);
@@ -484,7 +621,7 @@ static void the_entry_must_be_of_the_slice(void **state)
     (void)state;
     struct bench *b = bench_of("4x4x4", false);
     assert_int_equal(tpunet_bringup_create(&b->bringup, &b->front, b->intent, b->wiring, &b->stamp,
-                                           0, TPUNET_INSTALL, NULL),
+                                           0, NULL, NULL),
                      TPUNET_EINVAL);
     assert_null(b->bringup);
     bench_end(b);
@@ -495,6 +632,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slice_comes_up),
         cmocka_unit_test(packets_get_where_they_are_sent),
+        cmocka_unit_test(accepted_dead_links_are_gone_around),
+        cmocka_unit_test(a_listed_link_is_not_used),
+        cmocka_unit_test(a_dead_chip_is_left_out),
+        cmocka_unit_test(a_list_of_no_links_is_refused),
         cmocka_unit_test(a_check_writes_nothing),
         cmocka_unit_test(a_wrong_fabric_is_named_and_not_written),
         cmocka_unit_test(a_failing_fabric_ends_it),

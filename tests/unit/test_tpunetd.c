@@ -20,9 +20,9 @@ enum { CUBES = 2, VERDICTS_MAX = 16, LINKS_MAX = 64 };
 struct seen_verdict {
     char slice[32], code[32], text[256];
     uint64_t epoch, generation;
-    bool ok, check_only;
-    uint32_t chips_found, mismatch_count;
-    double discovered_ms, proved_ms, installed_ms;
+    bool ok, check_only, degraded;
+    uint32_t chips_found, mismatch_count, dead_links, vcs;
+    double discovered_ms, proved_ms, installed_ms, retained;
 };
 struct seen_link {
     uint32_t chip, port;
@@ -81,6 +81,10 @@ static void see_verdict(struct fixture *f, const Wire__AgentVerdict *in)
     out->check_only = in->check_only;
     out->chips_found = in->chips_found;
     out->mismatch_count = in->mismatch_count;
+    out->degraded = in->degraded;
+    out->dead_links = in->dead_links;
+    out->retained = in->retained;
+    out->vcs = in->vcs;
     out->discovered_ms = in->discovered_ms;
     out->proved_ms = in->proved_ms;
     out->installed_ms = in->installed_ms;
@@ -143,8 +147,9 @@ static void command(struct fixture *f, Wire__AgentCommand *what)
     answer(f, poll, WIRE__AGENT_STATUS__AGENT_OK, what);
 }
 
-/* A 4x4x4 on cube 0. */
-static void bring_up(struct fixture *f, char *slice, uint64_t generation, bool check_only)
+/* A 4x4x4 on cube 0, degraded if there is a link that may be dead. */
+static void bring_up_around(struct fixture *f, char *slice, uint64_t generation, bool check_only,
+                            Wire__AgentLinkEnd *dead)
 {
     Wire__AgentCommand what = WIRE__AGENT_COMMAND__INIT;
     Wire__AgentBringUp up = WIRE__AGENT_BRING_UP__INIT;
@@ -161,9 +166,17 @@ static void bring_up(struct fixture *f, char *slice, uint64_t generation, bool c
     up.pod_cubes = CUBES;
     up.ports_per_side = CUBES + 4;
     up.vc_classes = 3;
+    up.accept_degraded = dead != NULL;
+    up.n_dead_links = dead != NULL;
+    up.dead_links = &dead;
     what.body_case = WIRE__AGENT_COMMAND__BODY_BRING_UP;
     what.bring_up = &up;
     command(f, &what);
+}
+
+static void bring_up(struct fixture *f, char *slice, uint64_t generation, bool check_only)
+{
+    bring_up_around(f, slice, generation, check_only, NULL);
 }
 
 static void release(struct fixture *f, char *slice, uint64_t generation)
@@ -274,6 +287,29 @@ static void says_what_is_wrong(void **state)
     assert_string_equal(v->code, "mismatch");
     assert_int_equal(v->mismatch_count, 1);
     assert_non_null(strstr(v->text, "chip/0-1-1-1"));
+}
+
+static void goes_around_accepted_links(void **state)
+{
+    struct fixture *f = *state;
+    Wire__AgentLinkEnd dead = WIRE__AGENT_LINK_END__INIT;
+
+    dead.chip = 1 + 4 * 1 + 16 * 1;
+    dead.port = TPUNET_XP;
+    assert_true(sim_break(&f->podsim.sim, "link", "link/0-1-1-1+x", NULL, NULL) >= 0);
+    bring_up_around(f, "1-1", 7, false, &dead);
+    const struct seen_verdict *v = verdict(f);
+    assert_true(v->ok);
+    assert_true(v->degraded);
+    assert_int_equal(v->dead_links, 1);
+    assert_int_equal(v->vcs, 3);
+    assert_true(v->retained > 0.6 && v->retained < 1);
+    dead.port = TPUNET_YM; /* another link: the dead one was not accepted */
+    bring_up_around(f, "1-1", 8, false, &dead);
+    assert_string_equal(verdict(f)->code, "mismatch");
+    dead.port = 256; /* no port, and not port 0 either */
+    bring_up_around(f, "1-1", 9, false, &dead);
+    assert_string_equal(verdict(f)->code, "invalid");
 }
 
 /* A refused report beside a held poll once left the daemon mute. */
@@ -522,6 +558,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIVE(brings_a_slice_up),
         LIVE(says_what_is_wrong),
+        LIVE(goes_around_accepted_links),
         LIVE(reports_until_acknowledged),
         LIVE(refused_reports_are_dropped),
         LIVE(reports_to_the_next_podmgr),
