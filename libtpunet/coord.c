@@ -79,3 +79,17 @@ void torus_step(const uint16_t len[static TPUNET_AXES], bool twisted,
             at[k] = (uint16_t)ring_add(at[k], len[0], len[k]);
     }
 }
+
+void torus_add(const uint16_t len[static TPUNET_AXES], bool twisted,
+               uint16_t at[static TPUNET_AXES], const uint16_t by[static TPUNET_AXES])
+{
+    unsigned wraps = 0; /* of short axes */
+    for (unsigned k = 0; k < TPUNET_AXES; k++) {
+        wraps += len[k] == len[0] && at[k] + by[k] >= len[k];
+        at[k] = (uint16_t)ring_add(at[k], by[k], len[k]);
+    }
+    for (unsigned k = 0; k < TPUNET_AXES && twisted && wraps % 2 != 0; k++) {
+        if (len[k] != len[0])
+            at[k] = (uint16_t)ring_add(at[k], len[0], len[k]);
+    }
+}

@@ -41,4 +41,9 @@ static inline int ring_delta(unsigned from, unsigned to, unsigned n)
 void torus_step(const uint16_t len[static TPUNET_AXES], bool twisted,
                 uint16_t at[static TPUNET_AXES], unsigned port);
 
+/* Moves `at` by a vector 0 <= by[k] < len[k]: the sum in the group that the
+ * torus, twisted or not, is. */
+void torus_add(const uint16_t len[static TPUNET_AXES], bool twisted,
+               uint16_t at[static TPUNET_AXES], const uint16_t by[static TPUNET_AXES]);
+
 #endif

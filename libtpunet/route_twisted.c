@@ -225,17 +225,8 @@ static uint8_t entry_at(const struct plan *plan, uint32_t d, const uint16_t at[s
 static uint32_t translate(const struct tpunet_shape *shape, const uint16_t at[static TPUNET_AXES],
                           const uint16_t by[static TPUNET_AXES])
 {
-    const uint16_t *dim = shape->dim;
-    uint16_t to[TPUNET_AXES];
-    unsigned shifts = 0;
-    for (unsigned k = 0; k < TPUNET_AXES; k++) {
-        to[k] = (uint16_t)ring_add(at[k], by[k], dim[k]);
-        shifts += dim[k] == dim[0] && at[k] + by[k] >= dim[k];
-    }
-    for (unsigned k = 0; k < TPUNET_AXES && shifts % 2 != 0; k++) {
-        if (dim[k] != dim[0])
-            to[k] = (uint16_t)ring_add(to[k], dim[0], dim[k]);
-    }
+    uint16_t to[TPUNET_AXES] = {at[0], at[1], at[2]};
+    torus_add(shape->dim, shape->twisted, to, by);
     return tpunet_logical_index(shape, to);
 }
 

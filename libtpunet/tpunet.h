@@ -480,6 +480,45 @@ int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology
                         const struct tpunet_route_options *options, struct tpunet_error *err);
 void tpunet_tables_destroy(struct tpunet_tables *t);
 
+/* -------------------------------------- routes around one dead switch -- */
+
+/* Wild-first routing (Zu et al., NSDI'24) when one optical circuit switch is
+ * dead: a packet may make one hop out of order as its first, then follows
+ * dimension-order routes that begin with the axis of the switch.  Which pairs
+ * do so is found by a search that minimises the largest link load of
+ * all-to-all traffic (docs/routing.md).
+ *
+ * The 16 switches of an axis are alike up to translation, so a solution stands
+ * for all of them: solve once (slow), expand for one switch (fast), prove.
+ * Solving touches nothing but its arguments: any thread may do it. */
+struct tpunet_route_key {
+    struct tpunet_shape shape; /* whole cubes */
+    uint8_t axis;              /* of the dead switch */
+    uint8_t n_vcs;             /* 2 or 3 */
+    uint16_t neighbour_weight; /* a pair of neighbouring chips counts as so many pairs, >= 1;
+                                * 1 balances for all-to-all alone */
+};
+struct tpunet_route_figures {
+    double bound;            /* of the busiest link, all-to-all: see docs/routing.md */
+    uint32_t max_link_load;  /* of all-to-all, neighbours weighted; compare tpunet_proof */
+    uint32_t neighbour_load; /* routes between neighbouring chips over one link; 1 without fault */
+};
+struct tpunet_route_solution; /* immutable; 64 n_chips bytes with 3 VCs, up to n_chips^2 with 2 */
+
+/* The caller owns *out.  TPUNET_EINVAL, TPUNET_ESHAPE, TPUNET_ETWIST for the
+ * key; TPUNET_EUNREACHABLE if some pair has no route with one wild hop (never
+ * with 3 VCs). */
+int tpunet_route_solve(struct tpunet_route_solution **out, const struct tpunet_route_key *key,
+                       struct tpunet_error *err);
+void tpunet_route_solution_destroy(struct tpunet_route_solution *s);
+const struct tpunet_route_key *tpunet_route_solution_key(const struct tpunet_route_solution *s);
+const struct tpunet_route_figures *
+tpunet_route_solution_figures(const struct tpunet_route_solution *s);
+/* Tables for the switch at in-face position (a, b) of the axis, two planes:
+ * injection, and all other classes.  They have still to be proved. */
+int tpunet_route_expand(struct tpunet_tables **out, const struct tpunet_route_solution *s,
+                        unsigned a, unsigned b, struct tpunet_error *err);
+
 /* ------------------------------------------------------------ verifier -- */
 
 /* What was proved of a table set on a topology. */

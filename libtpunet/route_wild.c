@@ -1,0 +1,250 @@
+/* Plans around one dead switch, solved and laid over tables; see
+ * route_wild.h. */
+#include "ring.h"
+#include "route_wild.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------ solutions -- */
+
+static int check_key(const struct tpunet_route_key *key, struct tpunet_error *err)
+{
+    char name[24];
+    int rc = tpunet_shape_check(&key->shape, tpunet_shape_format(&key->shape, name), err);
+    if (rc < 0)
+        return rc;
+    if (key->shape.mesh)
+        return tpunet_fail(err, TPUNET_EINVAL, "%s uses no optical circuit switch", name);
+    if (key->axis >= TPUNET_AXES)
+        return tpunet_fail(err, TPUNET_EINVAL, "axis %u", key->axis);
+    if (key->n_vcs < 2 || key->n_vcs > 3)
+        return tpunet_fail(err, TPUNET_EINVAL, "%u virtual channels: 2 or 3 are needed",
+                           key->n_vcs);
+    if (key->neighbour_weight < 1)
+        return tpunet_fail(err, TPUNET_EINVAL, "a neighbour weight of 0: 1 is the least");
+    return 0;
+}
+
+/* Pairs told apart: see struct places. */
+static size_t count_choices(const struct tpunet_route_key *key)
+{
+    size_t n = tpunet_shape_chips(&key->shape), places = n;
+    if (key->n_vcs == 3)
+        places = CLASSES;
+    else if (!key->shape.twisted)
+        places = n / key->shape.dim[key->axis] * TPUNET_CUBE_DIM;
+    return places * n;
+}
+
+int solution_create(struct tpunet_route_solution **out, const struct tpunet_route_key *key,
+                    struct tpunet_error *err)
+{
+    int rc = check_key(key, err);
+    if (rc < 0)
+        return rc;
+    size_t n_choices = count_choices(key);
+    struct tpunet_route_solution *s = malloc(sizeof *s + n_choices);
+    if (s == NULL)
+        return tpunet_fail_nomem(err);
+    s->key = *key;
+    s->figures = (struct tpunet_route_figures){0};
+    s->n_choices = n_choices;
+    *out = s;
+    return 0;
+}
+
+void tpunet_route_solution_destroy(struct tpunet_route_solution *s)
+{
+    free(s);
+}
+
+const struct tpunet_route_key *tpunet_route_solution_key(const struct tpunet_route_solution *s)
+{
+    return &s->key;
+}
+
+const struct tpunet_route_figures *tpunet_route_solution_figures(
+    const struct tpunet_route_solution *s)
+{
+    return &s->figures;
+}
+
+/* What solving and expanding both start from. */
+static int frame_init(struct base_routes *base, struct places *places,
+                      const struct tpunet_route_key *key, struct tpunet_error *err)
+{
+    int rc = base_routes_init(base, &key->shape, key->axis, err);
+    if (rc < 0)
+        return rc;
+    rc = places_init(places, base, key->n_vcs, err);
+    if (rc < 0)
+        base_routes_fini(base);
+    return rc;
+}
+
+static void frame_fini(struct base_routes *base, struct places *places)
+{
+    places_fini(places);
+    base_routes_fini(base);
+}
+
+int tpunet_route_solve(struct tpunet_route_solution **out, const struct tpunet_route_key *key,
+                       struct tpunet_error *err)
+{
+    struct tpunet_route_solution *s;
+    struct base_routes base;
+    struct places places;
+    int rc = solution_create(&s, key, err);
+    if (rc < 0)
+        return rc;
+    rc = frame_init(&base, &places, key, err);
+    if (rc == 0) {
+        rc = wild_search(s, &base, &places, err);
+        frame_fini(&base, &places);
+    }
+    if (rc < 0) {
+        tpunet_route_solution_destroy(s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+/* --------------------------------------------------------------- tables -- */
+
+/* One chip's view while its two rows are written. */
+struct pen {
+    const struct base_routes *base;
+    uint16_t at[TPUNET_AXES];            /* the chip */
+    const uint8_t *port;                 /* [n] base routes of its class */
+    const uint16_t *run;                 /* [n] */
+    const uint8_t *choice;               /* [n] plan of its place */
+    const uint8_t *wild;                 /* [6] of its place */
+    uint16_t wraps[TPUNET_PORTS + 2];    /* the shortest run that wraps around */
+    uint8_t *inject, *transit;           /* its rows */
+    uint8_t *inject_line, *transit_line; /* scratch, [dim[0]] */
+};
+
+/* Entries for the differences d .. d + dim[0] - 1. */
+static void write_line(const struct pen *pen, uint32_t d)
+{
+    for (uint32_t x = 0; x < pen->base->shape.dim[0]; x++, d++) {
+        unsigned port = pen->port[d], choice = pen->choice[d];
+        uint8_t entry = tpunet_entry(port, pen->run[d] < pen->wraps[port]);
+        pen->transit_line[x] = entry;
+        pen->inject_line[x] = choice == AS_BASE ? entry : pen->wild[choice];
+    }
+}
+
+/* Lays line after line of differences over the rows.  In each, a stretch of
+ * destinations lies short of the wraparound of x, a second behind it. */
+static void write_rows(const struct pen *pen)
+{
+    const struct tpunet_shape *shape = &pen->base->shape;
+    const uint32_t width = shape->dim[0], ahead = width - pen->at[0];
+    for (uint32_t d = 0; d < pen->base->n; d += width) {
+        uint16_t by[TPUNET_AXES], to[TPUNET_AXES];
+        write_line(pen, d);
+        tpunet_logical_at(shape, d, by);
+        memcpy(to, pen->at, sizeof to);
+        torus_add(shape->dim, shape->twisted, to, by);
+        uint32_t first = tpunet_logical_index(shape, to);
+        memcpy(pen->transit + first, pen->transit_line, ahead);
+        memcpy(pen->inject + first, pen->inject_line, ahead);
+        if (ahead == width)
+            continue;
+        by[0] = (uint16_t)ahead;
+        memcpy(to, pen->at, sizeof to);
+        torus_add(shape->dim, shape->twisted, to, by);
+        uint32_t second = tpunet_logical_index(shape, to);
+        memcpy(pen->transit + second, pen->transit_line + ahead, pen->at[0]);
+        memcpy(pen->inject + second, pen->inject_line + ahead, pen->at[0]);
+    }
+}
+
+/* The dateline rule, turned around for one position: packets whose run is
+ * shorter than wraps[port] are on VC1. */
+static void find_datelines(struct pen *pen, const uint16_t at[static TPUNET_AXES])
+{
+    for (unsigned port = 0; port < TPUNET_PORTS; port++) {
+        unsigned axis = tpunet_port_axis(port);
+        pen->wraps[port] = tpunet_port_minus(port)
+                               ? (uint16_t)(at[axis] + 1)
+                               : (uint16_t)(pen->base->shape.dim[axis] - at[axis]);
+    }
+}
+
+/* `to_canonical` moves the dead lines to coordinates 0 modulo 4, and with them
+ * the datelines. */
+static void fill_tables(struct tpunet_tables *t, const struct tpunet_route_solution *s,
+                        const struct base_routes *base, const struct places *places,
+                        const uint16_t to_canonical[static TPUNET_AXES], uint8_t *lines)
+{
+    const struct tpunet_shape *shape = &base->shape;
+    const size_t n = base->n;
+    struct pen pen = {.base = base, .inject_line = lines, .transit_line = lines + shape->dim[0]};
+    for (uint32_t chip = 0; chip < n; chip++) {
+        uint16_t at[TPUNET_AXES];
+        tpunet_logical_at(shape, chip, pen.at);
+        memcpy(at, pen.at, sizeof at);
+        torus_add(shape->dim, shape->twisted, at, to_canonical);
+        uint32_t place = place_of(places, at);
+        size_t cls = places->cls[place];
+        pen.port = base->port + cls * n;
+        pen.run = base->run + cls * n;
+        pen.choice = s->choice + place * n;
+        pen.wild = places->wild[place];
+        pen.inject = t->rows + chip * n;
+        pen.transit = t->rows + (n + chip) * n;
+        find_datelines(&pen, at);
+        write_rows(&pen);
+    }
+}
+
+int tpunet_route_expand(struct tpunet_tables **out, const struct tpunet_route_solution *s,
+                        unsigned a, unsigned b, struct tpunet_error *err)
+{
+    const struct tpunet_shape *shape = &s->key.shape;
+    if (a >= TPUNET_CUBE_DIM || b >= TPUNET_CUBE_DIM)
+        return tpunet_fail(err, TPUNET_EINVAL, "in-face position %u, %u", a, b);
+    struct base_routes base;
+    struct places places;
+    struct tpunet_tables *t;
+    int rc = frame_init(&base, &places, &s->key, err);
+    if (rc < 0)
+        return rc;
+    assert(s->n_choices == (size_t)places.n * base.n);
+    uint8_t *lines = malloc(2U * shape->dim[0]);
+    rc = lines == NULL ? tpunet_fail_nomem(err)
+                       : tables_create(&t, base.n, 2, s->key.n_vcs, "wild-first", err);
+    if (rc == 0) {
+        unsigned shift[2] = {a, b}, i = 0;
+        uint16_t to_canonical[TPUNET_AXES] = {0};
+        for (unsigned k = 0; k < TPUNET_AXES; k++) {
+            if (k != s->key.axis)
+                to_canonical[k] = (uint16_t)ring_add(0, shape->dim[k] - shift[i++], shape->dim[k]);
+        }
+        for (unsigned cls = TPUNET_VC0; cls < TPUNET_CLASSES; cls++)
+            t->plane[cls] = 1;
+        fill_tables(t, s, &base, &places, to_canonical, lines);
+        *out = t;
+    }
+    free(lines);
+    frame_fini(&base, &places);
+    return rc;
+}
+
+int route_wild(struct tpunet_tables **out, const struct tpunet_shape *shape, unsigned axis,
+               unsigned a, unsigned b, unsigned vcs, struct tpunet_error *err)
+{
+    struct tpunet_route_solution *s;
+    struct tpunet_route_key key = {*shape, (uint8_t)axis, (uint8_t)vcs, 1};
+    int rc = tpunet_route_solve(&s, &key, err);
+    if (rc < 0)
+        return rc;
+    rc = tpunet_route_expand(out, s, a, b, err);
+    tpunet_route_solution_destroy(s);
+    return rc;
+}
