@@ -62,6 +62,11 @@ static const struct cmd_opt audit_options[] = {
     {0},
 };
 
+static const struct cmd_opt backup_options[] = {
+    {"name", 0, "NAME", false, "of the file, NAME.backup (default: the pod's id and the time)"},
+    {0},
+};
+
 const struct command podctl_commands[] = {
     {"pod", "", "the pod at a glance", cmd_pod, NULL, 0, 0, false},
     {"cube list", "", "cubes: health, owner, why one is not free", cmd_cube_list, NULL, 0, 0,
@@ -88,6 +93,8 @@ const struct command podctl_commands[] = {
      false},
     {"audit list", "", "who changed what, oldest first", cmd_audit_list, audit_options, 0, 0,
      false},
+    {"backup", "", "copy the database, verified, while podmgr runs", cmd_backup, backup_options, 0,
+     0, false},
     {"completion bash", "", "bash's completion script: source <(podctl completion bash)",
      cmd_completion_bash, NULL, 0, 0, false},
     {"completion words", "[--] [WORD]...", "what may follow these words (the script asks)",

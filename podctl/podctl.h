@@ -100,6 +100,8 @@ int cmd_slice_links(struct podctl *ctl);
 int cmd_event(struct podctl *ctl);
 /* audit.c */
 int cmd_audit_list(struct podctl *ctl);
+/* backup.c */
+int cmd_backup(struct podctl *ctl);
 /* completion.c */
 int cmd_completion_bash(struct podctl *ctl);
 int cmd_completion_words(struct podctl *ctl);

@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -356,9 +357,24 @@ static void read_listen(struct config *config, struct yconf *doc, const struct y
     yconf_finish(doc, map);
 }
 
+/* Where a file is: what stands before the last slash. */
+static const char *dir_of(const char *path, char dir[static PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL) {
+        return ".";
+    }
+    (void)snprintf(dir, PATH_MAX, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    return dir;
+}
+
 static void read_state(struct config *config, struct yconf *doc, const struct yconf_node *map)
 {
+    char dir[PATH_MAX];
+
     config->database = read_text(doc, map, "state", "database", default_database);
+    config->backup_dir = read_text(doc, map, "state", "backup_dir", dir_of(config->database, dir));
     config->journal_keep =
         (unsigned)yconf_int(doc, map, "journal_keep", JOURNAL_KEEP, 100, 100 * 1000 * 1000);
     yconf_finish(doc, map);
@@ -400,6 +416,7 @@ void config_fini(struct config *config)
     free(config->http_address);
     free(config->http_socket);
     free(config->database);
+    free(config->backup_dir);
     *config = (struct config){0};
 }
 
@@ -463,5 +480,6 @@ void config_print(const struct config *config, FILE *out)
     print_text(out, "socket", config->http_socket);
     (void)fputs("state:\n", out);
     print_text(out, "database", config->database);
+    print_text(out, "backup_dir", config->backup_dir);
     (void)fprintf(out, "  journal_keep: %u\n", config->journal_keep);
 }

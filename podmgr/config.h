@@ -16,6 +16,7 @@ struct config {
     uint16_t http_port; /* 0 = any free one */
     char *http_socket;  /* Unix socket path */
     char *database;     /* path of the SQLite file */
+    char *backup_dir;   /* where online backups go */
     unsigned ocs_timeout_ms;
     unsigned journal_keep; /* entries kept at least */
 };

@@ -5,6 +5,7 @@
 
 #include "agents/agents.h"
 #include "api/api.h"
+#include "backup.h"
 #include "log.h"
 #include "mem.h"
 #include "ocs/ocs_nng.h"
@@ -43,6 +44,7 @@ int podmgr_start(struct podmgr *p, uv_loop_t *loop, const struct config *config,
         goto err_after_state;
     }
     p->shell = shell_create(p);
+    p->backup = backup_create(p);
     p->dispatch = dispatch_create(p->model, sink, p);
     status = ocs_nng_create(&p->ocs_driver, loop, &config->pod, config->ocs_url,
                             config->ocs_timeout_ms, dispatch_link, p->dispatch, err);
@@ -70,6 +72,7 @@ err_after_agents:
 err_after_driver:
     p->ocs_driver->ops->destroy(p->ocs_driver);
 err_after_dispatch:
+    backup_destroy(p->backup);
     shell_destroy(p->shell);
     dispatch_destroy(p->dispatch);
 err_after_state:
@@ -81,6 +84,7 @@ err_after_state:
 void podmgr_stop(struct podmgr *p)
 {
     shell_destroy(p->shell); /* no batch runs any more */
+    backup_destroy(p->backup);
     api_destroy(p->api);
     agents_server_destroy(p->agents);
     p->ocs_driver->ops->destroy(p->ocs_driver);

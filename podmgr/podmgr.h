@@ -19,6 +19,7 @@
 
 struct agents_server; /* agents/agents.h: endpoint for daemons on hosts */
 struct api;           /* api/api.h: the REST surface */
+struct backup;        /* backup.h: copies of the database */
 struct shell;         /* shell.c: queue, batch, effects */
 
 /* Whose request a core event's cookie is. */
@@ -51,6 +52,7 @@ struct podmgr {
     struct dispatch *dispatch;
     struct agents_server *agents;
     struct api *api;
+    struct backup *backup;
     struct metrics metrics;
 };
 

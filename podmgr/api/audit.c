@@ -15,14 +15,19 @@ static json_t *text_as_json(const char *text)
     return json != NULL ? json : json_null();
 }
 
+void render_hash(const uint8_t hash[STORE_HASH_SIZE], char hex[static 2 * STORE_HASH_SIZE + 1])
+{
+    for (size_t i = 0; i < STORE_HASH_SIZE; i++) {
+        (void)snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    }
+}
+
 json_t *render_audit(uint64_t seq, const struct audit_entry *entry,
                      const uint8_t hash[STORE_HASH_SIZE])
 {
     char at[32], hex[2 * STORE_HASH_SIZE + 1];
 
-    for (size_t i = 0; i < STORE_HASH_SIZE; i++) {
-        (void)snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-    }
+    render_hash(hash, hex);
     return json_pack("{s:I,s:s,s:s,s:s,s:s,s:o,s:o,s:s}", "seq", (json_int_t)seq, "at",
                      wall_format(entry->at, at), "who", entry->who, "action", entry->action,
                      "subject", entry->subject, "before", text_as_json(entry->before), "after",

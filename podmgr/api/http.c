@@ -214,6 +214,7 @@ static bool try_answer(struct request *req, uint64_t now_ms)
     }
     switch (req->wait) {
     case WAIT_NOTHING:
+    case WAIT_BACKUP: /* request_release() ends it */
         return false;
     case WAIT_SETTLED:
     case WAIT_DELETED:
@@ -265,6 +266,20 @@ void api_reply(struct api *api, const struct effect *effect)
 }
 
 static void run_daemon(struct listener *listener);
+
+void request_release(struct request *req)
+{
+    struct api *api = req->api;
+
+    for (struct request **at = &api->deferred; *at != NULL; at = &(*at)->next) {
+        if (*at == req) {
+            resume(at);
+            break;
+        }
+    }
+    run_daemon(&api->tcp);
+    run_daemon(&api->local);
+}
 
 void api_batch_done(struct api *api, const struct outbox *batch)
 {
@@ -714,7 +729,7 @@ void api_destroy(struct api *api)
     api->stopping = true;
     while (api->deferred != NULL) {
         struct request *req = api->deferred;
-        if (req->cookie != 0 || req->wait == WAIT_NOTHING) {
+        if (req->cookie != 0 || req->wait == WAIT_NOTHING || req->wait == WAIT_BACKUP) {
             respond_problem(req, 503, "stopping", NULL, "podmgr is stopping; ask again");
         } else {
             (void)try_answer(req, UINT64_MAX);

@@ -27,6 +27,7 @@ enum api_limits {
 enum role { ROLE_NONE, ROLE_VIEWER, ROLE_SCHEDULER, ROLE_OPERATOR, ROLE_ADMIN };
 const char *role_name(enum role role);
 
+struct backup_outcome;
 struct request;
 struct api;
 struct route;
@@ -47,7 +48,7 @@ extern const struct route api_routes[];
 extern const size_t api_route_count;
 
 /* What a request waits for after its handler returned. */
-enum wait_kind { WAIT_NOTHING, WAIT_SETTLED, WAIT_DELETED, WAIT_EVENTS };
+enum wait_kind { WAIT_NOTHING, WAIT_SETTLED, WAIT_DELETED, WAIT_EVENTS, WAIT_BACKUP };
 
 struct request {
     struct api *api;
@@ -96,6 +97,8 @@ bool request_read_number(struct request *req, const char *name, uint64_t min, ui
 void request_defer(struct request *req, struct event *ev);
 /* Keeps the request open for req->wait without an event. */
 void request_hold(struct request *req);
+/* Sends the answer that a held request was given outside of http.c. */
+void request_release(struct request *req);
 
 /* respond.c */
 void respond_json(struct request *req, int status, json_t *json); /* takes json */
@@ -112,16 +115,18 @@ json_t *body_object(struct request *req);
 /* handlers */
 route_fn slices_post, slices_list, slice_get, slice_delete, slice_links;
 route_fn pod_get, cubes_list, cube_get, hosts_list, host_get, ocs_list, ocs_get;
-route_fn operation_get, operations_list, events_list, audit_list;
+route_fn operation_get, operations_list, events_list, audit_list, backup_post;
 route_fn metrics_get, health_get, ready_get, openapi_get;
 
-/* render.c: the model as JSON; audit.c: a record */
+/* render.c: the model as JSON; audit.c: a record; backup.c */
 json_t *render_slice(const struct slice *slice);
 json_t *render_cube(const struct model *m, unsigned cube);
 json_t *render_host(const struct model *m, unsigned host);
 json_t *render_ocs(const struct model *m, unsigned ocs, bool maps);
 json_t *render_op(const struct op *op);
 json_t *render_pod(const struct model *m);
+void render_hash(const uint8_t hash[STORE_HASH_SIZE], char hex[static 2 * STORE_HASH_SIZE + 1]);
+json_t *render_backup(const struct backup_outcome *outcome);
 json_t *render_audit(uint64_t seq, const struct audit_entry *entry,
                      const uint8_t hash[STORE_HASH_SIZE]);
 json_t *render_links(const struct model *m, const struct slice *slice);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/http.h"
+#include "backup.h"
 #include "core/slice.h"
 #include "openapi_json.h"
 
@@ -164,6 +165,10 @@ void metrics_get(struct request *req)
                "Read-backs that contradicted the intent.");
     (void)fprintf(out, "podmgr_ocs_readback_mismatch_total %" PRIu64 "\n",
                   p->metrics.readback_mismatches);
+    print_head(out, "podmgr_last_backup_timestamp_seconds", "gauge",
+               "When the last backup since start was complete, 0 if none.");
+    (void)fprintf(out, "podmgr_last_backup_timestamp_seconds %" PRId64 "\n",
+                  backup_last(p->backup).ms / 1000);
     print_head(out, "podmgr_commit_seconds", "histogram", "Time of a durable commit.");
     print_histogram(out, "podmgr_commit_seconds", "", &p->metrics.commit);
     print_head(out, "podmgr_slice_activation_seconds", "histogram", "From request to ACTIVE.");

@@ -23,6 +23,7 @@ const struct route api_routes[] = {
     {"GET", "/v1/operations/{id}", ROLE_VIEWER, operation_get},
     {"GET", "/v1/events", ROLE_VIEWER, events_list},
     {"GET", "/v1/audit", ROLE_OPERATOR, audit_list},
+    {"POST", "/v1/backup", ROLE_ADMIN, backup_post},
     {"GET", "/metrics", ROLE_VIEWER, metrics_get},
     {"GET", "/healthz", ROLE_VIEWER, health_get},
     {"GET", "/readyz", ROLE_VIEWER, ready_get},

@@ -51,6 +51,26 @@ int store_audit_read(struct store *store, uint64_t since, size_t max, store_audi
  * E_CORRUPT names the first record that is missing or was changed. */
 int store_audit_verify(const char *path, struct audit_tip *tip, struct error *err);
 
+/* A copy of the open database while commits go on.  Begin creates the file at
+ * `path`, in place of one that an earlier attempt left; each step copies some
+ * pages and returns 0, or 1 when the copy is complete; end closes it, complete
+ * or not.  The file stays. */
+struct store_backup;
+int store_backup_begin(struct store_backup **out, struct store *store, const char *path,
+                       struct error *err);
+int store_backup_step(struct store_backup *backup, struct error *err);
+void store_backup_end(struct store_backup *backup);
+
+/* Checks a complete copy as a start would and walks its audit chain, makes it
+ * durable and names it `path`.  E_CONFLICT if something has that name.  Touches
+ * nothing else, so any thread may do it. */
+struct store_backup_facts {
+    uint64_t size_bytes, epoch;
+    struct audit_tip audit;
+};
+int store_backup_seal(const char *partial, const char *path, const struct pod *pod,
+                      struct store_backup_facts *facts, struct error *err);
+
 /* Puts a backup in the place of the database at `path`, which stays under the
  * name that `aside` gets.  E_BUSY if a podmgr has it open; a backup that
  * store_open() or store_load() would refuse is refused alike, and nothing has

@@ -286,6 +286,7 @@ static void metrics_are_well_formed(void **state)
         "podmgr_ocs_insertion_loss_db{ocs=",
         "podmgr_cross_connects_total",
         "podmgr_commit_seconds_bucket{",
+        "podmgr_last_backup_timestamp_seconds ",
         "podmgr_http_request_seconds_bucket{route=",
         "podmgr_build_info{version=",
     };

@@ -72,6 +72,7 @@ static void little_is_needed(void **state)
                               "  socket: \"/run/podmgr/podmgr.sock\"\n"
                               "state:\n"
                               "  database: \"/var/lib/podmgr/podmgr.db\"\n"
+                              "  backup_dir: \"/var/lib/podmgr\"\n"
                               "  journal_keep: 100000\n");
     free(text);
     config_fini(&config);
@@ -118,6 +119,7 @@ static void golden_round_trip(void **state)
                                  "  socket: \"./s\"\n"
                                  "state:\n"
                                  "  database: \"./db\"\n"
+                                 "  backup_dir: \"/mnt/b\"\n"
                                  "  journal_keep: 100\n";
     struct config config = loaded(golden);
     char *text = printed(&config);
@@ -150,6 +152,26 @@ static void listeners(void **state)
     assert_string_equal(config.http_address, "127.9.9.9");
     assert_int_equal(config.http_port, 0);
     config_fini(&config);
+}
+
+static void backups_go_beside_the_database(void **state)
+{
+    static const struct {
+        const char *text, *dir;
+    } rows[] = {
+        {POD NEEDED, "/var/lib/podmgr"},
+        {POD NEEDED "state: {database: db}\n", "."},
+        {POD NEEDED "state: {database: /db}\n", "/"},
+        {POD NEEDED "state: {database: a/b/db}\n", "a/b"},
+        {POD NEEDED "state: {database: a/db, backup_dir: /mnt/b}\n", "/mnt/b"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct config config = loaded(rows[i].text);
+        assert_string_equal(config.backup_dir, rows[i].dir);
+        config_fini(&config);
+    }
 }
 
 #define WIRING(items)            POD "wiring:\n" items NEEDED
@@ -278,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(little_is_needed),   cmocka_unit_test(golden_round_trip),
         cmocka_unit_test(example_is_good),    cmocka_unit_test(listeners),
+        cmocka_unit_test(backups_go_beside_the_database),
         cmocka_unit_test(mistakes_are_named), cmocka_unit_test(a_file_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);

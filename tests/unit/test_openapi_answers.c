@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "api/http.h"
+#include "backup.h"
 #include "core/slice.h"
 #include "mem.h"
 #include "openapi_json.h"
@@ -233,6 +234,13 @@ static void audit_records_fit(void **state)
     assert_fits("AuditRecord", render_audit(8, &entry, hash));
 }
 
+static void backups_fit(void **state)
+{
+    (void)state;
+    assert_fits("Backup", render_backup(&(struct backup_outcome){
+                              .name = "n", .path = "/d/n.backup", .took_ms = 1.5}));
+}
+
 static int set_up(void **state)
 {
     static const uint16_t cubes[] = {2, 1};
@@ -268,7 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_fit),         cmocka_unit_test(links_fit),
         cmocka_unit_test(the_inventory_fits), cmocka_unit_test(operations_fit),
-        cmocka_unit_test(audit_records_fit),
+        cmocka_unit_test(audit_records_fit),  cmocka_unit_test(backups_fit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

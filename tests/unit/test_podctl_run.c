@@ -543,6 +543,29 @@ static void audit_records_are_listed(void **state)
     expect_rows(canned, rows, ARRAY_LEN(rows));
 }
 
+#define BACKUP "{\"name\":\"n\",\"file\":\"/b/n.backup\",\"size_bytes\":4096,\"took_ms\":12.5}"
+
+static void a_backup_is_made(void **state)
+{
+    static const struct {
+        struct canned canned[2];
+        struct row row;
+    } rows[] = {
+        {{{"POST /v1/backup", 201, BACKUP, 0}},
+         {{"backup", "--name", "n"}, PODCTL_OK, "/b/n.backup\n", NULL, "{\"name\":\"n\"}"}},
+        {{{"POST /v1/backup", 201, BACKUP, 0}},
+         {{"backup", "-o", "json"}, PODCTL_OK, "\"size_bytes\": 4096", NULL, "{}"}},
+        {{{"POST /v1/backup", 409, PROBLEM("409", "backup-exists", "n exists"), 0}},
+         {{"backup", "--name", "n"}, PODCTL_REFUSED, NULL, "n exists (backup-exists)", NULL}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        expect_rows(rows[i].canned, &rows[i].row, 1);
+    }
+    expect((const char *[WORDS]){"backup", "--name", "\xff"}, PODCTL_USAGE, NULL, "is not UTF-8");
+}
+
 /* A dropped connection and a podmgr that stops cost nothing; a new incarnation
  * is read from its start; a refusal ends it. */
 static void following_survives_a_restart(void **state)
@@ -585,7 +608,7 @@ static void words_are_completed(void **state)
     static const struct row rows[] = {
         {{"completion", "words"},
          PODCTL_OK,
-         "pod\ncube\nhost\nocs\nslice\noperation\nevent\naudit\n",
+         "pod\ncube\nhost\nocs\nslice\noperation\nevent\naudit\nbackup\n",
          NULL,
          NULL},
         {{"completion", "words", "--", "-o", "json", "slice"},
@@ -640,6 +663,7 @@ int main(void)
         cmocka_unit_test_teardown(parts_are_shown, after_each),
         cmocka_unit_test_teardown(events_are_listed, after_each),
         cmocka_unit_test_teardown(audit_records_are_listed, after_each),
+        cmocka_unit_test_teardown(a_backup_is_made, after_each),
         cmocka_unit_test_teardown(following_survives_a_restart, after_each),
         cmocka_unit_test_teardown(words_are_completed, after_each),
     };
