@@ -168,19 +168,17 @@ static struct buckets read_commits(void)
     long status;
     char *page = http_text(bench_pod(), "/metrics", &status), *end;
 
-    if (page == NULL) {
-        bench_die("no /metrics (status %ld)", status);
-    }
-    for (const char *at = page; (at = strstr(at, bucket)) != NULL; at = end) {
+    for (const char *at = page; at != NULL && (at = strstr(at, bucket)) != NULL;) {
         if (b.n == BUCKETS_MAX) {
             bench_die("podmgr_commit_seconds has more than %d buckets", BUCKETS_MAX);
         }
         b.le_ms[b.n] = strtod(at + strlen(bucket), &end) * 1000;
         b.count[b.n++] = strtod(end + strlen("\"} "), NULL);
+        at = end;
     }
     free(page);
     if (b.n == 0 || !isinf(b.le_ms[b.n - 1])) {
-        bench_die("no podmgr_commit_seconds in /metrics");
+        bench_die("no podmgr_commit_seconds in /metrics (status %ld)", status);
     }
     return b;
 }
