@@ -38,6 +38,10 @@
 
 enum { LANES = 64, VECTOR_LANES = 8, VECTORS = LANES / VECTOR_LANES, NOT_A_HOP = 0xFF };
 
+/* A block is one cache line of each row, a page apart from row to row, which
+ * no hardware foresees. */
+enum { PREFETCH_ROWS = 16 };
+
 typedef int16_t vector __attribute__((vector_size(2 * VECTOR_LANES)));
 typedef uint32_t wide_vector __attribute__((vector_size(2 * VECTOR_LANES)));
 
@@ -83,6 +87,7 @@ struct verifier {
 
     /* Of the block at hand. */
     uint64_t *forward; /* [planes][n][width] lanes that take the channel */
+    uint32_t *taken;   /* [planes][n] mask of the channels that some lane takes */
     uint64_t *silent;  /* [planes][n] lanes that say "no route" */
     uint64_t *reached; /* [planes][n] lanes in which a packet comes here */
     uint64_t *fresh;   /* [planes][n] of those, not yet followed */
@@ -134,16 +139,19 @@ static void split_row(struct verifier *v, const struct block *b, unsigned plane,
     uint64_t *forward = v->forward + (size_t)state * v->width;
     uint64_t dead = v->topology->dead[chip] ? b->lanes : b->dead;
     uint64_t self = lane_of(b, chip) & ~dead, bad = self | dead, same;
-    memset(forward, 0, v->width * sizeof *forward);
+    for (uint32_t old = v->taken[state]; old != 0; old &= old - 1)
+        forward[__builtin_ctz(old)] = 0;
+    v->taken[state] = 0;
     v->silent[state] = 0;
     for (uint64_t todo = b->lanes; todo != 0; todo &= ~same) {
         uint8_t e = entries[__builtin_ctzll(todo)];
         uint8_t channel = v->channel_of[e];
         same = lanes_equal(entries, e) & b->lanes;
         if (channel != NOT_A_HOP &&
-            v->topology->peer[chip * TPUNET_PORTS + tpunet_entry_port(e)] != TPUNET_NONE)
+            v->topology->peer[chip * TPUNET_PORTS + tpunet_entry_port(e)] != TPUNET_NONE) {
             forward[channel] = same & ~self & ~dead;
-        else if (e == TPUNET_ARRIVED)
+            v->taken[state] |= 1U << channel;
+        } else if (e == TPUNET_ARRIVED)
             bad = (bad | same) & ~(same & self);
         else if (e == TPUNET_NO_ROUTE) {
             v->silent[state] = same & ~self & ~dead;
@@ -195,7 +203,8 @@ static void find_reached(struct verifier *v, const struct block *b)
         uint32_t state = next_waiting(&v->queue), chip = state % v->n;
         uint64_t lanes = v->fresh[state];
         v->fresh[state] = 0;
-        for (unsigned i = 0; i < v->width; i++) {
+        for (uint32_t todo = v->taken[state]; todo != 0; todo &= todo - 1) {
+            unsigned i = (unsigned)__builtin_ctz(todo);
             uint64_t go = v->forward[(size_t)state * v->width + i] & lanes;
             if (go == 0)
                 continue;
@@ -218,6 +227,7 @@ static struct block load_block(struct verifier *v, uint32_t first)
     for (unsigned plane = 0; plane < v->planes; plane++) {
         for (uint32_t chip = 0; chip < v->n; chip++) {
             const uint8_t *entries = v->tables->rows + ((size_t)plane * v->n + chip) * v->n + first;
+            __builtin_prefetch(entries + PREFETCH_ROWS * (size_t)v->n);
             if (count < LANES)
                 entries = memcpy(padded, entries, count);
             split_row(v, &b, plane, chip, entries);
@@ -239,12 +249,15 @@ static void check_silent(struct verifier *v, const struct block *b)
     }
 }
 
-/* The channels of the chip at the far end that these lanes ask for next. */
-static uint32_t next_channels(const uint64_t *forward, unsigned width, uint64_t lanes)
+/* The channels that these lanes ask for next, at a state that they come to. */
+static uint32_t next_channels(const struct verifier *v, size_t state, uint64_t lanes)
 {
+    const uint64_t *forward = v->forward + state * v->width;
     uint32_t next = 0;
-    for (unsigned i = 0; i < width; i++)
+    for (uint32_t todo = v->taken[state]; todo != 0; todo &= todo - 1) {
+        unsigned i = (unsigned)__builtin_ctz(todo);
         next |= (uint32_t)((forward[i] & lanes) != 0) << i;
+    }
     return next;
 }
 
@@ -254,7 +267,8 @@ static void add_dependencies(struct verifier *v)
     for (unsigned plane = 0; plane < v->planes; plane++) {
         for (uint32_t chip = 0; chip < v->n; chip++) {
             size_t state = (size_t)plane * v->n + chip;
-            for (unsigned i = 0; i < v->width; i++) {
+            for (uint32_t todo = v->taken[state]; todo != 0; todo &= todo - 1) {
+                unsigned i = (unsigned)__builtin_ctz(todo);
                 uint64_t go = v->forward[state * v->width + i] & v->reached[state];
                 if (go == 0)
                     continue;
@@ -262,7 +276,7 @@ static void add_dependencies(struct verifier *v)
                 size_t to = (size_t)v->tables->plane[TPUNET_VC0 + i % n_vcs] * v->n +
                             channel_far_end(&v->graph, channel);
                 v->graph.used[channel] = true;
-                v->graph.next[channel] |= next_channels(v->forward + to * v->width, v->width, go);
+                v->graph.next[channel] |= next_channels(v, to, go);
             }
         }
     }
@@ -402,6 +416,7 @@ static void verifier_fini(struct verifier *v)
 {
     channel_graph_fini(&v->graph);
     free(v->forward);
+    free(v->taken);
     free(v->silent);
     free(v->reached);
     free(v->fresh);
@@ -428,7 +443,8 @@ static int verifier_init(struct verifier *v, const struct tpunet_tables *tables,
     int rc = channel_graph_init(&v->graph, topology, tables->n_vcs, err);
     if (rc < 0)
         return rc;
-    v->forward = malloc(states * v->width * sizeof *v->forward);
+    v->forward = calloc(states * v->width, sizeof *v->forward);
+    v->taken = calloc(states, sizeof *v->taken);
     v->silent = malloc(states * sizeof *v->silent);
     v->reached = malloc(states * sizeof *v->reached);
     v->fresh = calloc(states, sizeof *v->fresh);
@@ -436,8 +452,8 @@ static int verifier_init(struct verifier *v, const struct tpunet_tables *tables,
     v->queue.capacity = (uint32_t)states;
     v->traffic = malloc(states * sizeof *v->traffic);
     v->load = calloc(n * TPUNET_PORTS, sizeof *v->load);
-    if (v->forward == NULL || v->silent == NULL || v->reached == NULL || v->fresh == NULL ||
-        v->queue.states == NULL || v->traffic == NULL || v->load == NULL) {
+    if (v->forward == NULL || v->taken == NULL || v->silent == NULL || v->reached == NULL ||
+        v->fresh == NULL || v->queue.states == NULL || v->traffic == NULL || v->load == NULL) {
         verifier_fini(v);
         return tpunet_fail_nomem(err);
     }
