@@ -128,7 +128,7 @@ struct pen {
 };
 
 /* Entries for the differences d .. d + dim[0] - 1. */
-static void write_line(const struct pen *pen, uint32_t d)
+static void find_entries(const struct pen *pen, uint32_t d)
 {
     for (uint32_t x = 0; x < pen->base->shape.dim[0]; x++, d++) {
         unsigned port = pen->port[d], choice = pen->choice[d];
@@ -138,29 +138,39 @@ static void write_line(const struct pen *pen, uint32_t d)
     }
 }
 
-/* Lays line after line of differences over the rows.  In each, a stretch of
- * destinations lies short of the wraparound of x, a second behind it. */
-static void write_rows(const struct pen *pen)
+/* Where the difference `by` leads from the chip. */
+static uint32_t destination(const struct pen *pen, const uint16_t by[static TPUNET_AXES])
 {
     const struct tpunet_shape *shape = &pen->base->shape;
-    const uint32_t width = shape->dim[0], ahead = width - pen->at[0];
-    for (uint32_t d = 0; d < pen->base->n; d += width) {
-        uint16_t by[TPUNET_AXES], to[TPUNET_AXES];
-        write_line(pen, d);
-        tpunet_logical_at(shape, d, by);
-        memcpy(to, pen->at, sizeof to);
-        torus_add(shape->dim, shape->twisted, to, by);
-        uint32_t first = tpunet_logical_index(shape, to);
-        memcpy(pen->transit + first, pen->transit_line, ahead);
-        memcpy(pen->inject + first, pen->inject_line, ahead);
-        if (ahead == width)
-            continue;
-        by[0] = (uint16_t)ahead;
-        memcpy(to, pen->at, sizeof to);
-        torus_add(shape->dim, shape->twisted, to, by);
-        uint32_t second = tpunet_logical_index(shape, to);
-        memcpy(pen->transit + second, pen->transit_line + ahead, pen->at[0]);
-        memcpy(pen->inject + second, pen->inject_line + ahead, pen->at[0]);
+    uint16_t to[TPUNET_AXES] = {pen->at[0], pen->at[1], pen->at[2]};
+    torus_add(shape->dim, shape->twisted, to, by);
+    return tpunet_logical_index(shape, to);
+}
+
+/* Lays a line of differences, all of x at `y` and `z`, over the rows: first
+ * the destinations short of the wraparound of x, then those behind it. */
+static void write_line(const struct pen *pen, uint16_t y, uint16_t z)
+{
+    const uint32_t width = pen->base->shape.dim[0], ahead = width - pen->at[0];
+    uint32_t to = destination(pen, (uint16_t[TPUNET_AXES]){0, y, z});
+    memcpy(pen->transit + to, pen->transit_line, ahead);
+    memcpy(pen->inject + to, pen->inject_line, ahead);
+    if (ahead == width)
+        return;
+    to = destination(pen, (uint16_t[TPUNET_AXES]){(uint16_t)ahead, y, z});
+    memcpy(pen->transit + to, pen->transit_line + ahead, pen->at[0]);
+    memcpy(pen->inject + to, pen->inject_line + ahead, pen->at[0]);
+}
+
+static void write_rows(const struct pen *pen)
+{
+    const uint16_t *dim = pen->base->shape.dim;
+    uint32_t d = 0;
+    for (uint16_t z = 0; z < dim[2]; z++) {
+        for (uint16_t y = 0; y < dim[1]; y++, d += dim[0]) {
+            find_entries(pen, d);
+            write_line(pen, y, z);
+        }
     }
 }
 

@@ -519,6 +519,30 @@ tpunet_route_solution_figures(const struct tpunet_route_solution *s);
 int tpunet_route_expand(struct tpunet_tables **out, const struct tpunet_route_solution *s,
                         unsigned a, unsigned b, struct tpunet_error *err);
 
+/* Solutions kept in memory, most recently used first; those at the end go when
+ * a new one would take the cache above its size.  At most three solutions (one
+ * an axis) are of use for a shape and a number of VCs. */
+struct tpunet_route_cache;
+int tpunet_route_cache_create(struct tpunet_route_cache **out, size_t max_bytes,
+                              struct tpunet_error *err);
+void tpunet_route_cache_destroy(struct tpunet_route_cache *cache);
+/* The cache's own, until the next insert, load or destroy; NULL if not there. */
+const struct tpunet_route_solution *tpunet_route_cache_lookup(struct tpunet_route_cache *cache,
+                                                              const struct tpunet_route_key *key);
+/* Takes the solution over, in place of an older one of its key.  TPUNET_EINVAL
+ * if it alone is above the cache's size: it stays the caller's. */
+int tpunet_route_cache_insert(struct tpunet_route_cache *cache, struct tpunet_route_solution *s,
+                              struct tpunet_error *err);
+/* The whole cache as *size bytes for a file, half a byte a choice; the caller
+ * frees *out with free(). */
+int tpunet_route_cache_save(const struct tpunet_route_cache *cache, uint8_t **out, size_t *size,
+                            struct tpunet_error *err);
+/* Replaces what is in the cache by what was saved, as much as fits.
+ * TPUNET_EINVAL for a file of another version, damaged or cut short: nothing
+ * changes.  Routes from a file are proved like all others before they forward. */
+int tpunet_route_cache_load(struct tpunet_route_cache *cache, const uint8_t *bytes, size_t size,
+                            struct tpunet_error *err);
+
 /* ------------------------------------------------------------ verifier -- */
 
 /* What was proved of a table set on a topology. */
