@@ -233,10 +233,46 @@ static int migrate(struct store *store, int version, struct error *err)
     return status == 0 ? exec(store, "COMMIT", "migrate", err) : status;
 }
 
+/* Writes the log that an earlier process left over itself and syncs it.  If that
+ * process ended because a sync failed, the system may show pages of the log
+ * that are not on the disk and that no later sync would write, since it takes
+ * them for clean; what is then committed behind them is lost with the power
+ * (A2).  Rebello et al., "Can Applications Recover from fsync Failures?",
+ * USENIX ATC 2020. */
+static int rewrite_log(struct store *store, struct error *err)
+{
+    sqlite3_file *log = NULL;
+    sqlite3_int64 size = 0;
+    char block[4096];
+    int rc = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+
+    if (rc != SQLITE_OK || log == NULL || log->pMethods == NULL) {
+        return 0; /* no log yet */
+    }
+    rc = log->pMethods->xFileSize(log, &size);
+    for (sqlite3_int64 at = 0; rc == SQLITE_OK && at < size; at += (int)sizeof block) {
+        int n = size - at < (int)sizeof block ? (int)(size - at) : (int)sizeof block;
+        rc = log->pMethods->xRead(log, block, n, at);
+        if (rc == SQLITE_OK) {
+            rc = log->pMethods->xWrite(log, block, n, at);
+        }
+    }
+    if (rc == SQLITE_OK && size > 0) {
+        rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    }
+    return rc == SQLITE_OK ? 0
+                           : err_set(err, code_of(rc), "%s: rewrite the log: %s (SQLite %d)",
+                                     store->path, sqlite3_errstr(rc), rc);
+}
+
 static int take_over(struct store *store, struct error *err)
 {
     char mode[16];
-    int status = read_text(store, "PRAGMA journal_mode = WAL", mode, sizeof mode, err);
+    int status = rewrite_log(store, err);
+
+    if (status == 0) {
+        status = read_text(store, "PRAGMA journal_mode = WAL", mode, sizeof mode, err);
+    }
 
     if (status == 0 && strcmp(mode, "wal") != 0) {
         status =
