@@ -86,10 +86,11 @@ TEST_HELPERS := $(filter-out $(TEST_SRC),$(foreach k,$(TEST_KINDS),$(wildcard te
 TESTS        := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 BENCH_SRC    := $(wildcard tests/bench/*.c)
 SIM_SRC      := $(wildcard tests/sim/*.c)
+CRASH_SRC    := $(wildcard tests/crash/*.c) $(patsubst %,tests/sim/%.c,context switches daemons client oracle)
 FUZZ_SRC     := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/*.c))
 SECONDS      ?= 10
 
-.PHONY: all help deps deps-lint test unit demo bench sim planted fuzz lint format check-asan \
+.PHONY: all help deps deps-lint test unit demo bench sim crash planted fuzz lint format check-asan \
         check-clang install clean
 
 all: $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
@@ -156,8 +157,9 @@ endef
 $(foreach k,$(TEST_KINDS),$(eval $(call test_rule,$(k))))
 .PRECIOUS: $(BUILD)/obj/%.o
 
-test: all $(TESTS) $(BUILD)/tests/sim/sim ## build and run all tests; ends with "N passed, N failed"
-	@BUILD=$(BUILD) tests/run.sh $(TESTS) $(BUILD)/tests/sim/sim
+SWEEPS := $(BUILD)/tests/sim/sim $(BUILD)/tests/crash/crash
+test: all $(TESTS) $(SWEEPS) ## build and run all tests; ends with "N passed, N failed"
+	@BUILD=$(BUILD) tests/run.sh $(TESTS) $(SWEEPS)
 
 unit: all $(filter $(BUILD)/tests/unit/%,$(TESTS)) ## the unit tests alone
 	@BUILD=$(BUILD) tests/run.sh $(filter $(BUILD)/tests/unit/%,$(TESTS))
@@ -181,6 +183,15 @@ $(BUILD)/tests/sim/sim: $(call objs,$(SIM_SRC)) $(LINK_test)
 SEEDS ?= 200
 sim: $(BUILD)/tests/sim/sim ## deterministic simulation: SEEDS=n of them, or one SEED=x again
 	@$(BUILD)/tests/sim/sim $(if $(SEED),--seed $(SEED),$(SEEDS))
+
+# Only here is `synchronous` ever another: tests/crash/run.c.
+$(BUILD)/tests/crash/crash: $(call objs,$(CRASH_SRC)) $(LINK_test)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -Wl,--wrap=sqlite3_exec,--wrap=sqlite3_file_control -o $@ $^ $(LDLIBS)
+
+CLASS ?= kill
+crash: $(BUILD)/tests/crash/crash ## crash at every point (SEED=n), or at one POINT=n CLASS=word again
+	@$(BUILD)/tests/crash/crash $(if $(POINT),--point $(POINT) --class $(CLASS),--full) $(if $(SEED),--seed $(SEED))
 
 # The fake wire among these stands before the real one in the link.
 $(BUILD)/tests/unit/test_corpus: $(BUILD)/obj/tests/unit/test_corpus.o $(call objs,$(FUZZ_SRC)) $(LINK_test)
