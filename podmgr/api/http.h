@@ -17,9 +17,14 @@ enum api_limits {
     API_JSON_DEPTH_MAX = 16,
     API_DISCARD_MAX = 1 << 20, /* of a body whose request is refused already */
     API_HEADER_DEADLINE_S = 5,
-    API_CONNECTIONS_PER_PEER = 32,
+    API_BODY_DEADLINE_S = 10,
+    API_ANSWER_DEADLINE_S = 60,    /* for the peer to take it */
+    API_CONNECTIONS_PER_PEER = 32, /* an address, on TCP */
+    API_CONNECTIONS_PER_UID = 256, /* on the Unix socket */
     API_CONNECTIONS = 1024,
     API_CONNECTIONS_LOCAL = 512, /* of these, for the Unix socket alone */
+    API_CONNECTIONS_KEPT = 16,   /* of these, for who is more than a viewer */
+    API_ROUTES_MAX = 64,
     API_WAIT_MAX_MS = 600 * 1000,
 };
 
@@ -81,7 +86,7 @@ struct request {
     struct request *next; /* of the API's list of deferred requests */
 };
 
-/* http.c */
+/* http.c and its parts (server.h) */
 const char *request_query(const struct request *req, const char *name);
 const char *request_header(const struct request *req, const char *name);
 /* The query may hold these names only, each once and with a value; answers
@@ -97,7 +102,7 @@ bool request_read_number(struct request *req, const char *name, uint64_t min, ui
 void request_defer(struct request *req, struct event *ev);
 /* Keeps the request open for req->wait without an event. */
 void request_hold(struct request *req);
-/* Sends the answer that a held request was given outside of http.c. */
+/* Sends the answer that a held request was given by who held it. */
 void request_release(struct request *req);
 
 /* respond.c */

@@ -10,10 +10,10 @@
 #include "core/slice.h"
 #include "openapi_json.h"
 
-enum { ROUTES_MAX = 64, CODES = 6 };
+enum { CODES = 6 };
 
 /* Requests by route and class of status, for the process's life. */
-static struct histogram requests[ROUTES_MAX][CODES];
+static struct histogram requests[API_ROUTES_MAX][CODES];
 
 void metrics_count_request(const struct request *req)
 {
@@ -21,7 +21,7 @@ void metrics_count_request(const struct request *req)
         return; /* unknown paths would make the label set unbounded */
     }
     size_t i = (size_t)(req->route - api_routes);
-    assert(i < ROUTES_MAX);
+    assert(i < api_route_count);
     histogram_add(&requests[i][req->status / 100 % CODES],
                   (double)(uv_hrtime() - req->started_ns) / 1e9);
 }

@@ -30,6 +30,8 @@ const struct route api_routes[] = {
     {"GET", "/openapi.json", ROLE_VIEWER, openapi_get},
 };
 const size_t api_route_count = sizeof api_routes / sizeof api_routes[0];
+_Static_assert(sizeof api_routes / sizeof api_routes[0] <= API_ROUTES_MAX,
+               "metrics.c has a row for each route");
 
 const char *role_name(enum role role)
 {

@@ -168,13 +168,13 @@ static struct buckets read_commits(void)
     long status;
     char *page = http_text(bench_pod(), "/metrics", &status), *end;
 
-    for (const char *at = page; at != NULL && (at = strstr(at, bucket)) != NULL;) {
+    const char *at = page != NULL ? strstr(page, bucket) : NULL;
+    for (; at != NULL; at = strstr(end, bucket)) {
         if (b.n == BUCKETS_MAX) {
             bench_die("podmgr_commit_seconds has more than %d buckets", BUCKETS_MAX);
         }
         b.le_ms[b.n] = strtod(at + strlen(bucket), &end) * 1000;
         b.count[b.n++] = strtod(end + strlen("\"} "), NULL);
-        at = end;
     }
     free(page);
     if (b.n == 0 || !isinf(b.le_ms[b.n - 1])) {

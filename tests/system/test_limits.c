@@ -7,11 +7,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +27,11 @@ enum {
     BODY_MAX = 256 << 10,
     FIELDS_MAX = 64,
     PER_PEER = 32,
+    PER_UID = 256,
+    LOCAL = 512, /* of all users on the Unix socket, */
+    KEPT = 16,   /* and of these for who may act */
     DEADLINE_MS = 5000,
+    BODY_DEADLINE_MS = 10000,
     HANGERS = 20,
     PIPELINED = 200,
     RSS_SPREAD_KIB = 16 << 10,
@@ -167,21 +175,35 @@ static void large_headers_are_refused(void **state)
 /* ------------------------------------------------------------- manners -- */
 
 /* It sends a byte now and then, which restarts every idle timeout. */
-static void slow_heads_are_cut(void **state)
+static void is_cut_after(int fd, const char *begin, unsigned deadline_ms)
 {
-    const struct pod *pod = *state;
-    unsigned before = descriptors_now(pod);
-    int fd = raw_tcp(pod);
     struct pollfd closed = {.fd = fd, .events = POLLIN};
     double start = now_ms();
 
-    assert_true(raw_send_text(fd, "GET /v1/p"));
-    while (poll(&closed, 1, 200) == 0 && now_ms() - start < 4 * DEADLINE_MS) {
+    assert_true(raw_send_text(fd, begin));
+    while (poll(&closed, 1, 200) == 0 && now_ms() - start < 4 * deadline_ms) {
         (void)raw_send_text(fd, "o");
     }
-    assert_in_range((uint64_t)(now_ms() - start), DEADLINE_MS - 500, DEADLINE_MS + 3000);
+    assert_in_range((uint64_t)(now_ms() - start), deadline_ms - 500, deadline_ms + 3000);
     (void)close(fd);
-    assert_nothing_left(pod, before);
+}
+
+static void slow_heads_are_cut(void **state)
+{
+    unsigned before = descriptors_now(*state);
+
+    is_cut_after(raw_tcp(*state), "GET /v1/p", DEADLINE_MS);
+    assert_nothing_left(*state, before);
+}
+
+static void slow_bodies_are_cut(void **state)
+{
+    unsigned before = descriptors_now(*state);
+
+    is_cut_after(raw_unix(*state),
+                 "POST /v1/slices HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n{",
+                 BODY_DEADLINE_MS);
+    assert_nothing_left(*state, before);
 }
 
 /* It asks for much and reads nothing. */
@@ -221,6 +243,72 @@ static void a_peer_has_so_many_connections(void **state)
     assert_int_equal(raw_finish(local, answer, sizeof answer), 200);
     for (int i = 0; i < PER_PEER; i++) {
         (void)close(fds[i]);
+    }
+    assert_nothing_left(pod, before);
+}
+
+/* A child of another user: how many of `n` connections got an answer.  It holds
+ * them until `hold` is closed. */
+static pid_t crowd(const struct pod *pod, uid_t uid, unsigned n, int hold, int told)
+{
+    static const char ask[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid > 0) {
+        return pid;
+    }
+    unsigned served = 0;
+    char byte;
+    (void)snprintf(addr.sun_path, sizeof addr.sun_path, "%s/podmgr.sock", pod->dir);
+    bool changed = setuid(uid) == 0;
+    for (unsigned i = 0; i < n && changed; i++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool sent = fd >= 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) == 0 &&
+                    raw_send_text(fd, ask);
+        served += sent && raw_read(fd, answer, 16) == 200; /* its first bytes */
+    }
+    (void)!write(told, &served, sizeof served);
+    (void)!read(hold, &byte, 1);
+    _exit(0);
+}
+
+static void users_leave_room_for_others(void **state)
+{
+    enum { SOMEBODY = 65533, NOBODY = 65534 };
+    static const struct {
+        uid_t uid;
+        unsigned asked, served;
+    } rows[] = {
+        {SOMEBODY, PER_UID + 3, PER_UID},
+        {NOBODY, PER_UID, LOCAL - KEPT - PER_UID},
+    };
+    const struct pod *pod = *state;
+    pid_t pids[ARRAY_LEN(rows)];
+    int hold[2], told[2];
+
+    if (geteuid() != 0) {
+        skip();
+    }
+    unsigned before = descriptors_now(pod), served;
+    assert_int_equal(pipe2(hold, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    assert_int_equal(chmod(pod->dir, 0711), 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        pids[i] = crowd(pod, rows[i].uid, rows[i].asked, hold[0], told[1]);
+        assert_int_equal(read(told[0], &served, sizeof served), sizeof served);
+        assert_int_equal(served, rows[i].served);
+    }
+    int fd = raw_request(pod, "GET", "/healthz", ""); /* who may act still gets in */
+    assert_int_equal(raw_finish(fd, answer, sizeof answer), 200);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        (void)kill(pids[i], SIGKILL);
+        assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        (void)close(hold[i]);
+        (void)close(told[i]);
     }
     assert_nothing_left(pod, before);
 }
@@ -422,8 +510,10 @@ int main(void)
         cmocka_unit_test(endless_bodies_are_cut),
         cmocka_unit_test(large_headers_are_refused),
         cmocka_unit_test(a_peer_has_so_many_connections),
+        cmocka_unit_test(users_leave_room_for_others),
         cmocka_unit_test(hanging_up_while_waiting_leaves_nothing),
         cmocka_unit_test(slow_heads_are_cut),
+        cmocka_unit_test(slow_bodies_are_cut),
         cmocka_unit_test(slow_readers_cost_little),
         cmocka_unit_test(metrics_are_well_formed),
         cmocka_unit_test(newer_databases_are_left_alone),

@@ -1,0 +1,95 @@
+/* The query of a request: known names, each once, with values that mean
+ * something. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/server.h"
+
+struct name_check {
+    const char *const *names;
+    size_t n;
+    uint32_t seen; /* bit i: names[i] was there */
+    char bad[64];
+    const char *code, *why; /* NULL: all is well */
+};
+
+static bool check_name(void *arg, const char *name, const char *value)
+{
+    struct name_check *check = arg;
+
+    (void)snprintf(check->bad, sizeof check->bad, "%s", name);
+    for (size_t i = 0; i < check->n; i++) {
+        if (strcmp(name, check->names[i]) != 0) {
+            continue;
+        }
+        bool repeated = (check->seen & 1U << i) != 0;
+        check->seen |= 1U << i;
+        check->code = "invalid-parameter";
+        check->why = repeated ? "is repeated" : value == NULL ? "has no value" : NULL;
+        return check->why == NULL;
+    }
+    check->code = "unknown-parameter";
+    check->why = "is not known here";
+    return false;
+}
+
+bool request_query_is(struct request *req, const char *const *names, size_t n)
+{
+    struct name_check check = {.names = names, .n = n};
+
+    http_each_query(req, check_name, &check);
+    if (check.why != NULL) {
+        respond_problem(req, 400, check.code, check.bad, "%s: parameter '%s' %s", req->route->path,
+                        check.bad, check.why);
+    }
+    return check.why == NULL;
+}
+
+bool request_read_wait(struct request *req)
+{
+    const char *text = request_query(req, "wait");
+    char *end;
+
+    if (text == NULL) {
+        return true;
+    }
+    errno = 0;
+    unsigned long n = strtoul(text, &end, 10);
+    unsigned long unit_ms = strcmp(end, "ms") == 0  ? 1
+                            : strcmp(end, "s") == 0 ? 1000
+                            : strcmp(end, "m") == 0 ? 60000
+                                                    : 0;
+    if (text[0] < '0' || text[0] > '9' || unit_ms == 0 || errno != 0 ||
+        n > API_WAIT_MAX_MS / unit_ms) {
+        respond_problem(req, 400, "invalid-parameter", "wait",
+                        "wait: '%.32s' is not a duration up to %d s, such as 30s or 500ms", text,
+                        API_WAIT_MAX_MS / 1000);
+        return false;
+    }
+    req->wait_ms = (unsigned)(n * unit_ms);
+    return true;
+}
+
+bool request_read_number(struct request *req, const char *name, uint64_t min, uint64_t max,
+                         uint64_t *out)
+{
+    const char *text = request_query(req, name);
+    char *end;
+
+    if (text == NULL) {
+        return true;
+    }
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || n < min || n > max) {
+        respond_problem(req, 400, "invalid-parameter", name,
+                        "%s: '%.32s' is not a number from %" PRIu64 " to %" PRIu64, name, text, min,
+                        max);
+        return false;
+    }
+    *out = n;
+    return true;
+}
