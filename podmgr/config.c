@@ -261,7 +261,8 @@ static void read_wiring(struct pod *pod, struct yconf *doc, const struct yconf_n
 
 /* ----------------------------------------------------------- addresses -- */
 
-static void check_url(struct yconf *doc, const struct yconf_node *map, const char *url)
+static void check_url(struct yconf *doc, const struct yconf_node *map, const char *key,
+                      const char *url)
 {
     static const char *const schemes[] = {"ipc://", "tcp://", "inproc://"};
 
@@ -271,7 +272,7 @@ static void check_url(struct yconf *doc, const struct yconf_node *map, const cha
             return;
         }
     }
-    yconf_fail(doc, map, "url", "%.80s is not an address such as ipc:///run/x or tcp://10.0.0.1:7",
+    yconf_fail(doc, map, key, "%.80s is not an address such as ipc:///run/x or tcp://10.0.0.1:7",
                url);
 }
 
@@ -330,7 +331,7 @@ static void read_http(struct config *config, struct yconf *doc, const struct yco
 static void read_ocs(struct config *config, struct yconf *doc, const struct yconf_node *map)
 {
     config->ocs_url = read_text(doc, map, "ocs", "url", NULL);
-    check_url(doc, map, config->ocs_url);
+    check_url(doc, map, "url", config->ocs_url);
     check_pattern(doc, map, config->ocs_url);
     config->ocs_timeout_ms =
         (unsigned)yconf_int(doc, map, "timeout_ms", TIMEOUT_MS, 10, 600 * 1000);
@@ -341,7 +342,12 @@ static void read_ocs(struct config *config, struct yconf *doc, const struct ycon
 static void read_agents(struct config *config, struct yconf *doc, const struct yconf_node *map)
 {
     config->agent_url = read_text(doc, map, "agents", "url", NULL);
-    check_url(doc, map, config->agent_url);
+    check_url(doc, map, "url", config->agent_url);
+    const char *health_url = yconf_str(doc, map, "health_url", NULL);
+    if (health_url != NULL) {
+        config->health_url = read_text(doc, map, "agents", "health_url", NULL);
+        check_url(doc, map, "health_url", health_url);
+    }
     config->pod.lease_ms = (unsigned)yconf_int(doc, map, "lease_ms", LEASE_MS, 1000, 600 * 1000);
     yconf_finish(doc, map);
 }
@@ -413,6 +419,7 @@ void config_fini(struct config *config)
     free(config->pod.rewires);
     free(config->ocs_url);
     free(config->agent_url);
+    free(config->health_url);
     free(config->http_address);
     free(config->http_socket);
     free(config->database);
@@ -470,6 +477,9 @@ void config_print(const struct config *config, FILE *out)
     print_number(out, "loss_db_max", pod->loss_db_max);
     (void)fputs("agents:\n", out);
     print_text(out, "url", config->agent_url);
+    if (config->health_url != NULL) {
+        print_text(out, "health_url", config->health_url);
+    }
     (void)fprintf(out, "  lease_ms: %u\n", pod->lease_ms);
     (void)fputs("listen:\n", out);
     if (config->http_address != NULL) {

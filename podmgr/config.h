@@ -12,6 +12,7 @@ struct config {
     struct pod pod;
     char *ocs_url;      /* pattern, "%u" is the number of the switch */
     char *agent_url;    /* where daemons on hosts dial in */
+    char *health_url;   /* where their observers dial in, NULL = nowhere */
     char *http_address; /* "127.0.0.1", NULL = no TCP listener */
     uint16_t http_port; /* 0 = any free one */
     char *http_socket;  /* Unix socket path */

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "agents/agents.h"
+#include "agents/health.h"
 #include "api/api.h"
 #include "backup.h"
 #include "log.h"
@@ -56,9 +57,15 @@ int podmgr_start(struct podmgr *p, uv_loop_t *loop, const struct config *config,
     if (status < 0) {
         goto err_after_driver;
     }
+    if (config->health_url != NULL) {
+        status = health_server_create(&p->health, p, config->health_url, err);
+        if (status < 0) {
+            goto err_after_agents;
+        }
+    }
     status = api_create(&p->api, p, err);
     if (status < 0) {
-        goto err_after_agents;
+        goto err_after_health;
     }
     podmgr_post(p, &start);
     shell_drain(p->shell);
@@ -67,6 +74,8 @@ int podmgr_start(struct podmgr *p, uv_loop_t *loop, const struct config *config,
                config->http_address != NULL ? config->http_address : "none", api_port(p->api));
     return 0;
 
+err_after_health:
+    health_server_destroy(p->health);
 err_after_agents:
     agents_server_destroy(p->agents);
 err_after_driver:
@@ -86,6 +95,7 @@ void podmgr_stop(struct podmgr *p)
     shell_destroy(p->shell); /* no batch runs any more */
     backup_destroy(p->backup);
     api_destroy(p->api);
+    health_server_destroy(p->health);
     agents_server_destroy(p->agents);
     p->ocs_driver->ops->destroy(p->ocs_driver);
 }

@@ -18,12 +18,14 @@
 #include "store/store.h"
 
 struct agents_server; /* agents/agents.h: endpoint for daemons on hosts */
+struct health_server; /* agents/health.h: endpoint for their observers */
 struct api;           /* api/api.h: the REST surface */
 struct backup;        /* backup.h: copies of the database */
 struct shell;         /* shell.c: queue, batch, effects */
 
 /* Whose request a core event's cookie is. */
-#define COOKIE_AGENT (1ULL << 63)
+#define COOKIE_AGENT  (1ULL << 63)
+#define COOKIE_HEALTH (1ULL << 62)
 
 /* Cumulative histogram: le[i] counts what took at most metrics_le_s[i]. */
 enum { METRICS_BUCKETS = 12 };
@@ -51,6 +53,7 @@ struct podmgr {
     struct ocs_driver *ocs_driver;
     struct dispatch *dispatch;
     struct agents_server *agents;
+    struct health_server *health; /* NULL: not configured */
     struct api *api;
     struct backup *backup;
     struct metrics metrics;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agents/agents.h"
+#include "agents/health.h"
 #include "api/api.h"
 #include "log.h"
 #include "mem.h"
@@ -60,6 +61,8 @@ static void carry_out(struct podmgr *p, const struct effect *effect)
     case EFFECT_REPLY:
         if ((effect->cookie & COOKIE_AGENT) != 0) {
             agents_server_reply(p->agents, effect);
+        } else if ((effect->cookie & COOKIE_HEALTH) != 0) {
+            health_server_reply(p->health, effect);
         } else {
             api_reply(p->api, effect);
         }

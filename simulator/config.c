@@ -57,6 +57,8 @@ static void read_all(struct sim_config *out, struct yconf *doc)
     yconf_finish(doc, mirror);
     out->ocs_url = xstrdup(yconf_str(doc, root, "ocs_url", "ipc:///run/podsim/ocs-%u.sock"));
     out->fabric_url = xstrdup(yconf_str(doc, root, "fabric_url", "ipc:///run/podsim/fabric.sock"));
+    const char *probe_url = yconf_str(doc, root, "probe_url", NULL);
+    out->probe_url = probe_url != NULL ? xstrdup(probe_url) : NULL;
     out->control_url =
         xstrdup(yconf_str(doc, root, "control_url", "ipc:///run/podsim/control.sock"));
     if (!has_one_number(out->ocs_url)) {
@@ -90,6 +92,7 @@ void sim_config_fini(struct sim_config *config)
     free(config->ocs_url);
     free(config->fabric_url);
     free(config->control_url);
+    free(config->probe_url);
 }
 
 #pragma GCC diagnostic push

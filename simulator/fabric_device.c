@@ -3,13 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "health_device.h"
 #include "mem.h"
 
 bool sim_follow(const struct world *w, const struct sim_path *path, uint32_t *chip)
 {
     unsigned port;
 
-    if (path->entry >= w->n_chips || w->chips[path->entry].dead != 0) {
+    if (path->entry >= w->n_chips || w->chips[path->entry].dead != 0 ||
+        sim_host_is_silent(w, sim_host_of(path->entry))) {
         return false;
     }
     *chip = path->entry;

@@ -1,4 +1,4 @@
-#include "fault.h"
+#include "fault_kinds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,14 +9,6 @@
 #include "sim_wiring.h"
 
 enum { AGENT_RESTART_MS = 200, DEFAULT_LOSS_DB = 3 };
-
-struct fault_kind {
-    struct fault_kind_info info;
-    enum part_kind part;
-    void (*set)(struct world *w, const struct fault *f, bool on);
-    int (*take)(const struct world *w, struct fault *f, const char *text, struct error *err);
-    int64_t default_for_ns;
-};
 
 static int parse_target(const struct world *w, struct part *out, const char *text,
                         const struct fault_kind *kind, struct error *err)
@@ -57,14 +49,17 @@ static int take_direction(const struct world *w, struct fault *f, const char *te
     return f->one_way ? 0 : err_set(err, E_INVALID, "direction: '%s' is not out or both", text);
 }
 
-static int take_db(const struct world *w, struct fault *f, const char *text, struct error *err)
+int fault_take_amount(const struct world *w, struct fault *f, const char *text, struct error *err)
 {
+    const struct fault_kind *kind = f->kind;
     char *end;
 
     (void)w;
-    f->db = text != NULL ? strtod(text, &end) : DEFAULT_LOSS_DB;
-    if (text != NULL && (*text == '\0' || *end != '\0' || !(f->db >= 0 && f->db <= 60))) {
-        return err_set(err, E_INVALID, "db: '%s' is not a loss from 0 to 60 dB", text);
+    f->amount = text != NULL ? strtod(text, &end) : kind->dflt;
+    if (text != NULL &&
+        (*text == '\0' || *end != '\0' || !(f->amount >= kind->min && f->amount <= kind->max))) {
+        return err_set(err, E_INVALID, "%s: '%s' is not a number from %g to %g", kind->info.key,
+                       text, kind->min, kind->max);
     }
     return 0;
 }
@@ -160,7 +155,7 @@ static void set_loss(struct world *w, const struct fault *f, bool on)
 {
     float *extra = &w->ocs[f->target.ocs].extra_loss_db[f->target.south][f->target.port];
 
-    *extra += (float)(on ? f->db : -f->db);
+    *extra += (float)(on ? f->amount : -f->amount);
     look_at_port(w, &f->target);
 }
 
@@ -200,59 +195,63 @@ static const char any_link[] = "link/5-3-0-2+x", any_port[] = "port/12-n-5",
                   any_fibre[] = "fibre/5+x-0-3", any_ocs[] = "ocs/12";
 
 static const struct fault_kind kinds[] = {
-    {{"link", any_link, "direction",
-      "the link is down; --set direction=out: this end sends nothing"},
-     PART_LINK,
-     set_link,
-     take_direction,
-     0},
-    {{"chip", "chip/5-3-0-2", NULL, "the chip is dead: no neighbour sees it"},
-     PART_CHIP,
-     set_chip,
-     NULL,
-     0},
-    {{"host", "host/5-3", NULL, "the host's four chips are dead"}, PART_HOST, set_host, NULL, 0},
-    {{"cube", "cube/5", NULL, "all chips of the cube are dead"}, PART_CUBE, set_cube, NULL, 0},
-    {{"ocs-port", any_port, NULL, "the port is dark, whatever its mirror does"},
-     PART_PORT,
-     set_dark,
-     NULL,
-     0},
-    {{"stuck-mirror", any_port, NULL, "the mirror does not move from where it is"},
-     PART_PORT,
-     set_stuck,
-     NULL,
-     0},
-    {{"loss", any_port, "db", "extra insertion loss; --set db=2.5 (default 3)"},
-     PART_PORT,
-     set_loss,
-     take_db,
-     0},
-    {{"swapped-fibres", any_fibre, "with", "two fibres exchanged; --set with=fibre/6+x-0-3"},
-     PART_FIBRE,
-     set_swap,
-     take_with,
-     0},
-    {{"agent-restart", any_ocs, NULL, "the agent goes away and comes back; the map stays"},
-     PART_OCS,
-     set_agent,
-     NULL,
-     AGENT_RESTART_MS * 1000000LL},
-    {{"agent-down", any_ocs, NULL, "the agent is away until healed; the map stays"},
-     PART_OCS,
-     set_agent,
-     NULL,
-     0},
-    {{"power-loss", any_ocs, NULL, "power is gone until healed; the map is lost"},
-     PART_OCS,
-     set_power,
-     NULL,
-     0},
+    {.info = {"link", any_link, "direction",
+              "the link is down; --set direction=out: this end sends nothing"},
+     .part = PART_LINK,
+     .set = set_link,
+     .take = take_direction},
+    {.info = {"chip", "chip/5-3-0-2", NULL, "the chip is dead: no neighbour sees it"},
+     .part = PART_CHIP,
+     .set = set_chip},
+    {.info = {"host", "host/5-3", NULL, "the host's four chips are dead"},
+     .part = PART_HOST,
+     .set = set_host},
+    {.info = {"cube", "cube/5", NULL, "all chips of the cube are dead"},
+     .part = PART_CUBE,
+     .set = set_cube},
+    {.info = {"ocs-port", any_port, NULL, "the port is dark, whatever its mirror does"},
+     .part = PART_PORT,
+     .set = set_dark},
+    {.info = {"stuck-mirror", any_port, NULL, "the mirror does not move from where it is"},
+     .part = PART_PORT,
+     .set = set_stuck},
+    {.info = {"loss", any_port, "db", "extra insertion loss; --set db=2.5 (default 3)"},
+     .part = PART_PORT,
+     .set = set_loss,
+     .take = fault_take_amount,
+     .dflt = DEFAULT_LOSS_DB,
+     .max = 60},
+    {.info = {"swapped-fibres", any_fibre, "with",
+              "two fibres exchanged; --set with=fibre/6+x-0-3"},
+     .part = PART_FIBRE,
+     .set = set_swap,
+     .take = take_with},
+    {.info = {"agent-restart", any_ocs, NULL, "the agent goes away and comes back; the map stays"},
+     .part = PART_OCS,
+     .set = set_agent,
+     .default_for_ns = AGENT_RESTART_MS * 1000000LL},
+    {.info = {"agent-down", any_ocs, NULL, "the agent is away until healed; the map stays"},
+     .part = PART_OCS,
+     .set = set_agent},
+    {.info = {"power-loss", any_ocs, NULL, "power is gone until healed; the map is lost"},
+     .part = PART_OCS,
+     .set = set_power},
 };
+
+static const struct fault_kind *kind_at(size_t i)
+{
+    size_t rest = i - ARRAY_LEN(kinds);
+
+    if (i < ARRAY_LEN(kinds)) {
+        return &kinds[i];
+    }
+    return rest < n_health_fault_kinds ? &health_fault_kinds[rest] : NULL;
+}
 
 const struct fault_kind_info *fault_kind_at(size_t i)
 {
-    return i < ARRAY_LEN(kinds) ? &kinds[i].info : NULL;
+    const struct fault_kind *kind = kind_at(i);
+    return kind != NULL ? &kind->info : NULL;
 }
 
 const char *fault_kind_name(const struct fault *fault)
@@ -264,15 +263,15 @@ const char *fault_kind_name(const struct fault *fault)
 
 static const struct fault_kind *find_kind(const char *name, struct error *err)
 {
-    char list[256] = "";
+    const struct fault_kind *kind;
+    char list[448] = "";
 
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (strcmp(kinds[i].info.name, name) == 0) {
-            return &kinds[i];
+    for (size_t i = 0; (kind = kind_at(i)) != NULL; i++) {
+        if (strcmp(kind->info.name, name) == 0) {
+            return kind;
         }
         size_t len = strlen(list);
-        (void)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "",
-                       kinds[i].info.name);
+        (void)snprintf(list + len, sizeof list - len, "%s%s", len > 0 ? ", " : "", kind->info.name);
     }
     (void)err_set(err, E_INVALID, "no fault kind '%s'; there are %s", name, list);
     return NULL;

@@ -12,7 +12,7 @@ struct fault {
     unsigned id;
     const struct fault_kind *kind;
     struct part target, with;   /* with: the second fibre of a swap */
-    double db;                  /* loss */
+    double amount;              /* dB, rate, factor: what the kind says */
     bool one_way;               /* link: this port sends nothing, but hears */
     int64_t since_ns, until_ns; /* until: 0 = until healed */
 };

@@ -11,6 +11,7 @@ struct podsim {
     struct ocs_endpoint *ocs;
     struct fabric_endpoint *fabric;
     struct control_endpoint *control;
+    struct probe_endpoint *probe;
     uv_timer_t timer;   /* the world's next event */
     uint64_t origin_ns; /* wall clock at the world's time 0 */
 };
@@ -92,6 +93,7 @@ int podsim_create(struct podsim **out, uv_loop_t *loop, const struct sim_config 
     p->timer.data = p;
     if ((status = ocs_endpoint_create(&p->ocs, p, loop, err)) < 0 ||
         (status = fabric_endpoint_create(&p->fabric, p, loop, err)) < 0 ||
+        (status = probe_endpoint_create(&p->probe, p, loop, err)) < 0 ||
         (status = control_endpoint_create(&p->control, p, loop, err)) < 0) {
         podsim_stop(p);
         (void)uv_run(loop, UV_RUN_DEFAULT);
@@ -110,6 +112,7 @@ void podsim_stop(struct podsim *p)
     uv_close((uv_handle_t *)&p->timer, NULL);
     ocs_endpoint_stop(p->ocs);
     fabric_endpoint_stop(p->fabric);
+    probe_endpoint_stop(p->probe);
     control_endpoint_stop(p->control);
 }
 
@@ -117,6 +120,7 @@ void podsim_fini(struct podsim *p)
 {
     ocs_endpoint_fini(p->ocs);
     fabric_endpoint_fini(p->fabric);
+    probe_endpoint_fini(p->probe);
     control_endpoint_fini(p->control);
     world_destroy(p->world);
     free(p);

@@ -1,4 +1,5 @@
-/* podsim's sockets: 48 switch agents, the chips' fabric, the control port. */
+/* podsim's sockets: 48 switch agents, the chips' fabric, the hosts' instruments,
+ * the control port. */
 #ifndef SIMULATOR_SERVE_H
 #define SIMULATOR_SERVE_H
 
@@ -24,6 +25,7 @@ void podsim_arm(struct podsim *p);
 struct ocs_endpoint;
 struct fabric_endpoint;
 struct control_endpoint;
+struct probe_endpoint;
 int ocs_endpoint_create(struct ocs_endpoint **out, struct podsim *p, uv_loop_t *loop,
                         struct error *err);
 void ocs_endpoint_stop(struct ocs_endpoint *e);
@@ -38,6 +40,11 @@ int control_endpoint_create(struct control_endpoint **out, struct podsim *p, uv_
                             struct error *err);
 void control_endpoint_stop(struct control_endpoint *e);
 void control_endpoint_fini(struct control_endpoint *e);
+/* *out is NULL if the configuration names no address for it. */
+int probe_endpoint_create(struct probe_endpoint **out, struct podsim *p, uv_loop_t *loop,
+                          struct error *err);
+void probe_endpoint_stop(struct probe_endpoint *e);
+void probe_endpoint_fini(struct probe_endpoint *e);
 
 /* config.c */
 int sim_config_load(struct sim_config *out, const char *file, struct error *err);

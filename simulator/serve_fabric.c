@@ -6,6 +6,7 @@
 
 #include "fabric.pb-c.h"
 #include "fabric_device.h"
+#include "health_device.h"
 #include "mem.h"
 #include "rpc.h"
 #include "serve.h"
@@ -189,15 +190,11 @@ static void set_port(struct world *w, struct rpc_request *req, const Wire__Fabri
 
 /* ----------------------------------------------------------------- watch -- */
 
-static uint32_t host_of(uint32_t chip)
+static bool wants(const struct world *w, const struct watch *watch, uint32_t chip)
 {
-    return chip / SIM_CUBE_CHIPS * 16 + chip % 4 / 2 + 2 * (chip / 4 % 4 / 2) + 4 * (chip / 16 % 4);
-}
-
-static bool wants(const struct watch *watch, uint32_t chip)
-{
-    uint32_t host = host_of(chip);
-    return watch->all || (watch->hosts[host / 8] >> host % 8 & 1) != 0;
+    unsigned host = sim_host_of(chip);
+    bool asked = watch->all || (watch->hosts[host / 8] >> host % 8 & 1) != 0;
+    return asked && !sim_host_is_silent(w, host);
 }
 
 /* Answers if there is something of its hosts to say, or its time is up. */
@@ -219,7 +216,7 @@ static bool try_watch(const struct world *w, struct watch *watch, bool time_is_u
     Wire__FabricLinkEvent **list = xcalloc(room, sizeof *list);
     for (; seq < w->log_next && events.n_events < room; seq++) {
         const struct sim_link_event *ev = &w->log[seq % SIM_LINK_LOG];
-        if (wants(watch, ev->chip)) {
+        if (wants(w, watch, ev->chip)) {
             Wire__FabricLinkEvent *out = &store[events.n_events];
             wire__fabric_link_event__init(out);
             out->seq = ev->seq;

@@ -10,6 +10,7 @@
 #include "chance.h"
 #include "fabric_device.h"
 #include "fault.h"
+#include "health_device.h"
 #include "mem.h"
 #include "sim_wiring.h"
 
@@ -226,6 +227,7 @@ int world_create(struct world **out, const struct sim_config *config, struct err
     w->port_fibre = xcalloc(n_ports, sizeof *w->port_fibre);
     w->ocs = xcalloc(SIM_OCSES, sizeof *w->ocs);
     w->log = xcalloc(SIM_LINK_LOG, sizeof *w->log);
+    w->instruments = sim_instruments_create(w);
     w->log_next = 1;
     w->next_fault = 1;
     memset(w->port_fibre, 0xff, n_ports * sizeof *w->port_fibre);
@@ -260,6 +262,7 @@ void world_destroy(struct world *w)
     for (unsigned o = 0; o < SIM_OCSES; o++) {
         op_log_destroy(w->ocs[o].log);
     }
+    sim_instruments_destroy(w->instruments);
     evq_destroy(w->evq);
     free(w->chips);
     free(w->seen);

@@ -8,7 +8,9 @@
  * Files: world.c (state, who sees whom), sim_wiring.c (chip port to fibre to
  * switch port), chance.c (what the seed draws), ocs_device.c (one switch),
  * op_log.c (what its agent remembers), fabric_device.c (chips' tables), flit.c
- * (forwarding), fault.c (what breaks), evq.c (future events). */
+ * (forwarding), fault.c (what breaks),
+ * health_device.c (the instruments of the hosts), health_faults.c (what they
+ * notice), evq.c (future events). */
 #ifndef SIMULATOR_WORLD_H
 #define SIMULATOR_WORLD_H
 
@@ -106,9 +108,11 @@ struct sim_config {
     } * moves; /* fibres on spare ports */
     size_t n_moves;
     char *ocs_url, *fabric_url, *control_url;
+    char *probe_url; /* NULL: the instruments are not served */
 };
 
 struct fault;
+struct sim_instruments;
 struct world {
     const struct sim_config *config;
     struct evq *evq;
@@ -119,6 +123,7 @@ struct world {
     struct sim_port *fibre_end; /* [fibre] */
     uint32_t *port_fibre;       /* [(ocs * 2 + south) * SIM_PORTS_MAX + port], or UINT32_MAX */
     struct sim_ocs *ocs;
+    struct sim_instruments *instruments;
     struct sim_link_event *log; /* ring */
     uint64_t log_next;          /* seq of the next event; the first is 1 */
     uint64_t incarnation;

@@ -84,6 +84,7 @@ components() {
             may["tpunetd"] = " tpunetd libtpunet wire common "
             may["podmgr"] = " podmgr libtpunet wire common "
             may["simulator"] = " simulator libtpunet wire common "
+            may["healthd"] = " healthd wire common "
             may["podctl"] = " podctl common "
             may["tools"] = " tools common "
         }

@@ -192,6 +192,15 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
     case EV_LINKS:
         slices_links(m, ev, out);
         return;
+    case EV_HEALTH_HELLO:
+        health_hello(m, ev, out);
+        return;
+    case EV_HEALTH_LEASE:
+        health_lease(m, ev, out);
+        return;
+    case EV_HEALTH:
+        health_report(m, ev, out);
+        return;
     }
     abort();
 }
@@ -225,6 +234,15 @@ void event_fini(struct event *ev)
         return;
     case EV_LINKS:
         free(ev->links.links);
+        return;
+    case EV_HEALTH_HELLO:
+        free(ev->observer.hosts);
+        return;
+    case EV_HEALTH_LEASE:
+        free(ev->lease.answering);
+        return;
+    case EV_HEALTH:
+        free(ev->health.findings);
         return;
     case EV_START:
     case EV_TICK:

@@ -12,6 +12,7 @@
 #define PODMGR_CORE_CORE_H
 
 #include "err.h"
+#include "health.h"
 #include "model.h"
 #include "slice.h"
 
@@ -51,6 +52,9 @@ enum event_kind {
     EV_AGENT_SEEN,
     EV_VERDICT,
     EV_LINKS,
+    EV_HEALTH_HELLO,
+    EV_HEALTH_LEASE,
+    EV_HEALTH, /* a report of one host */
 };
 
 struct verdict {
@@ -107,6 +111,17 @@ struct event {
             struct link_change *links;
             size_t n;
         } links;
+        struct {
+            char name[64];
+            uint64_t instance;
+            uint16_t *hosts;
+            size_t n_hosts;
+        } observer; /* HEALTH_HELLO */
+        struct {
+            uint32_t observer;
+            uint8_t *answering; /* bit i: the i-th of its hosts */
+        } lease;
+        struct health_report health;
     };
 };
 

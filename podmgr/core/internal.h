@@ -71,4 +71,11 @@ void agents_hello(struct model *m, struct event *ev, struct outbox *out);
 void agents_seen(struct model *m, struct event *ev);
 void agents_tick(struct model *m, struct event *ev, struct outbox *out);
 
+/* ----------------------------------------------------------- health.c -- */
+
+/* The reply's id has epoch 1 if this instance was not known. */
+void health_hello(struct model *m, struct event *ev, struct outbox *out);
+void health_lease(struct model *m, struct event *ev, struct outbox *out);
+void health_report(struct model *m, struct event *ev, struct outbox *out);
+
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/health.h"
 #include "core/keys.h"
 #include "core/slice.h"
 #include "mem.h"
@@ -125,6 +126,7 @@ struct model *model_create(const struct pod *pod, uint64_t instance)
     m->next_event = 1;
     m->next_agent = 1;
     m->keys = keys_create();
+    m->health = health_create();
     for (unsigned h = 0; h < model_hosts(m); h++) {
         m->hosts[h].health = HEALTH_UNKNOWN;
     }
@@ -153,6 +155,7 @@ void model_destroy(struct model *m)
         model_remove_agent(m, m->agents[0]->id);
     }
     keys_destroy(m->keys);
+    health_destroy(m->health);
     free(m->slices);
     free(m->ops);
     free(m);

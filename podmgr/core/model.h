@@ -183,6 +183,7 @@ struct model {
     struct agent *agents[MODEL_HOSTS_MAX];
     size_t n_agents;
     uint32_t next_agent;
+    struct observed *health;    /* core/health.h: what the observers say */
     struct keys *keys;        /* core/keys.h: what creates with a key made */
     struct mono_ns last_tick; /* tells our own stalls from silent agents */
 };

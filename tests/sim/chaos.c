@@ -28,7 +28,7 @@ static bool crash(struct sim *s)
         return false;
     }
     if (sim_chance(s, 0.2)) {
-        manager_kill(s->current);
+        (void)manager_kill(s->current);
     } else {
         s->current->crash_in = (int)sim_random(s, 40);
     }
@@ -122,6 +122,20 @@ static bool lease(struct sim *s)
     return true;
 }
 
+/* One way or both; a connection that is cut both ways stays open on our side. */
+static bool partition(struct sim *s)
+{
+    unsigned ocs = (unsigned)sim_random(s, SIM_OCSES), ways = 1 + (unsigned)sim_random(s, 3);
+    int64_t ns = (int64_t)(200 + sim_random(s, 5000)) * MS;
+
+    for (unsigned way = 0; way < 2; way++) {
+        if ((ways >> way & 1) != 0) {
+            switch_cut(s, ocs, way == 1, ns);
+        }
+    }
+    return true;
+}
+
 static bool foreign(struct sim *s)
 {
     switch_foreign(s); /* counts by itself */
@@ -138,6 +152,7 @@ static const struct striker strikers[] = {
     {NULL, F_TPUNETD, 5000, tpunetd},
     {NULL, F_LEASE, 9000, lease},
     {NULL, F_FOREIGN, 1500, foreign},
+    {NULL, F_PARTITION, 4000, partition},
 };
 
 static void strike(void *arg)
@@ -173,6 +188,9 @@ void chaos_heal(struct sim *s)
     (void)fault_heal(s->w, "all", NULL);
     for (struct manager *m = s->managers; m != NULL; m = m->next) {
         m->crash_in = -1;
+    }
+    for (unsigned o = 0; o < SIM_OCSES; o++) {
+        s->sw[o].cut_until_ns[0] = s->sw[o].cut_until_ns[1] = 0;
     }
     for (unsigned i = 0; i < s->n_daemons; i++) {
         s->daemons[i].silent = false;

@@ -44,6 +44,7 @@ static void ask(struct sim *s, enum want want, size_t about)
     c->about = about;
     c->asked_ns = sim_now(s);
     ev.cookie = c->cookie = c->next_cookie++;
+    (void)snprintf(ev.who, sizeof ev.who, "client of seed %llu", (unsigned long long)s->seed);
     if (want == WANT_DELETE || want == WANT_STALE_DELETE) {
         const struct slice *slice = model_slice(s->current->model, wish->id);
         ev.kind = EV_DELETE_SLICE;
@@ -71,28 +72,34 @@ static void choose_cubes(struct sim *s, struct wish *wish)
     }
 }
 
-static void create(struct sim *s)
+static void wish_for(struct sim *s, const char *shape)
 {
-    static const char *const shapes[] = {"4x4x4", "4x4x4", "4x4x4",  "4x4x4", "4x4x8",
-                                         "4x4x8", "4x4x8", "4x4x12", "4x8x8"};
     struct client *c = s->client;
     struct wish *wish = &c->wishes[c->n];
     struct slice_spec *spec = &wish->spec;
     struct tpunet_error err;
 
-    if (c->n == SLICES_MAX) {
-        return;
-    }
     *wish = (struct wish){0};
-    if (tpunet_shape_parse(&spec->shape, shapes[sim_random(s, ARRAY_LEN(shapes))], false, &err) <
-        0) {
+    if (tpunet_shape_parse(&spec->shape, shape, false, &err) < 0) {
         abort();
     }
     spec->shape.twisted = tpunet_shape_twistable(&spec->shape) && sim_chance(s, 0.5);
     (void)snprintf(spec->key, sizeof spec->key, "key-%zu", c->n);
     spec->body_hash = 1000 + c->n;
+}
+
+static void create(struct sim *s)
+{
+    static const char *const shapes[] = {"4x4x4", "4x4x4", "4x4x4",  "4x4x4", "4x4x8",
+                                         "4x4x8", "4x4x8", "4x4x12", "4x8x8"};
+    struct client *c = s->client;
+
+    if (c->n == SLICES_MAX) {
+        return;
+    }
+    wish_for(s, shapes[sim_random(s, ARRAY_LEN(shapes))]);
     if (sim_chance(s, 0.2)) {
-        choose_cubes(s, wish);
+        choose_cubes(s, &c->wishes[c->n]);
     }
     ask(s, WANT_CREATE, c->n++);
 }
@@ -268,6 +275,28 @@ void client_init(struct sim *s)
 void client_settle(struct sim *s)
 {
     s->client->settling = true;
+}
+
+bool client_may_ask(const struct sim *s)
+{
+    return s->client->cookie == 0 && s->current != NULL && s->current->alive;
+}
+
+void client_create_one(struct sim *s, const char *shape)
+{
+    wish_for(s, shape);
+    ask(s, WANT_CREATE, s->client->n++);
+}
+
+bool client_delete_one(struct sim *s)
+{
+    size_t about;
+    bool any = pick(s, false, &about);
+
+    if (any) {
+        ask(s, WANT_DELETE, about);
+    }
+    return any;
 }
 
 bool client_idle(const struct sim *s)

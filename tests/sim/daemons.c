@@ -24,6 +24,7 @@ struct job {
     struct tpunet_fabric fabric;
     struct verdict verdict;
     uint32_t entry;
+    uint64_t links_since; /* place in the world's log of links when it began */
 };
 
 /* --------------------------------------------------------------- fabric -- */
@@ -211,6 +212,7 @@ static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
     } else {
         (void)snprintf(job->verdict.text, sizeof job->verdict.text, "%s", verdict->error.text);
     }
+    oracle_proved(s, &job->verdict, job->links_since);
     job->ended = true;
     unlink_job(job);
     sim_after(s, MS, tell, job);
@@ -257,6 +259,7 @@ static void start_job(void *arg)
         abort();
     }
     job->next = d->jobs;
+    job->links_since = d->s->w->log_next;
     d->jobs = job;
     tpunet_bringup_start(job->bringup, on_verdict, job);
 }
@@ -326,6 +329,7 @@ static void beat(void *arg)
         }
         memcpy(ev.agent.hosts, d->hosts, d->n_hosts * sizeof *d->hosts);
     }
+    oracle_heard(s, d->hosts, d->n_hosts);
     manager_post(s->current, &ev);
 }
 

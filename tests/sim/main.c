@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "mem.h"
-#include "sim.h"
+#include "table.h"
 
 enum { WORKERS = 2 };
 
@@ -23,13 +22,6 @@ struct worker {
     int pipe;
     uint64_t seed;
 };
-struct sums {
-    uint64_t seeds, discarded, events, acked, activated[F_COUNT], found[V_COUNT], failed;
-    int64_t simulated_ns;
-    int64_t *recovery;
-    size_t n_recovery, cap_recovery;
-};
-
 static char dir[64];
 
 static void run_child(uint64_t seed, int out)
@@ -72,79 +64,16 @@ static void finish(struct worker *worker, struct outcome *out)
     }
 }
 
-static void add(struct sums *sums, const struct outcome *out)
+/* A find, or why it does not count, on a line of its own. */
+static void tell(const struct outcome *out)
 {
-    unsigned found = 0;
-
-    sums->seeds++;
-    sums->events += out->events;
-    sums->acked += out->acked;
-    sums->simulated_ns += out->simulated_ns;
-    for (unsigned v = 0; v < V_COUNT; v++) {
-        sums->found[v] += out->found[v];
-        found += out->found[v];
-    }
-    for (unsigned f = 0; f < F_COUNT; f++) {
-        sums->activated[f] += out->activated[f];
-    }
-    if (found > 0) {
-        sums->failed++;
+    if (sums_found(out) > 0) {
         printf("seed %" PRIu64 ": %s\n  again: make sim SEED=%" PRIu64 "\n", out->seed, out->text,
                out->seed);
-    } else if (out->discarded) {
-        sums->discarded++;
+    } else if (out->discarded != DISCARD_NOT) {
         printf("seed %" PRIu64 " discarded: %s\n", out->seed, out->text);
-    } else {
-        VEC_GROW(sums->recovery, sums->n_recovery, sums->cap_recovery);
-        sums->recovery[sums->n_recovery++] = out->recovery_ns;
     }
     (void)fflush(stdout);
-}
-
-static int compare(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-static double recovery_s(const struct sums *sums, double part)
-{
-    size_t at = (size_t)(part * (double)sums->n_recovery);
-    return sums->n_recovery == 0
-               ? 0
-               : (double)sums->recovery[at < sums->n_recovery ? at : sums->n_recovery - 1] / 1e9;
-}
-
-static void print_table(struct sums *sums, double took_s)
-{
-    static const char *const faults[] = {
-#define X(name, text) text,
-        FAULTS(X)
-#undef X
-    };
-    static const char *const finds[] = {
-#define X(name, text) #name ": " text,
-        FINDS(X)
-#undef X
-    };
-
-    if (sums->n_recovery > 0) {
-        qsort(sums->recovery, sums->n_recovery, sizeof *sums->recovery, compare);
-    }
-    printf("%-52s %10" PRIu64 "\n", "seeds", sums->seeds);
-    printf("%-52s %10.0f\n", "seeds a minute", (double)sums->seeds * 60 / took_s);
-    printf("%-52s %10.1f\n", "simulated hours", (double)sums->simulated_ns / 3.6e12);
-    printf("%-52s %10" PRIu64 "\n", "events", sums->events);
-    printf("%-52s %10" PRIu64 "\n", "acknowledged operations", sums->acked);
-    for (unsigned f = 0; f < F_COUNT; f++) {
-        printf("fault: %-45s %10" PRIu64 "\n", faults[f], sums->activated[f]);
-    }
-    for (unsigned v = 0; v < V_COUNT; v++) {
-        printf("%-52s %10" PRIu64 "\n", finds[v], sums->found[v]);
-    }
-    printf("%-52s %4.2f %4.2f %4.2f\n", "recovery in simulated s: p50 p95 p99",
-           recovery_s(sums, 0.5), recovery_s(sums, 0.95), recovery_s(sums, 0.99));
-    printf("%-52s %10" PRIu64 "\n", "discarded", sums->discarded);
 }
 
 static double clock_s(void)
@@ -170,12 +99,13 @@ static int run_many(uint64_t first, uint64_t n, bool to_first_find)
         if (i + WORKERS < n) {
             start(&workers[i % WORKERS], first + i + WORKERS);
         }
-        add(&sums, &out);
+        tell(&out);
+        sums_add(&sums, &out);
     }
-    print_table(&sums, clock_s() - began_s);
+    sums_print(&sums, clock_s() - began_s);
     printf("%s 1 - %" PRIu64 " seeds, %" PRIu64 " with finds\n", sums.failed == 0 ? "ok" : "not ok",
            sums.seeds, sums.failed);
-    free(sums.recovery);
+    sums_fini(&sums);
     return sums.failed == 0 ? 0 : 1;
 }
 
@@ -187,7 +117,7 @@ static int run_one(uint64_t seed, bool trace)
     printf("seed %" PRIu64 ": trace hash %016" PRIx64 ", %" PRIu64 " events, %" PRIu64
            " acknowledged, %.1f s simulated\n%s\n",
            seed, out.hash, out.events, out.acked, (double)out.simulated_ns / 1e9, out.text);
-    return out.text[0] == '\0' || out.discarded ? 0 : 1;
+    return sums_found(&out) == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)

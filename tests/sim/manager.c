@@ -129,7 +129,7 @@ static void run_batch(struct manager *m)
     outbox_clear(&m->out);
     for (i = 0; i < n && !dies(m); i++) {
         batch[i].now = now_of(m->s);
-        core_step(m->model, &batch[i], &m->out);
+        oracle_step(m, &batch[i]);
         m->s->outcome->events++;
     }
     for (size_t k = 0; k < n; k++) {
@@ -157,18 +157,20 @@ static void restart(void *arg)
     }
 }
 
-static void end(struct manager *m)
+/* When the next one starts, if it was the newest. */
+static int64_t end(struct manager *m)
 {
     struct sim *s = m->s;
+    int64_t starts = sim_now(s) + (int64_t)(20 + sim_random(s, 1500)) * MS;
 
     if (m->store == NULL) {
-        return;
+        return starts;
     }
     if (m == s->current) {
         s->current = NULL;
         fork_files(s, m->path);
         sim_note(s, "podmgr is dead");
-        sim_after(s, (int64_t)(20 + sim_random(s, 1500)) * MS, restart, s);
+        evq_at(s->w->evq, starts, restart, s);
     }
     for (size_t i = 0; i < m->n; i++) {
         event_fini(&m->queue[i]);
@@ -183,6 +185,7 @@ static void end(struct manager *m)
     m->store = NULL;
     m->calls = NULL;
     remove_files(m->path);
+    return starts;
 }
 
 static void turn(void *arg)
@@ -197,7 +200,7 @@ static void turn(void *arg)
         run_batch(m);
     }
     if (!m->alive) {
-        end(m);
+        (void)end(m);
     }
 }
 
@@ -279,10 +282,10 @@ void manager_start_second(struct sim *s)
     manager_start(s);
 }
 
-void manager_kill(struct manager *m)
+int64_t manager_kill(struct manager *m)
 {
     m->alive = false;
-    end(m);
+    return end(m);
 }
 
 void managers_fini(struct sim *s)
@@ -290,7 +293,7 @@ void managers_fini(struct sim *s)
     s->current = NULL;
     for (struct manager *m = s->managers; m != NULL; m = m->next) {
         m->alive = false;
-        end(m);
+        (void)end(m);
     }
     remove_files(s->db);
 }

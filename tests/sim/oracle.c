@@ -8,201 +8,19 @@
  *   D4  the batch is of the newest claim that this switch has granted
  *   D5  no operation has two effects on a switch
  *   D6  the operation was durable, with these circuits in it
- *   A1  no cube has two owners; A8: none is freed with its circuits in place
- *   A2  what is loaded after a crash is what was committed before it
  *
  * A circuit made by hand at the switch is nobody's fault but is on record. */
-#include <stdio.h>
+#include "oracle.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "mem.h"
-#include "sim.h"
-
-enum { BUCKETS = 1024 };
-
-struct entry { /* a slice on record */
-    struct entry *next;
-    struct id id;
-    enum slice_state state;
-    uint64_t version;
-    uint16_t *cubes;
-    size_t n_cubes;
-    struct tpunet_xc *xcs;
-    size_t n_xcs;
-};
-struct record { /* an operation on record */
-    struct record *next;
-    struct id id, slice;
-    struct tpunet_xc *breaks, *makes;
-    size_t n_breaks, n_makes;
-    uint64_t effects; /* bit per switch */
-};
-struct oracle {
-    struct entry *entries;
-    struct record *records[BUCKETS];
-    struct entry *owner[SIM_CUBES_MAX];
-    struct ocs_claim claim[SIM_OCSES];
-    uint16_t map[SIM_OCSES][SIM_PORTS_MAX]; /* as last looked at */
-    uint16_t foreign[SIM_OCSES][SIM_PORTS_MAX];
-    unsigned looked;
-    char text[200];
-};
 
 void oracle_init(struct sim *s)
 {
     s->oracle = sim_new(s, sizeof *s->oracle);
     memset(s->oracle->map, 0xff, sizeof s->oracle->map);
+    memset(s->oracle->lit, 0xff, sizeof s->oracle->lit);
     memset(s->oracle->foreign, 0xff, sizeof s->oracle->foreign);
-}
-
-/* --------------------------------------------------------------- ledger -- */
-
-static struct record **record_of(struct oracle *oracle, struct id id)
-{
-    struct record **at = &oracle->records[(id.seq * 31 + id.epoch) % BUCKETS];
-
-    while (*at != NULL && id_compare((*at)->id, id) != 0) {
-        at = &(*at)->next;
-    }
-    return at;
-}
-
-static bool same(const struct tpunet_xc *a, size_t n_a, const struct tpunet_xc *b, size_t n_b)
-{
-    return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a * sizeof *a) == 0);
-}
-
-static void record_op(struct sim *s, const struct op *op)
-{
-    struct record **at = record_of(s->oracle, op->id);
-    char id[48];
-
-    if (*at == NULL) {
-        *at = sim_new(s, sizeof **at);
-        **at = (struct record){.id = op->id,
-                               .slice = op->slice,
-                               .breaks = sim_copy(s, op->breaks, op->n_breaks * sizeof *op->breaks),
-                               .n_breaks = op->n_breaks,
-                               .makes = sim_copy(s, op->makes, op->n_makes * sizeof *op->makes),
-                               .n_makes = op->n_makes};
-    } else if (!same((*at)->breaks, (*at)->n_breaks, op->breaks, op->n_breaks) ||
-               !same((*at)->makes, (*at)->n_makes, op->makes, op->n_makes)) {
-        sim_found(s, V_D5, "operation %s stands for two things", id_format(op->id, id));
-    }
-}
-
-static void own(struct sim *s, struct entry *entry)
-{
-    char id[48], other[48];
-
-    for (size_t i = 0; i < entry->n_cubes; i++) {
-        struct entry **owner = &s->oracle->owner[entry->cubes[i]];
-        if (*owner != NULL) {
-            sim_found(s, V_A1, "cube/%u is of slice/%s and slice/%s", entry->cubes[i],
-                      id_format((*owner)->id, other), id_format(entry->id, id));
-        }
-        *owner = entry;
-    }
-}
-
-/* Only its own circuits count: others may be made by hand meanwhile. */
-static void release(struct sim *s, struct entry *entry)
-{
-    char id[48];
-
-    for (size_t i = 0; i < entry->n_xcs; i++) {
-        const struct tpunet_xc *xc = &entry->xcs[i];
-        if (s->w->ocs[xc->ocs].map[xc->north] == xc->south &&
-            s->oracle->foreign[xc->ocs][xc->north] != xc->south) {
-            sim_found(s, V_A8, "slice/%s is gone, ocs/%u north %u to south %u is not",
-                      id_format(entry->id, id), xc->ocs, xc->north, xc->south);
-        }
-    }
-    for (size_t i = 0; i < entry->n_cubes; i++) {
-        s->oracle->owner[entry->cubes[i]] = NULL;
-    }
-}
-
-static struct entry **entry_of(struct oracle *oracle, struct id id)
-{
-    struct entry **at = &oracle->entries;
-
-    while (*at != NULL && id_compare((*at)->id, id) != 0) {
-        at = &(*at)->next;
-    }
-    return at;
-}
-
-static void record_slice(struct sim *s, const struct model *m, struct id id)
-{
-    struct entry **at = entry_of(s->oracle, id);
-    const struct slice *slice = model_slice(m, id);
-
-    if (slice == NULL) {
-        if (*at != NULL) {
-            struct entry *gone = *at;
-            *at = gone->next;
-            release(s, gone);
-        }
-        return;
-    }
-    if (*at == NULL) {
-        struct entry *entry = *at = sim_new(s, sizeof *entry);
-        struct tpunet_xc *xcs = NULL;
-        entry->id = id;
-        entry->n_cubes = slice->intent->n_cubes;
-        entry->cubes = sim_copy(s, slice->intent->cubes, entry->n_cubes * sizeof *entry->cubes);
-        if (tpunet_intent_xcs(slice->intent, s->pod.wiring, &xcs, &entry->n_xcs, NULL) < 0) {
-            abort();
-        }
-        entry->xcs = sim_copy(s, xcs, entry->n_xcs * sizeof *xcs);
-        free(xcs);
-        own(s, entry);
-    }
-    (*at)->state = slice->state;
-    (*at)->version = slice->version;
-}
-
-/* The slices are what the newest podmgr says; a deposed one's operations are
- * on record too, for the switches that still obey it. */
-void oracle_committed(struct manager *m)
-{
-    struct sim *s = m->s;
-
-    for (size_t i = 0; i < m->out.n_changes; i++) {
-        const struct change *change = &m->out.changes[i];
-        const struct op *op;
-        if (change->kind == CHANGE_OP && (op = model_op(m->model, change->id)) != NULL) {
-            record_op(s, op);
-        } else if (change->kind == CHANGE_SLICE && m == s->current) {
-            record_slice(s, m->model, change->id);
-        }
-    }
-    for (size_t i = 0; i < m->out.n_journal; i++) {
-        sim_note(s, "%s %s", m->out.journal[i].type, m->out.journal[i].subject);
-    }
-}
-
-void oracle_loaded(struct manager *m)
-{
-    struct sim *s = m->s;
-    size_t n = 0;
-    char id[48];
-
-    for (const struct entry *entry = s->oracle->entries; entry != NULL; entry = entry->next) {
-        const struct slice *slice = model_slice(m->model, entry->id);
-        n++;
-        if (slice == NULL) {
-            sim_found(s, V_A2, "slice/%s is lost", id_format(entry->id, id));
-        } else if (slice->state != entry->state || slice->version != entry->version) {
-            sim_found(s, V_A2, "slice/%s was %s and is loaded as %s", id_format(entry->id, id),
-                      slice_state_name(entry->state), slice_state_name(slice->state));
-        }
-    }
-    if (n != m->model->n_slices) {
-        sim_found(s, V_A2, "%zu slices were committed, %zu are loaded", n, m->model->n_slices);
-    }
 }
 
 /* -------------------------------------------------------------- changes -- */
@@ -240,12 +58,6 @@ static bool on_record(const struct record *record, bool make, struct tpunet_xc x
     return n > 0 && bsearch(&xc, xcs, n, sizeof xc, tpunet_xc_compare) != NULL;
 }
 
-static bool intends(const struct entry *entry, struct tpunet_xc xc)
-{
-    return entry != NULL && entry->n_xcs > 0 &&
-           bsearch(&xc, entry->xcs, entry->n_xcs, sizeof xc, tpunet_xc_compare) != NULL;
-}
-
 static void judge_circuit(struct sim *s, const struct record *record, bool make,
                           struct tpunet_xc xc)
 {
@@ -256,7 +68,7 @@ static void judge_circuit(struct sim *s, const struct record *record, bool make,
     if (make && (north == NULL || north != south)) {
         sim_found(s, V_D2, "operation %s joins cube/%u and cube/%u on ocs/%u, not of one owner",
                   id_format(record->id, id), xc.north, xc.south, xc.ocs);
-    } else if (!make && intends(north, xc) && id_compare(north->id, record->slice) != 0) {
+    } else if (!make && oracle_intends(north, xc) && id_compare(north->id, record->slice) != 0) {
         sim_found(s, V_D3, "operation %s breaks ocs/%u north %u to south %u of another slice",
                   id_format(record->id, id), xc.ocs, xc.north, xc.south);
     }
@@ -273,7 +85,7 @@ static void judge_change(struct sim *s, const struct sim_op *ops, size_t n, bool
             continue;
         }
         struct id op = {ops[i].epoch, ops[i].sequence};
-        const struct record *record = *record_of(s->oracle, op);
+        const struct record *record = *oracle_record(s->oracle, op);
         if (record == NULL || !on_record(record, make, xc)) {
             sim_found(s, V_D6, "operation %s moves ocs/%u north %u to south %u and is not durable",
                       id_format(op, id), xc.ocs, xc.north, xc.south);
@@ -304,7 +116,7 @@ static void judge_effects(struct sim *s, unsigned ocs, const struct sim_op *ops,
 
     for (size_t i = 0; i < n; i++) {
         struct id op = {ops[i].epoch, ops[i].sequence};
-        struct record *record = *record_of(s->oracle, op);
+        struct record *record = *oracle_record(s->oracle, op);
         if (record == NULL || ops[i].replayed || ops[i].result.status != SIM_OP_DONE) {
             continue;
         }
@@ -367,81 +179,4 @@ void oracle_look(struct sim *s)
         sim_found(s, V_D3, "the map of ocs/%u changed by itself", ocs);
     }
     judge_map(s, ocs);
-}
-
-/* -------------------------------------------------------------- the end -- */
-
-static const char *unsettled_slice(struct oracle *oracle, const struct sim *s,
-                                   const struct entry *entry)
-{
-    const struct slice *slice = model_slice(s->current->model, entry->id);
-    char id[48];
-
-    if (slice == NULL || slice->state != SLICE_ACTIVE || !id_is_none(slice->op)) {
-        (void)snprintf(oracle->text, sizeof oracle->text, "slice/%s is %s: %.100s",
-                       id_format(entry->id, id), slice_state_name(entry->state),
-                       slice != NULL ? slice->reason : "gone");
-        return oracle->text;
-    }
-    for (size_t i = 0; i < entry->n_xcs; i++) {
-        const struct tpunet_xc *xc = &entry->xcs[i];
-        if (s->w->ocs[xc->ocs].map[xc->north] != xc->south ||
-            world_loss_db(s->w, xc->ocs, xc->north) > (float)s->pod.loss_db_max) {
-            (void)snprintf(oracle->text, sizeof oracle->text,
-                           "slice/%s lacks ocs/%u north %u to south %u", id_format(entry->id, id),
-                           xc->ocs, xc->north, xc->south);
-            return oracle->text;
-        }
-    }
-    return NULL;
-}
-
-static const char *unexplained_circuit(struct oracle *oracle, const struct sim *s)
-{
-    for (uint16_t o = 0; o < SIM_OCSES; o++) {
-        for (uint16_t p = 0; p < s->config.ports_per_side; p++) {
-            struct tpunet_xc xc = {o, p, s->w->ocs[o].map[p]};
-            if (xc.south != SIM_NONE && oracle->foreign[o][p] != xc.south &&
-                !intends(oracle->owner[p], xc)) {
-                (void)snprintf(oracle->text, sizeof oracle->text,
-                               "ocs/%u north %u to south %u is nobody's", o, p, xc.south);
-                return oracle->text;
-            }
-        }
-    }
-    return NULL;
-}
-
-const char *oracle_unsettled(struct sim *s)
-{
-    struct oracle *oracle = s->oracle;
-
-    if (s->current == NULL || !core_ready(s->current->model, oracle->text, sizeof oracle->text)) {
-        return s->current == NULL ? "podmgr is down" : oracle->text;
-    }
-    for (const struct manager *m = s->managers; m != NULL; m = m->next) {
-        if (m != s->current && m->alive) {
-            return "an old podmgr is alive";
-        }
-    }
-    const struct model *model = s->current->model;
-    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
-        if (model->ocs[o].state != OCS_STATE_REACHABLE) {
-            (void)snprintf(oracle->text, sizeof oracle->text, "ocs/%u is %s", o,
-                           ocs_state_name(model->ocs[o].state));
-            return oracle->text;
-        }
-    }
-    for (size_t i = 0; i < model->n_ops; i++) {
-        if (model->ops[i]->state == OP_OPEN) {
-            return "an operation is open";
-        }
-    }
-    for (const struct entry *entry = oracle->entries; entry != NULL; entry = entry->next) {
-        const char *why = unsettled_slice(oracle, s, entry);
-        if (why != NULL) {
-            return why;
-        }
-    }
-    return unexplained_circuit(oracle, s);
 }

@@ -1,10 +1,11 @@
-/* One seed: chaos, heal, converge, audit. */
+/* One seed: chaos, heal, converge, one more fault alone, audit. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "mem.h"
 #include "sim.h"
 #include "simulator/chance.h"
+#include "simulator/fault.h"
 
 enum { ACKED_ENOUGH = 200, FAULTS_ENOUGH = 5 };
 static const int64_t CHAOS_MAX = 600 * S, CONVERGE_MAX = 180 * S, STEADY = 65 * S;
@@ -30,22 +31,39 @@ static void chaos(struct sim *s)
     }
 }
 
-static void converge(struct sim *s)
+/* Time until everything is well, from then on. */
+static int64_t await_rest(struct sim *s, int64_t from, int64_t look_every)
 {
-    int64_t start = sim_now(s), limit = start + CONVERGE_MAX, next = start;
+    int64_t next = from;
     const char *why = "not looked at yet";
 
-    chaos_heal(s);
-    client_settle(s);
-    while (why != NULL && step(s, limit)) {
+    while (why != NULL && step(s, from + CONVERGE_MAX)) {
         if (sim_now(s) >= next) {
-            next = sim_now(s) + 50 * MS;
+            next = sim_now(s) + look_every;
             why = client_idle(s) ? oracle_unsettled(s) : "a client waits";
         }
     }
-    s->outcome->recovery_ns = sim_now(s) - start;
     if (why != NULL && !s->stop) {
         sim_found(s, V_CONVERGE, "%s", why);
+    }
+    return sim_now(s) - from;
+}
+
+static void converge(struct sim *s)
+{
+    chaos_heal(s);
+    client_settle(s);
+    s->outcome->converged_ns = await_rest(s, sim_now(s), 50 * MS);
+}
+
+/* One cause, and nothing else: what its recovery takes. */
+static void drill(struct sim *s)
+{
+    if (!s->stop) {
+        s->outcome->cause = (enum cause)(s->seed % C_COUNT);
+        int64_t over = drill_strike(s, s->outcome->cause);
+        s->outcome->recovery_ns = await_rest(s, over, 2 * MS);
+        (void)fault_heal(s->w, "all", NULL);
     }
 }
 
@@ -74,6 +92,24 @@ static void audit(struct sim *s)
     }
 }
 
+/* A10: as many records on the disk as were committed, and none was changed. */
+static void verify_audit(struct sim *s)
+{
+    struct audit_tip tip;
+    struct error err;
+
+    if (s->stop || s->current == NULL) {
+        return;
+    }
+    (void)manager_kill(s->current);
+    if (store_audit_verify(s->db, &tip, &err) < 0) {
+        sim_found(s, V_A10, "%s", err.text);
+    } else if (tip.seq != oracle_audits(s)) {
+        sim_found(s, V_A10, "%llu audit records were committed, %llu are there",
+                  (unsigned long long)oracle_audits(s), (unsigned long long)tip.seq);
+    }
+}
+
 static void judge_worth(struct sim *s)
 {
     struct outcome *out = s->outcome;
@@ -83,7 +119,7 @@ static void judge_worth(struct sim *s)
         faults += out->activated[f];
     }
     if (!s->stop && (out->acked < ACKED_ENOUGH || faults < FAULTS_ENOUGH)) {
-        out->discarded = true;
+        out->discarded = faults < FAULTS_ENOUGH ? DISCARD_FAULTS : DISCARD_OPERATIONS;
         (void)snprintf(out->text, sizeof out->text, "%llu operations acknowledged, %llu faults",
                        (unsigned long long)out->acked, (unsigned long long)faults);
     }
@@ -136,7 +172,9 @@ void sim_run(uint64_t seed, const char *dir, bool trace, struct outcome *out)
     manager_start(s);
     chaos(s);
     converge(s);
+    drill(s);
     audit(s);
+    verify_audit(s);
     judge_worth(s);
     out->simulated_ns = sim_now(s);
 

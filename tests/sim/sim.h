@@ -4,8 +4,9 @@
  *   client.c ──requests──> manager.c ──calls──> switches.c ──> the world
  *                              │                    ^
  *                              └──bring-ups──> daemons.c
- *   chaos.c breaks things; oracle.c watches every change; run.c runs a seed,
- *   main.c many of them.  context.c is what all of these stand on.
+ *   chaos.c breaks things, drill.c one alone; the oracle (oracle.h) watches
+ *   every change; run.c runs a seed, main.c many of them, table.c says what came
+ *   of it.  context.c is what all of these stand on.
  *
  * A seed decides everything.  Memory of a seed is taken from one arena and
  * lives until the seed's end, so no message has an owner to forget it. */
@@ -37,7 +38,8 @@
     X(DARK, "switch port dark")                                                                    \
     X(TPUNETD, "tpunetd restarted")                                                                \
     X(LEASE, "tpunetd silent past its lease")                                                      \
-    X(FOREIGN, "circuit that nobody intended")
+    X(FOREIGN, "circuit that nobody intended")                                                     \
+    X(PARTITION, "way to or from a switch cut, one way or both")
 enum fault_class {
 #define X(name, text) F_##name,
     FAULTS(X)
@@ -52,11 +54,17 @@ enum fault_class {
     X(D4, "stale commands accepted")                                                               \
     X(D5, "operations with two effects")                                                           \
     X(D6, "changes before their intent")                                                           \
+    X(D7, "work or evictions though a switch is silent")                                           \
+    X(D8, "maps taken as lost")                                                                    \
     X(A1, "double allocations")                                                                    \
     X(A2, "lost")                                                                                  \
     X(A3, "retries with another result")                                                           \
     X(A4, "stale versions accepted")                                                               \
+    X(A5, "ACTIVE without proof")                                                                  \
+    X(A6, "silent hosts allocated")                                                                \
     X(A8, "cubes freed too early")                                                                 \
+    X(A9, "refusals that changed something")                                                       \
+    X(A10, "mutations without their audit record")                                                 \
     X(CONVERGE, "runs not converged")                                                              \
     X(STEADY, "writes in the steady state")                                                        \
     X(DIED, "asserts and crashes")
@@ -67,12 +75,43 @@ enum find {
         V_COUNT
 };
 
+/* What a pod that is otherwise well recovers from, one at a time. */
+#define CAUSES(X)                                                                                  \
+    X(CRASH, "podmgr killed")                                                                      \
+    X(SWITCH_AGENT, "switch agent restarted")                                                      \
+    X(POWER, "switch lost power")                                                                  \
+    X(PARTITION, "switch cut off under work")                                                      \
+    X(STUCK, "mirror stuck under work")                                                            \
+    X(TPUNETD, "tpunetd restarted")                                                                \
+    X(LEASE, "tpunetd silent past its lease")
+enum cause {
+#define X(name, text) C_##name,
+    CAUSES(X)
+#undef X
+        C_COUNT
+};
+
+/* Why a seed does not count. */
+#define DISCARDS(X)                                                                                \
+    X(OPERATIONS, "too few operations acknowledged")                                               \
+    X(FAULTS, "too few faults struck")
+enum discard {
+    DISCARD_NOT,
+#define X(name, text) DISCARD_##name,
+    DISCARDS(X)
+#undef X
+        DISCARD_COUNT
+};
+
 /* What a run of one seed comes to. */
 struct outcome {
     uint64_t seed, hash, events, acked, activated[F_COUNT];
-    int64_t simulated_ns, recovery_ns;
+    int64_t simulated_ns;
+    int64_t converged_ns; /* from the end of chaos */
+    enum cause cause;
+    int64_t recovery_ns; /* from when the cause was over */
     unsigned found[V_COUNT];
-    bool discarded;
+    enum discard discarded;
     char text[400]; /* the first find, or why it was discarded */
 };
 
@@ -86,6 +125,7 @@ struct sw {
     size_t n_ops;
     bool changed;
     unsigned boots;
+    int64_t cut_until_ns[2]; /* what goes to the agent, what comes from it */
 };
 
 struct manager {
@@ -163,7 +203,7 @@ void sim_found(struct sim *s, enum find find, const char *fmt, ...)
 /* manager.c */
 void manager_start(struct sim *s);
 void manager_start_second(struct sim *s); /* the current one runs on, deposed */
-void manager_kill(struct manager *m);
+int64_t manager_kill(struct manager *m);  /* when the next one starts */
 void manager_post(struct manager *m, struct event *ev);
 void managers_fini(struct sim *s);
 
@@ -172,6 +212,7 @@ extern const struct ocs_driver_ops switches_ops;
 void switches_init(struct sim *s);
 void switches_connect(struct manager *m); /* to every agent that is up */
 void switch_foreign(struct sim *s);
+void switch_cut(struct sim *s, unsigned ocs, bool from_agent, int64_t ns);
 
 /* daemons.c */
 void daemons_init(struct sim *s);
@@ -185,22 +226,39 @@ void client_init(struct sim *s);
 void client_answer(struct sim *s, const struct effect *effect);
 void client_settle(struct sim *s); /* no new work: only what is open, and failed slices go */
 bool client_idle(const struct sim *s);
+/* For a client that settles and has no question open. */
+bool client_may_ask(const struct sim *s);
+void client_create_one(struct sim *s, const char *shape);
+bool client_delete_one(struct sim *s); /* false: there is none */
 
 /* chaos.c */
 void chaos_init(struct sim *s);
 void chaos_heal(struct sim *s);
 
-/* oracle.c */
-void oracle_init(struct sim *s);
+/* drill.c: one cause; when it will be over. */
+int64_t drill_strike(struct sim *s, enum cause cause);
+
+/* ledger.c: what is durable */
 void oracle_committed(struct manager *m);
 void oracle_loaded(struct manager *m);
+uint64_t oracle_audits(const struct sim *s);
+
+/* witness.c: takes a step of the core and judges it */
+void oracle_step(struct manager *m, struct event *ev);
+void oracle_heard(struct sim *s, const uint16_t *hosts, size_t n);
+
+/* proof.c: a bring-up has ended; since: the place in the log of links when it began */
+void oracle_proved(struct sim *s, const struct verdict *verdict, uint64_t links_since);
+
+/* oracle.c: the switches */
+void oracle_init(struct sim *s);
 void oracle_fenced(struct sim *s, unsigned ocs, struct ocs_claim claim);
 void oracle_moved(struct sim *s, unsigned ocs, struct ocs_claim claim, const struct sim_op *ops,
                   size_t n, bool finished);
 void oracle_lost_power(struct sim *s, unsigned ocs);
 void oracle_foreign(struct sim *s, unsigned ocs, struct sim_xc xc);
 void oracle_look(struct sim *s); /* one switch after the other, a step each */
-/* NULL when everything is as it should be in the end, or what is not yet. */
+/* settled.c: NULL when everything is as it should be, or what is not yet. */
 const char *oracle_unsettled(struct sim *s);
 
 #endif

@@ -34,11 +34,21 @@ struct letter {
 
 /* -------------------------------------------------------------- network -- */
 
+enum way { TO_AGENT, FROM_AGENT };
+
+static bool is_cut(const struct sim *s, unsigned ocs, enum way way)
+{
+    return sim_now(s) < s->sw[ocs].cut_until_ns[way];
+}
+
 /* Sends it once, twice or not at all. */
-static void send(struct sim *s, evq_fn *fn, void *arg)
+static void send(struct sim *s, unsigned ocs, enum way way, evq_fn *fn, void *arg)
 {
     int64_t delay = (int64_t)(50 + sim_random(s, 1000)) * 1000;
 
+    if (is_cut(s, ocs, way)) {
+        return;
+    }
     if (sim_fault(s, F_DUPLICATE, 0.02)) {
         sim_after(s, delay + (int64_t)sim_random(s, 5000) * MS, fn, arg);
     }
@@ -51,6 +61,12 @@ static void send(struct sim *s, evq_fn *fn, void *arg)
         delay += (int64_t)sim_random(s, 50) * MS;
     }
     sim_after(s, delay, fn, arg);
+}
+
+void switch_cut(struct sim *s, unsigned ocs, bool from_agent, int64_t ns)
+{
+    sim_note(s, "way %s ocs/%u cut", from_agent ? "from" : "to", ocs);
+    s->sw[ocs].cut_until_ns[from_agent ? FROM_AGENT : TO_AGENT] = sim_now(s) + ns;
 }
 
 static void end_call(struct call *call, const struct ocs_answer *answer)
@@ -106,6 +122,11 @@ static struct letter *letter_to(struct call *call, int status, const char *text)
     return letter;
 }
 
+static void answer(struct sim *s, struct letter *letter)
+{
+    send(s, letter->call->ocs, FROM_AGENT, on_answer, letter);
+}
+
 static struct seen_circuit look(const struct world *w, unsigned ocs, unsigned north)
 {
     uint16_t south = w->ocs[ocs].map[north];
@@ -131,7 +152,7 @@ static void answer_map(struct call *call)
     }
     letter->answer.seen = sim_copy(s, seen, n * sizeof *seen);
     letter->answer.n_seen = n;
-    send(s, on_answer, letter);
+    answer(s, letter);
 }
 
 static void answer_results(struct sim *s, struct sw *sw)
@@ -156,7 +177,7 @@ static void answer_results(struct sim *s, struct sw *sw)
             result->seen[result->n_seen++] = look(s->w, call->ocs, op->makes[k].north);
         }
     }
-    send(s, on_answer, letter);
+    answer(s, letter);
 }
 
 /* --------------------------------------------------------------- agents -- */
@@ -194,11 +215,11 @@ static void apply(struct sim *s, struct call *call)
     struct sw *sw = &s->sw[call->ocs];
 
     if (!sim_ocs_holds(o, call->claim.epoch, call->claim.instance)) {
-        send(s, on_answer, letter_to(call, E_STALE, "the sender does not hold the claim"));
+        answer(s, letter_to(call, E_STALE, "the sender does not hold the claim"));
         return;
     }
     if (call->expected != o->generation && !sim_ocs_all_replayed(o, call->ops, call->n_ops)) {
-        send(s, on_answer, letter_to(call, E_CONFLICT, "the map has changed since it was read"));
+        answer(s, letter_to(call, E_CONFLICT, "the map has changed since it was read"));
         return;
     }
     sw->moving = call;
@@ -222,14 +243,14 @@ static void serve(struct sim *s, struct call *call)
              (unsigned long long)call->claim.epoch, (unsigned long long)o->generation);
     switch (call->kind) {
     case IDENTIFY:
-        send(s, on_answer, letter_to(call, 0, ""));
+        answer(s, letter_to(call, 0, ""));
         return;
     case FENCE:
         if (sim_ocs_claim(o, call->claim.epoch, call->claim.instance)) {
             oracle_fenced(s, call->ocs, call->claim);
-            send(s, on_answer, letter_to(call, 0, ""));
+            answer(s, letter_to(call, 0, ""));
         } else {
-            send(s, on_answer, letter_to(call, E_STALE, "another claim is on record"));
+            answer(s, letter_to(call, E_STALE, "another claim is on record"));
         }
         return;
     case READ:
@@ -390,7 +411,7 @@ static void go(struct call *call)
     struct sim *s = call->m->s;
 
     if (call->m->connected[call->ocs]) {
-        send(s, on_request, call);
+        send(s, call->ocs, TO_AGENT, on_request, call);
         sim_after(s, TIME_LIMIT_MS * MS, on_time_limit, call);
     } else {
         sim_after(s, MS, on_answer, letter_to(call, E_UNREACHABLE, "no connection"));

@@ -122,17 +122,28 @@ static void write_configs(const struct pod *pod)
     write_file(pod, "podsim.yaml",
                "pod: test\ncubes: %u\nseed: 7\nmirror_time_ms: {median: %g}\n"
                "ocs_url: \"ipc://%s/ocs-%%u.sock\"\nfabric_url: \"ipc://%s/fabric.sock\"\n"
-               "control_url: \"ipc://%s/control.sock\"\n%s",
-               o->cubes, o->mirror_ms, pod->dir, pod->dir, pod->dir,
+               "control_url: \"ipc://%s/control.sock\"\nprobe_url: \"ipc://%s/probe.sock\"\n%s",
+               o->cubes, o->mirror_ms, pod->dir, pod->dir, pod->dir, pod->dir,
                o->extra_sim != NULL ? o->extra_sim : "");
     write_file(pod, "podmgr.yaml",
                "pod: {id: test, cubes: %u}\nocs: {url: \"ipc://%s/ocs-%%u.sock\"}\n"
-               "agents: {url: \"ipc://%s/agents.sock\"}\n"
+               "agents: {url: \"ipc://%s/agents.sock\", health_url: \"ipc://%s/health.sock\"}\n"
                "listen: {http: \"127.0.0.1:0\", socket: \"%s/podmgr.sock\"}\n"
                "state: {database: \"%s/podmgr.db\", journal_keep: %u}\n%s",
-               o->cubes, pod->dir, pod->dir, pod->dir, pod->dir,
+               o->cubes, pod->dir, pod->dir, pod->dir, pod->dir, pod->dir,
                o->journal_keep != 0 ? o->journal_keep : JOURNAL_KEEP,
                o->extra_podmgr != NULL ? o->extra_podmgr : "");
+}
+
+static void write_healthd_config(const struct pod *pod)
+{
+    const struct pod_options *o = &pod->options;
+
+    write_file(pod, "healthd.yaml",
+               "pod: test\nname: h1\ncubes: %u\nhosts: all\nperiod_ms: 100\nlease_ms: 250\n"
+               "probe_url: \"ipc://%s/probe.sock\"\npodmgr_url: \"ipc://%s/health.sock\"\n"
+               "state_file: \"%s/healthd.state\"\n%s",
+               o->cubes, pod->dir, pod->dir, pod->dir, o->rules != NULL ? o->rules : "");
 }
 
 static void start_podsim(struct pod *pod)
@@ -159,6 +170,18 @@ void pod_start_podmgr(struct pod *pod)
     char config[128];
     (void)snprintf(config, sizeof config, "%s/podmgr.yaml", pod->dir);
     pod->podmgr = spawn(pod, "podmgr", (char *[]){"podmgr", "--config", config, NULL});
+}
+
+void pod_start_healthd(struct pod *pod)
+{
+    char config[128];
+    (void)snprintf(config, sizeof config, "%s/healthd.yaml", pod->dir);
+    pod->healthd = spawn(pod, "healthd", (char *[]){"healthd", "--config", config, NULL});
+}
+
+void pod_kill_healthd(struct pod *pod)
+{
+    end_process(&pod->healthd, SIGKILL);
 }
 
 void pod_kill_podmgr(struct pod *pod)
@@ -205,6 +228,10 @@ struct pod *pod_up(const struct pod_options *options)
     start_podsim(pod);
     pod_start_podmgr(pod);
     pod_start_tpunetd(pod);
+    if (pod->options.healthd) {
+        write_healthd_config(pod);
+        pod_start_healthd(pod);
+    }
     pod_await_ready(pod);
     return pod;
 }
@@ -221,6 +248,7 @@ void pod_down(struct pod *pod)
 {
     end_process(&pod->podmgr, SIGTERM);
     end_process(&pod->tpunetd, SIGTERM);
+    end_process(&pod->healthd, SIGTERM);
     end_process(&pod->podsim, SIGTERM);
     if (getenv("KEEP") == NULL) {
         (void)nftw(pod->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -1,5 +1,5 @@
 /* A whole pod of real processes on Unix sockets in a directory of its own:
- * podsim, tpunetd, podmgr.  For the system tests and the benches. */
+ * podsim, tpunetd, podmgr, and healthd if asked for.  For the system tests and the benches. */
 #ifndef TESTS_SYSTEM_HARNESS_H
 #define TESTS_SYSTEM_HARNESS_H
 
@@ -15,12 +15,14 @@ struct pod_options {
     unsigned journal_keep;    /* 0: 100,000 */
     const char *extra_sim;    /* lines for podsim.yaml, or NULL */
     const char *extra_podmgr; /* lines for podmgr.yaml, or NULL */
+    bool healthd;             /* one for all hosts */
+    const char *rules;        /* of its policy, for healthd.yaml, or NULL */
 };
 
 struct pod {
     char dir[64];
     struct pod_options options;
-    pid_t podsim, tpunetd, podmgr;
+    pid_t podsim, tpunetd, podmgr, healthd;
 };
 
 /* Starts all three and waits until every host is healthy; aborts the test
@@ -33,6 +35,8 @@ void pod_kill_podmgr(struct pod *pod); /* SIGKILL, and reaped */
 void pod_start_podmgr(struct pod *pod);
 void pod_kill_tpunetd(struct pod *pod);
 void pod_start_tpunetd(struct pod *pod);
+void pod_kill_healthd(struct pod *pod);
+void pod_start_healthd(struct pod *pod);
 /* Until podmgr is ready, all switches answer and all hosts have a lease. */
 void pod_await_ready(struct pod *pod);
 

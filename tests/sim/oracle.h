@@ -1,0 +1,60 @@
+/* What the files of the oracle share.
+ *
+ *   oracle.c   the switches: every change of them against the ledger
+ *   ledger.c   what was made durable: slices, owners, operations, audit records
+ *   witness.c  what the core was told, and what it answered
+ *   proof.c    what a verdict of a bring-up is worth
+ *   settled.c  is everything as it should be in the end? */
+#ifndef TESTS_SIM_ORACLE_H
+#define TESTS_SIM_ORACLE_H
+
+#include "sim.h"
+
+enum { ORACLE_BUCKETS = 1024, ORACLE_HOSTS_MAX = SIM_CUBES_MAX * TPUNET_CUBE_HOSTS };
+
+struct entry { /* a slice on record */
+    struct entry *next;
+    struct id id;
+    enum slice_state state;
+    uint64_t version;
+    uint16_t *cubes;
+    size_t n_cubes;
+    struct tpunet_xc *xcs;
+    bool *lit; /* of each: it was read back, within the loss limit (A5) */
+    size_t n_xcs, n_lit;
+    uint64_t proved_epoch, proved_generation; /* the newest good bring-up (A5) */
+    bool delete_asked;
+};
+struct record { /* an operation on record */
+    struct record *next;
+    struct id id, slice;
+    struct tpunet_xc *breaks, *makes;
+    size_t n_breaks, n_makes;
+    uint64_t effects; /* bit per switch */
+};
+struct oracle {
+    struct entry *entries;
+    struct record *records[ORACLE_BUCKETS];
+    struct entry *owner[SIM_CUBES_MAX];
+    struct ocs_claim claim[SIM_OCSES];
+    uint16_t map[SIM_OCSES][SIM_PORTS_MAX]; /* as last looked at */
+    uint16_t foreign[SIM_OCSES][SIM_PORTS_MAX];
+    unsigned looked;
+    uint64_t audits; /* committed */
+    /* What the newest podmgr was told: switches that answer, circuits that they
+     * show, and when a daemon last spoke for a host. */
+    bool reached[SIM_OCSES];
+    uint16_t lit[SIM_OCSES][SIM_PORTS_MAX]; /* south port of what it was shown lit */
+    int64_t heard_ns[ORACLE_HOSTS_MAX];
+    char text[200];
+};
+
+/* ledger.c */
+struct record **oracle_record(struct oracle *oracle, struct id id);
+struct entry *oracle_entry(struct oracle *oracle, struct id id);
+bool oracle_serves(enum slice_state state);
+bool oracle_intends(const struct entry *entry, struct tpunet_xc xc);
+/* proof.c: ACTIVE for good reasons? */
+void oracle_judge_active(struct sim *s, const struct entry *entry, const struct model *m);
+
+#endif

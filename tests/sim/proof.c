@@ -1,0 +1,147 @@
+/* What a verdict of a bring-up is worth (A5): a good one is held against the
+ * world, which has wiring and forwarding of its own.
+ *
+ *   - each circuit is there, and both of its ends see each other
+ *   - each link inside the cubes is up
+ *   - after an installation: each chip forwards by the tables of this verdict's
+ *     stamp, and flits between sampled pairs arrive
+ *
+ * What broke while the bring-up ran is no fault of the verdict, so it is judged
+ * only if no link of the slice changed since it began. */
+#include "oracle.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "simulator/chance.h"
+#include "simulator/flit.h"
+#include "simulator/sim_wiring.h"
+
+enum { PAIRS = 32 };
+
+/* The chip port at the fibre that is plugged in there. */
+static bool chip_at(const struct world *w, unsigned ocs, bool south, unsigned port, uint32_t *chip,
+                    unsigned *chip_port)
+{
+    uint32_t fibre = w->port_fibre[(ocs * 2 + south) * SIM_PORTS_MAX + port];
+
+    if (fibre != UINT32_MAX) {
+        *chip = sim_fibre_chip(fibre, chip_port);
+    }
+    return fibre != UINT32_MAX;
+}
+
+static bool holds(const struct world *w, const struct tpunet_xc *xc)
+{
+    uint32_t north, south, peer;
+    unsigned north_port, south_port, peer_port;
+
+    return chip_at(w, xc->ocs, false, xc->north, &north, &north_port) &&
+           chip_at(w, xc->ocs, true, xc->south, &south, &south_port) &&
+           world_link(w, north, north_port, &peer, &peer_port) && peer == south &&
+           peer_port == south_port;
+}
+
+static void judge_links(struct sim *s, const struct entry *entry, const char *name)
+{
+    uint32_t peer;
+    unsigned peer_port;
+
+    for (size_t i = 0; i < entry->n_xcs; i++) {
+        const struct tpunet_xc *xc = &entry->xcs[i];
+        if (!holds(s->w, xc)) {
+            sim_found(s, V_A5, "%s is verified, and ocs/%u north %u to south %u joins nobody", name,
+                      xc->ocs, xc->north, xc->south);
+            return;
+        }
+    }
+    for (unsigned i = 0; i < entry->n_cubes * SIM_CUBE_CHIPS * SIM_CHIP_PORTS; i++) {
+        uint32_t chip = entry->cubes[i / SIM_CHIP_PORTS / SIM_CUBE_CHIPS] * SIM_CUBE_CHIPS +
+                        i / SIM_CHIP_PORTS % SIM_CUBE_CHIPS;
+        if (!world_link(s->w, chip, i % SIM_CHIP_PORTS, &peer, &peer_port)) {
+            sim_found(s, V_A5, "%s is verified, and port %u of chip %u is down", name,
+                      i % SIM_CHIP_PORTS, chip);
+            return;
+        }
+    }
+}
+
+static uint32_t chip_of(const struct entry *entry, uint64_t draw)
+{
+    return entry->cubes[draw / SIM_CUBE_CHIPS % entry->n_cubes] * SIM_CUBE_CHIPS +
+           (uint32_t)(draw % SIM_CUBE_CHIPS);
+}
+
+static void judge_routes(struct sim *s, const struct entry *entry, const struct verdict *verdict,
+                         const char *name)
+{
+    static struct sim_hop hops[SIM_HOPS_MAX];
+    struct error err;
+    size_t n;
+
+    for (size_t i = 0; i < entry->n_cubes * SIM_CUBE_CHIPS; i++) {
+        const struct sim_bank *bank = &s->w->chips[chip_of(entry, i)].active;
+        if (bank->stamp.epoch != verdict->epoch || bank->stamp.generation != verdict->generation ||
+            strcmp(bank->stamp.slice, name) != 0) {
+            sim_found(s, V_A5, "slice/%s is installed, and chip %u has other tables", name,
+                      chip_of(entry, i));
+            return;
+        }
+    }
+    for (uint64_t i = 0; i < PAIRS; i++) {
+        uint64_t draw = chance_mix(verdict->epoch * 1000003 + verdict->generation * 64 + i);
+        uint32_t from = chip_of(entry, draw), to = chip_of(entry, draw >> 32);
+        if (from != to && sim_send(s->w, from, to, hops, &n, &err) < 0) {
+            sim_found(s, V_A5, "slice/%s is installed, and no flit goes from chip %u to %u: %s",
+                      name, from, to, err.text);
+            return;
+        }
+    }
+}
+
+static bool is_untouched(const struct sim *s, const struct entry *entry, uint64_t since)
+{
+    bool untouched = s->w->log_next - since < SIM_LINK_LOG;
+
+    for (uint64_t seq = since; untouched && seq < s->w->log_next; seq++) {
+        const struct sim_link_event *event = &s->w->log[seq % SIM_LINK_LOG];
+        untouched = s->oracle->owner[event->chip / SIM_CUBE_CHIPS] != entry;
+    }
+    return untouched;
+}
+
+void oracle_proved(struct sim *s, const struct verdict *verdict, uint64_t links_since)
+{
+    struct entry *entry = oracle_entry(s->oracle, verdict->slice);
+    char name[48];
+
+    if (!verdict->ok || entry == NULL) {
+        return;
+    }
+    (void)id_format(entry->id, name);
+    if (is_untouched(s, entry, links_since)) {
+        judge_links(s, entry, name);
+        if (!verdict->check_only) {
+            judge_routes(s, entry, verdict, name);
+        }
+    }
+    if (!verdict->check_only) {
+        entry->proved_epoch = verdict->epoch;
+        entry->proved_generation = verdict->generation;
+    }
+}
+
+void oracle_judge_active(struct sim *s, const struct entry *entry, const struct model *m)
+{
+    const struct slice *slice = model_slice(m, entry->id);
+    char id[48];
+
+    if (entry->n_lit < entry->n_xcs) {
+        sim_found(s, V_A5, "slice/%s is ACTIVE, and %zu of its circuits were never seen lit",
+                  id_format(entry->id, id), entry->n_xcs - entry->n_lit);
+    } else if (entry->proved_epoch != m->epoch || entry->proved_generation != slice->generation) {
+        sim_found(s, V_A5, "slice/%s is ACTIVE of epoch %llu, generation %llu without proof",
+                  id_format(entry->id, id), (unsigned long long)m->epoch,
+                  (unsigned long long)slice->generation);
+    }
+}

@@ -1,0 +1,92 @@
+/* Is everything as it should be once nothing is broken any more? */
+#include "oracle.h"
+
+#include <stdio.h>
+
+static const char *unsettled_slice(struct oracle *oracle, const struct sim *s,
+                                   const struct entry *entry)
+{
+    const struct slice *slice = model_slice(s->current->model, entry->id);
+    char id[48];
+
+    if (slice == NULL || slice->state != SLICE_ACTIVE || !id_is_none(slice->op)) {
+        (void)snprintf(oracle->text, sizeof oracle->text, "slice/%s is %s: %.100s",
+                       id_format(entry->id, id), slice_state_name(entry->state),
+                       slice != NULL ? slice->reason : "gone");
+        return oracle->text;
+    }
+    for (size_t i = 0; i < entry->n_xcs; i++) {
+        const struct tpunet_xc *xc = &entry->xcs[i];
+        if (s->w->ocs[xc->ocs].map[xc->north] != xc->south ||
+            world_loss_db(s->w, xc->ocs, xc->north) > (float)s->pod.loss_db_max) {
+            (void)snprintf(oracle->text, sizeof oracle->text,
+                           "slice/%s lacks ocs/%u north %u to south %u", id_format(entry->id, id),
+                           xc->ocs, xc->north, xc->south);
+            return oracle->text;
+        }
+    }
+    return NULL;
+}
+
+static const char *unexplained_circuit(struct oracle *oracle, const struct sim *s)
+{
+    for (uint16_t o = 0; o < SIM_OCSES; o++) {
+        for (uint16_t p = 0; p < s->config.ports_per_side; p++) {
+            struct tpunet_xc xc = {o, p, s->w->ocs[o].map[p]};
+            if (xc.south != SIM_NONE && oracle->foreign[o][p] != xc.south &&
+                !oracle_intends(oracle->owner[p], xc)) {
+                (void)snprintf(oracle->text, sizeof oracle->text,
+                               "ocs/%u north %u to south %u is nobody's", o, p, xc.south);
+                return oracle->text;
+            }
+        }
+    }
+    return NULL;
+}
+
+const char *oracle_unsettled(struct sim *s)
+{
+    struct oracle *oracle = s->oracle;
+
+    if (s->current == NULL || !core_ready(s->current->model, oracle->text, sizeof oracle->text)) {
+        return s->current == NULL ? "podmgr is down" : oracle->text;
+    }
+    for (const struct manager *m = s->managers; m != NULL; m = m->next) {
+        if (m != s->current && m->alive) {
+            return "an old podmgr is alive";
+        }
+    }
+    const struct model *model = s->current->model;
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        if (model->ocs[o].state != OCS_STATE_REACHABLE) {
+            (void)snprintf(oracle->text, sizeof oracle->text, "ocs/%u is %s", o,
+                           ocs_state_name(model->ocs[o].state));
+            return oracle->text;
+        }
+    }
+    for (unsigned i = 0; i < s->n_daemons; i++) {
+        const struct agent *agent = model_agent_named(model, s->daemons[i].name);
+        if (agent == NULL || agent->instance != s->daemons[i].instance) {
+            return "a daemon has not said hello";
+        }
+    }
+    for (unsigned c = 0; c < s->cubes; c++) {
+        if (model_cube_health(model, c) != HEALTH_HEALTHY) {
+            (void)snprintf(oracle->text, sizeof oracle->text, "cube/%u is %s", c,
+                           health_name(model_cube_health(model, c)));
+            return oracle->text;
+        }
+    }
+    for (size_t i = 0; i < model->n_ops; i++) {
+        if (model->ops[i]->state == OP_OPEN) {
+            return "an operation is open";
+        }
+    }
+    for (const struct entry *entry = oracle->entries; entry != NULL; entry = entry->next) {
+        const char *why = unsettled_slice(oracle, s, entry);
+        if (why != NULL) {
+            return why;
+        }
+    }
+    return unexplained_circuit(oracle, s);
+}

@@ -1,0 +1,242 @@
+/* The witness stands beside the core of the newest podmgr: it hears what the
+ * core is told, and judges each step by what came of it.
+ *
+ *   D7   no slice is made while a switch that it needs was lost, and none is
+ *        given up because of silence
+ *   A6   nor on hosts for which nobody spoke within the lease
+ *   A9   a refusal changes nothing
+ *   A10  one audit record for each mutation, with its author; none without
+ *
+ * It keeps account of its own; from podmgr's tables it takes only the names of
+ * the slice that a step made or changed. */
+#include "oracle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The core looks at leases every 250 ms; the rest is the way of a message. */
+static const int64_t LEASE_SLACK = 350 * MS;
+
+void oracle_heard(struct sim *s, const uint16_t *hosts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        s->oracle->heard_ns[hosts[i]] = sim_now(s);
+    }
+}
+
+/* ----------------------------------------------------------------- told -- */
+
+/* Circuits that a switch showed lit, as the core reads it (A5). */
+static void see(struct manager *m, uint16_t ocs, const struct seen_circuit *seen, size_t n)
+{
+    struct oracle *oracle = m->s->oracle;
+
+    for (size_t i = 0; i < n; i++) {
+        struct tpunet_xc xc = {ocs, seen[i].north, seen[i].south};
+        struct entry *entry = xc.north < m->s->cubes ? oracle->owner[xc.north] : NULL;
+        bool lit = seen[i].loss_db <= (float)m->s->pod.loss_db_max;
+        oracle->lit[ocs][xc.north] = lit ? xc.south : TPUNET_NONE;
+        if (entry == NULL || entry->n_lit == entry->n_xcs || !lit) {
+            continue;
+        }
+        const struct tpunet_xc *at =
+            bsearch(&xc, entry->xcs, entry->n_xcs, sizeof xc, tpunet_xc_compare);
+        if (at != NULL && !entry->lit[at - entry->xcs]) {
+            entry->lit[at - entry->xcs] = true;
+            entry->n_lit++;
+        }
+    }
+}
+
+static void hear(struct manager *m, const struct event *ev)
+{
+    struct oracle *oracle = m->s->oracle;
+
+    switch ((int)ev->kind) {
+    case EV_OCS_ATTACHED:
+    case EV_OCS_LOOKED:
+        if (ev->ocs.identity.epoch == m->model->epoch) {
+            oracle->reached[ev->ocs.ocs] |= ev->kind == EV_OCS_ATTACHED;
+            memset(oracle->lit[ev->ocs.ocs], 0xff, sizeof oracle->lit[ev->ocs.ocs]);
+            see(m, ev->ocs.ocs, ev->ocs.seen, ev->ocs.n_seen);
+        }
+        return;
+    case EV_OCS_LOST:
+        oracle->reached[ev->ocs.ocs] = false;
+        return;
+    case EV_OCS_APPLIED:
+        for (size_t i = 0; i < ev->applied.n_results; i++) {
+            see(m, ev->applied.ocs, ev->applied.results[i].seen, ev->applied.results[i].n_seen);
+        }
+        return;
+    default: /* daemons are heard where they speak: oracle_heard() */
+        return;
+    }
+}
+
+/* --------------------------------------------------------------- judged -- */
+
+struct before {
+    size_t changes, journal, audits, effects, slices;
+    bool there; /* the slice that a client wants deleted */
+    enum slice_state state;
+};
+
+static struct before look_before(const struct manager *m, const struct event *ev)
+{
+    const struct slice *slice =
+        ev->kind == EV_DELETE_SLICE ? model_slice(m->model, ev->del.id) : NULL;
+
+    return (struct before){.changes = m->out.n_changes,
+                           .journal = m->out.n_journal,
+                           .audits = m->out.n_audits,
+                           .effects = m->out.n_effects,
+                           .slices = m->model->n_slices,
+                           .there = slice != NULL,
+                           .state = slice != NULL ? slice->state : SLICE_DELETED};
+}
+
+static void judge_allocation(struct sim *s, const struct slice *slice)
+{
+    const struct oracle *oracle = s->oracle;
+    int64_t oldest = sim_now(s) - s->pod.lease_ms * MS - LEASE_SLACK;
+    char id[48];
+
+    for (unsigned o = 0; o < SIM_OCSES; o++) {
+        if (!oracle->reached[o]) {
+            sim_found(s, V_D7, "slice/%s is made though ocs/%u does not answer",
+                      id_format(slice->id, id), o);
+            return;
+        }
+    }
+    for (size_t i = 0; i < slice->intent->n_cubes; i++) {
+        unsigned cube = slice->intent->cubes[i];
+        for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
+            if (oracle->heard_ns[cube * TPUNET_CUBE_HOSTS + h] < oldest) {
+                sim_found(s, V_A6, "slice/%s is made on cube/%u, and host/%u-%u is silent",
+                          id_format(slice->id, id), cube, cube, h);
+                return;
+            }
+        }
+    }
+}
+
+static const struct effect *answer_to(const struct manager *m, const struct before *before,
+                                      uint64_t cookie)
+{
+    for (size_t i = before->effects; i < m->out.n_effects; i++) {
+        if (m->out.effects[i].kind == EFFECT_REPLY && m->out.effects[i].cookie == cookie) {
+            return &m->out.effects[i];
+        }
+    }
+    return NULL;
+}
+
+static void judge_audit(struct manager *m, const struct before *before, const struct event *ev,
+                        const char *action, struct id id)
+{
+    const struct audit_entry *entry = &m->out.audits[before->audits];
+    char subject[80], text[48];
+
+    (void)snprintf(subject, sizeof subject, "slice/%s", id_format(id, text));
+    if (m->out.n_audits != before->audits + 1) {
+        sim_found(m->s, V_A10, "%s of %s has %zu audit records", action, subject,
+                  m->out.n_audits - before->audits);
+    } else if (strcmp(entry->action, action) != 0 || strcmp(entry->subject, subject) != 0 ||
+               strcmp(entry->who, ev->who) != 0) {
+        sim_found(m->s, V_A10, "%s of %s by %s is audited as %s of %s by %s", action, subject,
+                  ev->who, entry->action, entry->subject, entry->who);
+    }
+}
+
+static void judge_create(struct manager *m, const struct before *before, const struct event *ev,
+                         const struct effect *answer)
+{
+    bool made = m->model->n_slices > before->slices;
+
+    if (made != (m->out.n_audits > before->audits)) {
+        sim_found(m->s, V_A10, "a create that made %s has %zu audit records",
+                  made ? "a slice" : "nothing", m->out.n_audits - before->audits);
+    } else if (made) {
+        judge_audit(m, before, ev, "slice.create", answer->id);
+        judge_allocation(m->s, model_slice(m->model, answer->id));
+    }
+}
+
+static void judge_delete(struct manager *m, const struct before *before, const struct event *ev)
+{
+    const struct slice *slice = model_slice(m->model, ev->del.id);
+    struct entry *entry = oracle_entry(m->s->oracle, ev->del.id);
+    bool changed = before->there && (slice == NULL || slice->state != before->state);
+
+    if (entry != NULL) {
+        entry->delete_asked = true;
+    }
+    if (changed) {
+        judge_audit(m, before, ev, "slice.delete", ev->del.id);
+    } else if (m->out.n_audits > before->audits) {
+        sim_found(m->s, V_A10, "a delete that changed nothing has an audit record");
+    }
+}
+
+static void judge(struct manager *m, const struct before *before, const struct event *ev)
+{
+    const struct effect *answer = answer_to(m, before, ev->cookie);
+
+    if (answer == NULL) {
+        sim_found(m->s, V_A9, "a request has no answer");
+    } else if (answer->reply.status != 0) {
+        if (m->out.n_changes > before->changes || m->out.n_journal > before->journal ||
+            m->out.n_audits > before->audits || m->out.n_effects > before->effects + 1) {
+            sim_found(m->s, V_A9, "a request was refused (%s) and left something behind",
+                      answer->reply.code);
+        }
+    } else if (ev->kind == EV_CREATE_SLICE) {
+        judge_create(m, before, ev, answer);
+    } else {
+        judge_delete(m, before, ev);
+    }
+}
+
+/* D7: none of these is a reason to give up a slice that serves. */
+static bool may_evict(enum event_kind kind)
+{
+    return kind != EV_START && kind != EV_TICK && kind != EV_OCS_ATTACHED &&
+           kind != EV_OCS_LOOKED && kind != EV_OCS_LOST && kind != EV_AGENT_HELLO &&
+           kind != EV_AGENT_SEEN;
+}
+
+static void judge_evictions(struct manager *m, const struct before *before)
+{
+    char id[48];
+
+    for (size_t i = before->changes; i < m->out.n_changes; i++) {
+        const struct change *change = &m->out.changes[i];
+        const struct entry *entry =
+            change->kind == CHANGE_SLICE ? oracle_entry(m->s->oracle, change->id) : NULL;
+        const struct slice *slice = entry != NULL ? model_slice(m->model, entry->id) : NULL;
+        if (entry != NULL && oracle_serves(entry->state) && !entry->delete_asked &&
+            (slice == NULL || slice->state == SLICE_FAILED || slice->state == SLICE_DEACTIVATING)) {
+            sim_found(m->s, V_D7, "slice/%s was ACTIVE, is %s, and nobody asked for it",
+                      id_format(entry->id, id),
+                      slice != NULL ? slice_state_name(slice->state) : "gone");
+        }
+    }
+}
+
+void oracle_step(struct manager *m, struct event *ev)
+{
+    struct before before = look_before(m, ev);
+    bool newest = m == m->s->current;
+
+    if (newest) {
+        hear(m, ev);
+    }
+    core_step(m->model, ev, &m->out);
+    if (newest && (ev->kind == EV_CREATE_SLICE || ev->kind == EV_DELETE_SLICE)) {
+        judge(m, &before, ev);
+    } else if (newest && !may_evict(ev->kind)) {
+        judge_evictions(m, &before);
+    }
+}
