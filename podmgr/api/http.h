@@ -61,7 +61,8 @@ struct request {
     const struct route *route;
     void *connection; /* http.c's */
     enum role role;
-    char who[64]; /* for the audit */
+    char who[64];                  /* for the audit */
+    char caller[SLICE_CALLER_MAX]; /* the same over connections and processes: "uid 1000" */
     uint64_t started_ns;
     char id[80]; /* what {id} matched */
     char *body;

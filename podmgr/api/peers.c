@@ -120,6 +120,7 @@ static void identify_tcp(int fd, struct request *req)
     req->role = ROLE_VIEWER; /* loopback without authentication */
     (void)getpeername(fd, (struct sockaddr *)&peer, &len);
     (void)inet_ntop(AF_INET, &peer.sin_addr, address, sizeof address);
+    (void)snprintf(req->caller, sizeof req->caller, "tcp %s", address);
     (void)snprintf(req->who, sizeof req->who, "tcp %s:%u %s", address, ntohs(peer.sin_port),
                    role_name(req->role));
 }
@@ -132,6 +133,7 @@ static void identify_unix(int fd, struct request *req)
         return; /* ROLE_NONE */
     }
     req->role = role_of_uid(cred.uid);
+    (void)snprintf(req->caller, sizeof req->caller, "uid %u", cred.uid);
     (void)snprintf(req->who, sizeof req->who, "unix uid %u pid %d %s", cred.uid, cred.pid,
                    role_name(req->role));
 }

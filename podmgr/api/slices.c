@@ -1,5 +1,6 @@
 /* /v1/slices: what a scheduler asks for, checked field by field. */
 #include <inttypes.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,8 +226,12 @@ static bool take_key(struct request *req, json_t *body, struct slice_spec *spec)
         return false;
     }
     char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+    struct sha256_ctx ctx;
+    sha256_init(&ctx);
+    sha256_update(&ctx, strlen(text), (const uint8_t *)text);
+    sha256_digest(&ctx, sizeof spec->body_hash, spec->body_hash);
     memcpy(spec->key, key, len + 1);
-    spec->body_hash = keys_hash(text, strlen(text));
+    memcpy(spec->caller, req->caller, sizeof spec->caller);
     free(text);
     return true;
 }

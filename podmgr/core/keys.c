@@ -20,13 +20,15 @@ struct keys {
 enum { INDEX_MIN = 1024 };
 static const uint64_t FREE = 0, GONE = UINT64_MAX;
 
-uint64_t keys_hash(const void *bytes, size_t len) /* FNV-1a */
+static uint64_t hash_of(const char *caller, const char *key) /* FNV-1a */
 {
-    const unsigned char *p = bytes;
+    const char *const texts[] = {caller, key};
     uint64_t h = 0xcbf29ce484222325ULL;
 
-    for (size_t i = 0; i < len; i++) {
-        h = (h ^ p[i]) * 0x100000001b3ULL;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        for (const char *c = texts[i]; *c != '\0'; c++) {
+            h = (h ^ (unsigned char)*c) * 0x100000001b3ULL;
+        }
     }
     return h;
 }
@@ -64,25 +66,32 @@ const struct key_entry *keys_at(const struct keys *keys, uint64_t number)
 }
 
 /* The index slot of the key, or of the first place where it may be put. */
-static size_t slot_of(const struct keys *keys, const char *key)
+static size_t slot_of(const struct keys *keys, const char *caller, const char *key)
 {
     size_t mask = keys->index_size - 1, put = SIZE_MAX;
-    size_t i = keys_hash(key, strlen(key)) & mask;
+    size_t i = hash_of(caller, key) & mask;
 
     for (; keys->index[i] != FREE; i = (i + 1) & mask) {
         const struct key_entry *entry = keys_at(keys, keys->index[i]);
         if (entry == NULL) {
             put = put == SIZE_MAX ? i : put; /* GONE */
-        } else if (strcmp(entry->key, key) == 0) {
+        } else if (strcmp(entry->key, key) == 0 && strcmp(entry->caller, caller) == 0) {
             return i;
         }
     }
     return put == SIZE_MAX ? i : put;
 }
 
-const struct key_entry *keys_find(const struct keys *keys, const char *key)
+static size_t slot_of_entry(const struct keys *keys, const struct key_entry *entry)
 {
-    return keys_at(keys, keys->index[slot_of(keys, key)]);
+    return slot_of(keys, entry->caller, entry->key);
+}
+
+const struct key_entry *keys_find(const struct keys *keys, const char *caller, const char *key)
+{
+    const struct key_entry *own = keys_at(keys, keys->index[slot_of(keys, caller, key)]);
+
+    return own != NULL ? own : keys_at(keys, keys->index[slot_of(keys, "", key)]);
 }
 
 static void reindex(struct keys *keys)
@@ -93,14 +102,14 @@ static void reindex(struct keys *keys)
     free(keys->index);
     keys->index = xcalloc(keys->index_size, sizeof *keys->index);
     for (size_t i = 0; i < keys->n; i++) {
-        keys->index[slot_of(keys, keys->entries[keys->first + i].key)] = keys->first_number + i;
+        keys->index[slot_of_entry(keys, &keys->entries[keys->first + i])] = keys->first_number + i;
     }
     keys->index_used = keys->n;
 }
 
 bool keys_may_add(const struct keys *keys, const struct key_entry *entry)
 {
-    return keys_find(keys, entry->key) == NULL &&
+    return keys_at(keys, keys->index[slot_of_entry(keys, entry)]) == NULL &&
            (entry->number == 0 || keys->n == 0 || entry->number == keys->first_number + keys->n);
 }
 
@@ -123,7 +132,7 @@ uint64_t keys_add(struct keys *keys, const struct key_entry *entry)
     if (2 * (keys->index_used + 1) > keys->index_size) {
         reindex(keys);
     } else {
-        size_t slot = slot_of(keys, entry->key);
+        size_t slot = slot_of_entry(keys, entry);
         keys->index_used += keys->index[slot] == FREE;
         keys->index[slot] = number;
     }
@@ -139,7 +148,7 @@ uint64_t keys_expire_one(struct keys *keys, struct wall_ms now)
     if (keys->n <= KEYS_MAX && now.ms - oldest->at.ms < KEY_KEEP_MS) {
         return 0;
     }
-    keys->index[slot_of(keys, oldest->key)] = GONE;
+    keys->index[slot_of_entry(keys, oldest)] = GONE;
     keys->first++;
     keys->n--;
     return keys->first_number++;

@@ -121,13 +121,13 @@ static bool may_create(const struct model *m, const struct event *ev, struct out
 static bool key_answers(const struct model *m, const struct event *ev, struct outbox *out)
 {
     const struct key_entry *entry =
-        ev->create->key[0] != '\0' ? keys_find(m->keys, ev->create->key) : NULL;
+        ev->create->key[0] != '\0' ? keys_find(m->keys, ev->create->caller, ev->create->key) : NULL;
     char id[48];
 
     if (entry == NULL) {
         return false;
     }
-    if (entry->body_hash != ev->create->body_hash) {
+    if (entry->has_body && memcmp(entry->body_hash, ev->create->body_hash, SLICE_HASH_SIZE) != 0) {
         emit_refusal(out, ev->cookie, E_MISMATCH, "idempotency-key-reused",
                      "Idempotency-Key: %s made slice/%s with another request; take a new key",
                      entry->key, id_format(entry->slice, id));
@@ -140,11 +140,12 @@ static bool key_answers(const struct model *m, const struct event *ev, struct ou
 static void remember_key(struct model *m, const struct slice *slice, struct now now,
                          struct outbox *out)
 {
-    struct key_entry entry = {
-        .body_hash = slice->spec.body_hash, .slice = slice->id, .at = now.wall};
+    struct key_entry entry = {.has_body = true, .slice = slice->id, .at = now.wall};
 
     if (slice->spec.key[0] != '\0') {
+        memcpy(entry.caller, slice->spec.caller, sizeof entry.caller);
         memcpy(entry.key, slice->spec.key, sizeof entry.key);
+        memcpy(entry.body_hash, slice->spec.body_hash, sizeof entry.body_hash);
         emit_key(out, keys_add(m->keys, &entry));
     }
 }

@@ -364,11 +364,15 @@ static int load_op(struct store *store, struct model *m, sqlite3_stmt *s, struct
 static int load_key(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
 {
     struct key_entry entry = {.number = column_u64(s, 0),
-                              .body_hash = column_u64(s, 2),
-                              .slice = {column_u64(s, 3), column_u64(s, 4)},
-                              .at = {sqlite3_column_int64(s, 5)}};
+                              .has_body = sqlite3_column_bytes(s, 3) == SLICE_HASH_SIZE,
+                              .slice = {column_u64(s, 4), column_u64(s, 5)},
+                              .at = {sqlite3_column_int64(s, 6)}};
 
-    copy_text(entry.key, sizeof entry.key, s, 1);
+    copy_text(entry.caller, sizeof entry.caller, s, 1);
+    copy_text(entry.key, sizeof entry.key, s, 2);
+    if (entry.has_body) {
+        memcpy(entry.body_hash, sqlite3_column_blob(s, 3), SLICE_HASH_SIZE);
+    }
     if (entry.number == 0 || !keys_may_add(m->keys, &entry)) {
         return err_set(err, E_CORRUPT,
                        "%s: table idempotency: number %llu repeats a key or leaves a gap",

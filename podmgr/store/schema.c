@@ -59,6 +59,15 @@ static const char *const migrations[] = {
     "  who TEXT NOT NULL, action TEXT NOT NULL, subject TEXT NOT NULL,"
     "  before TEXT NOT NULL, after TEXT NOT NULL,"
     "  hash BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+    /* A key belongs to its caller, and its body is known by SHA-256; what is not
+     * known of older keys is left empty. */
+    "CREATE TABLE keys ("
+    "  number INTEGER NOT NULL PRIMARY KEY, caller TEXT NOT NULL, key TEXT NOT NULL,"
+    "  body_sha256 BLOB NOT NULL, slice_epoch INTEGER NOT NULL, slice_seq INTEGER NOT NULL,"
+    "  at_ms INTEGER NOT NULL, UNIQUE (caller, key)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO keys SELECT number, '', key, x'', slice_epoch, slice_seq, at_ms FROM idempotency;"
+    "DROP TABLE idempotency;"
+    "ALTER TABLE keys RENAME TO idempotency;",
 };
 enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations), APPLICATION_ID = 0x706F646D }; /* "podm" */
 
@@ -86,7 +95,7 @@ static const char *const sql[ST_COUNT] = {
                        "breaking = excluded.breaking",
     [ST_CIRCUIT_CLEAR] = "DELETE FROM circuits WHERE ocs = ?1 AND north = ?2 AND south <> ?3",
     [ST_CIRCUIT_ALL] = "SELECT * FROM circuits ORDER BY ocs, north",
-    [ST_KEY_PUT] = "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [ST_KEY_PUT] = "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [ST_KEY_DELETE] = "DELETE FROM idempotency WHERE number = ?1",
     [ST_KEY_ALL] = "SELECT * FROM idempotency ORDER BY number",
     [ST_JOURNAL_ADD] = "INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)",

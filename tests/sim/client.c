@@ -57,7 +57,7 @@ static void ask(struct sim *s, enum want want, size_t about)
         if (wish->spec.n_cubes > 0) {
             ev.create->cubes = xmemdup(wish->cubes, wish->spec.n_cubes * sizeof *wish->cubes);
         }
-        ev.create->body_hash += want == WANT_OTHER_BODY;
+        ev.create->body_hash[0] ^= want == WANT_OTHER_BODY;
     }
     manager_post(s->current, &ev);
 }
@@ -85,7 +85,7 @@ static void wish_for(struct sim *s, const char *shape)
     }
     spec->shape.twisted = tpunet_shape_twistable(&spec->shape) && sim_chance(s, 0.5);
     (void)snprintf(spec->key, sizeof spec->key, "key-%zu", c->n);
-    spec->body_hash = 1000 + c->n;
+    memcpy(spec->body_hash, &c->n, sizeof c->n);
 }
 
 static void create(struct sim *s)

@@ -630,16 +630,22 @@ static void after_a_restore_foreign_circuits_are_kept(void **state)
     assert_non_null(create_on(f, "4x4x4", here, 1));
 }
 
-static struct id create_with_key(struct fixture *f, const char *key, uint64_t body_hash)
+static struct id create_as(struct fixture *f, const char *caller, const char *key, uint8_t body)
 {
     struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
 
     ev.create = xcalloc(1, sizeof *ev.create);
     assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
     (void)snprintf(ev.create->key, sizeof ev.create->key, "%s", key);
-    ev.create->body_hash = body_hash;
+    (void)snprintf(ev.create->caller, sizeof ev.create->caller, "%s", caller);
+    ev.create->body_hash[SLICE_HASH_SIZE - 1] = body;
     step(f, &ev);
     return f->reply.id;
+}
+
+static struct id create_with_key(struct fixture *f, const char *key, uint8_t body)
+{
+    return create_as(f, "uid 1", key, body);
 }
 
 static void same_key_same_slice(void **state)
@@ -659,6 +665,29 @@ static void same_key_same_slice(void **state)
     tick(f, KEY_KEEP_MS);
     assert_int_equal(keys_count(f->model->keys), 0);
     assert_int_not_equal(id_compare(create_with_key(f, "k1", 7), first), 0);
+}
+
+static void a_key_is_its_callers(void **state)
+{
+    struct fixture *f = *state;
+    struct id mine = create_as(f, "uid 1", "k", 7), yours = create_as(f, "uid 2", "k", 8);
+
+    assert_int_not_equal(id_compare(mine, yours), 0);
+    assert_int_equal(id_compare(create_as(f, "uid 1", "k", 7), mine), 0);
+    assert_int_equal(id_compare(create_as(f, "uid 2", "k", 8), yours), 0);
+    assert_int_equal(f->model->n_slices, 2);
+}
+
+/* Of an older database: nobody knows whose they are, or what was asked. */
+static void old_keys_answer_everybody(void **state)
+{
+    struct fixture *f = *state;
+    struct key_entry old = {.key = "old", .slice = {1, 77}, .at = f->now.wall};
+
+    (void)keys_add(f->model->keys, &old);
+    assert_int_equal(id_compare(create_as(f, "uid 1", "old", 7), old.slice), 0);
+    assert_int_equal(id_compare(create_as(f, "uid 2", "old", 8), old.slice), 0);
+    assert_int_equal(f->model->n_slices, 0);
 }
 
 static void refused_create_leaves_its_key_free(void **state)
@@ -683,7 +712,8 @@ static void keys_are_found_through_growth_and_expiry(void **state)
     (void)state;
     for (int i = 0; i < 20000; i++) {
         (void)snprintf(entry.key, sizeof entry.key, "key-%d", i);
-        entry.body_hash = (uint64_t)i;
+        (void)snprintf(entry.caller, sizeof entry.caller, "uid %d", i % 3);
+        memcpy(entry.body_hash, &i, sizeof i);
         entry.at.ms = 1000 + i;
         assert_int_equal(keys_add(keys, &entry), (uint64_t)i + 1);
         if (i % 2 == 1) { /* one goes for each two that come */
@@ -694,9 +724,11 @@ static void keys_are_found_through_growth_and_expiry(void **state)
     assert_int_equal(keys_count(keys), 20000 - dropped);
     for (int i = 0; i < 20000; i++) {
         (void)snprintf(entry.key, sizeof entry.key, "key-%d", i);
-        const struct key_entry *found = keys_find(keys, entry.key);
-        assert_true(i < (int)dropped ? found == NULL
-                                     : found != NULL && found->body_hash == (uint64_t)i);
+        (void)snprintf(entry.caller, sizeof entry.caller, "uid %d", i % 3);
+        const struct key_entry *found = keys_find(keys, entry.caller, entry.key);
+        assert_true(i < (int)dropped
+                        ? found == NULL
+                        : found != NULL && memcmp(found->body_hash, &i, sizeof i) == 0);
     }
     keys_destroy(keys);
 }
@@ -795,6 +827,8 @@ int main(void)
         TEST(foreign_circuit_is_left_until_its_port_is_needed),
         TEST(after_a_restore_foreign_circuits_are_kept),
         TEST(same_key_same_slice),
+        TEST(a_key_is_its_callers),
+        TEST(old_keys_answer_everybody),
         TEST(refused_create_leaves_its_key_free),
         cmocka_unit_test(keys_are_found_through_growth_and_expiry),
         TEST(newer_manager_stops_us),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "core/keys.h"
 #include "mem.h"
 #include "store/sqlite_util.h"
 #include "store/store.h"
@@ -437,7 +438,7 @@ static void files_that_are_refused(void **state)
     struct fixture *f = *state;
     take_epoch(f, 1);
     tamper(f, "PRAGMA user_version = 99");
-    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 2");
+    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 3");
 
     start_anew(f);
     tamper(f, "PRAGMA application_id = 7");
@@ -746,6 +747,54 @@ static void audit_chain_names_the_broken_record(void **state)
     fixture_open(f);
 }
 
+static void add_key(struct fixture *f, const char *caller, const char *key, uint8_t body)
+{
+    struct key_entry entry = {.has_body = true, .slice = {1, 5}, .at = {99}};
+    (void)snprintf(entry.caller, sizeof entry.caller, "%s", caller);
+    (void)snprintf(entry.key, sizeof entry.key, "%s", key);
+    memset(entry.body_hash, body, sizeof entry.body_hash);
+    add_change(f, CHANGE_KEY)->key = keys_add(f->m->keys, &entry);
+}
+
+static void keys_come_back(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t body[SLICE_HASH_SIZE];
+    take_epoch(f, 1);
+    add_key(f, "uid 1", "k", 7);
+    add_key(f, "uid 2", "k", 8);
+    commit(f);
+    reopen(f);
+    for (unsigned i = 1; i <= 2; i++) {
+        char caller[8];
+        (void)snprintf(caller, sizeof caller, "uid %u", i);
+        const struct key_entry *entry = keys_find(f->m->keys, caller, "k");
+        assert_int_equal(entry->number, i);
+        memset(body, (int)(6 + i), sizeof body);
+        assert_memory_equal(entry->body_hash, body, sizeof body);
+        assert_int_equal(entry->slice.seq, 5);
+        assert_int_equal(entry->at.ms, 99);
+    }
+    assert_null(keys_find(f->m->keys, "uid 3", "k"));
+}
+
+/* The table of keys that the first schemas had. */
+#define OLD_KEYS                                                                                   \
+    "DROP TABLE idempotency; CREATE TABLE idempotency ("                                           \
+    "  number INTEGER NOT NULL PRIMARY KEY, key TEXT NOT NULL UNIQUE,"                             \
+    "  body_hash INTEGER NOT NULL, slice_epoch INTEGER NOT NULL, slice_seq INTEGER NOT NULL,"      \
+    "  at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"                                             \
+    "INSERT INTO idempotency VALUES (3, 'old', -5, 1, 1, 99);"
+
+static void assert_old_key(const struct fixture *f)
+{
+    const struct key_entry *entry = keys_find(f->m->keys, "uid 7", "old");
+    assert_non_null(entry);
+    assert_false(entry->has_body);
+    assert_int_equal(entry->number, 3);
+    assert_int_equal(entry->slice.seq, 1);
+}
+
 /* A database of the first schema, as the first podmgr left it. */
 static void version_1_becomes_today(void **state)
 {
@@ -756,8 +805,9 @@ static void version_1_becomes_today(void **state)
     commit(f);
     struct model *before = f->m;
     f->m = NULL;
-    tamper(f, "DROP TABLE audit; PRAGMA user_version = 1");
+    tamper(f, OLD_KEYS "DROP TABLE audit; PRAGMA user_version = 1");
     fixture_open(f);
+    assert_old_key(f);
     same_model(before, f->m);
     model_destroy(before);
     assert_int_equal(f->store->audit.seq, 0);
@@ -849,6 +899,7 @@ int main(void)
         TEST(journal_pages_and_expires),
         TEST(pruned_in_steps),
         TEST(audit_chain_names_the_broken_record),
+        TEST(keys_come_back),
         TEST(version_1_becomes_today),
         TEST(backup_comes_back_marked),
     };
