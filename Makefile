@@ -46,7 +46,7 @@ endif
 
 # ------------------------------------------------------------ components --
 
-COMPONENTS := common wire libtpunet podmgr simulator tpunetd healthd podctl
+COMPONENTS := common wire libtpunet podmgr simulator tpunetd tool healthd podctl
 SRC_common    := $(wildcard common/*.c)
 SRC_wire      := $(wildcard wire/*.c)
 SRC_libtpunet := $(wildcard libtpunet/*.c)
@@ -54,6 +54,7 @@ SRC_podmgr    := $(filter-out podmgr/main.c,$(wildcard podmgr/*.c podmgr/*/*.c))
 SRC_simulator := $(filter-out simulator/%_main.c,$(wildcard simulator/*.c))
 SRC_tpunetd   := $(filter-out libtpunet/tpunetd/main.c,$(wildcard libtpunet/tpunetd/*.c))
 SRC_healthd   := $(filter-out healthd/main.c,$(wildcard healthd/*.c healthd/probes/*.c))
+SRC_tool      := $(filter-out libtpunet/tool/main.c,$(wildcard libtpunet/tool/*.c))
 SRC_podctl    := $(filter-out podctl/main.c,$(wildcard podctl/*.c))
 
 PROTOS    := $(wildcard proto/*.proto)
@@ -70,16 +71,18 @@ LINK_podsim  := $(foreach c,simulator wire libtpunet common,$(call lib,$(c)))
 LINK_simctl  := $(LINK_podsim)
 LINK_tpunetd := $(foreach c,tpunetd wire libtpunet common,$(call lib,$(c)))
 LINK_healthd := $(foreach c,healthd wire common,$(call lib,$(c)))
+LINK_tpunet  := $(foreach c,tool libtpunet common,$(call lib,$(c)))
 LINK_podctl  := $(foreach c,podctl common,$(call lib,$(c)))
-LINK_test    := $(foreach c,podmgr simulator tpunetd healthd podctl wire libtpunet common,$(call lib,$(c)))
+LINK_test    := $(foreach c,podmgr simulator tpunetd tool healthd podctl wire libtpunet common,$(call lib,$(c)))
 
 MAIN_podmgr  := podmgr/main.c
 MAIN_podsim  := simulator/podsim_main.c
 MAIN_simctl  := simulator/simctl_main.c
 MAIN_tpunetd := libtpunet/tpunetd/main.c
 MAIN_healthd := healthd/main.c
+MAIN_tpunet  := libtpunet/tool/main.c
 MAIN_podctl  := podctl/main.c
-PROGRAMS     := $(foreach p,podmgr podsim simctl tpunetd healthd podctl,$(if $(wildcard $(MAIN_$(p))),$(BUILD)/bin/$(p)))
+PROGRAMS     := $(foreach p,podmgr podsim simctl tpunetd tpunet healthd podctl,$(if $(wildcard $(MAIN_$(p))),$(BUILD)/bin/$(p)))
 
 # Tests: every tests/<kind>/test_*.c is a program; other files there are helpers,
 # those of tests/unit for all kinds.
@@ -148,7 +151,7 @@ $(BUILD)/bin/$(1): $$(call objs,$$(MAIN_$(1))) $$(LINK_$(1))
 	@mkdir -p $$(@D)
 	$$(CC) $$(LDFLAGS) -o $$@ $$^ $$(LDLIBS)
 endef
-$(foreach p,podmgr podsim simctl tpunetd healthd podctl,$(eval $(call program_rule,$(p))))
+$(foreach p,podmgr podsim simctl tpunetd tpunet healthd podctl,$(eval $(call program_rule,$(p))))
 
 # ---------------------------------------------------------------- tests --
 

@@ -97,17 +97,16 @@ static void try_slabs(struct tpunet_bounds *out, const struct planes *p, unsigne
 
 /* ------------------------------------------------------------ distances -- */
 
-/* Breadth-first search from `src`; dist[] is UINT16_MAX where it does not come. */
+/* Breadth-first search from `src`, which has dist 0; UINT16_MAX says not seen.
+ * Returns the chips that it found, first to last in queue[]. */
 static uint32_t search(const struct tpunet_topology *t, uint32_t src, uint16_t *dist,
-                       uint16_t *queue, uint64_t *sum)
+                       uint16_t *queue)
 {
     uint32_t head = 0, tail = 0;
-    memset(dist, 0xFF, t->n_chips * sizeof *dist);
     dist[src] = 0;
     queue[tail++] = (uint16_t)src;
     while (head < tail) {
         uint16_t chip = queue[head++];
-        *sum += dist[chip];
         for (unsigned port = 0; port < TPUNET_PORTS; port++) {
             uint16_t peer = t->peer[(size_t)chip * TPUNET_PORTS + port];
             if (peer == TPUNET_NONE || dist[peer] != UINT16_MAX)
@@ -119,21 +118,40 @@ static uint32_t search(const struct tpunet_topology *t, uint32_t src, uint16_t *
     return tail;
 }
 
-static int fail_apart(const struct tpunet_topology *t, const uint16_t *dist, uint32_t src,
-                      struct tpunet_error *err)
+int tpunet_parts(const struct tpunet_topology *topology, uint16_t *part)
 {
-    uint32_t dst = 0;
-    while (dst < t->n_chips && (t->dead[dst] || dist[dst] != UINT16_MAX))
-        dst++;
-    assert(dst < t->n_chips);
-    return tpunet_fail(err, TPUNET_EUNREACHABLE, "no live links lead from logical chip %u to %u",
-                       src, dst);
+    static_assert(TPUNET_CHIPS_MAX < UINT16_MAX, "a logical chip fits 16 bits");
+    uint16_t dist[TPUNET_CHIPS_MAX], queue[TPUNET_CHIPS_MAX];
+    uint16_t n = 0;
+    memset(dist, 0xFF, sizeof dist);
+    for (uint32_t chip = 0; chip < topology->n_chips; chip++) {
+        if (topology->dead[chip])
+            part[chip] = TPUNET_NONE;
+        if (topology->dead[chip] || dist[chip] != UINT16_MAX)
+            continue;
+        uint32_t found = search(topology, chip, dist, queue);
+        for (uint32_t i = 0; i < found; i++)
+            part[queue[i]] = n;
+        n++;
+    }
+    return n;
 }
 
-static int bound_hops(struct tpunet_bounds *out, const struct tpunet_topology *t, uint32_t live,
+static int fail_apart(const struct tpunet_topology *t, uint32_t src, const uint16_t *dist,
+                      uint32_t found, struct tpunet_error *err)
+{
+    uint32_t dst = 0, live = t->n_chips - t->n_dead;
+    while (t->dead[dst] || dist[dst] != UINT16_MAX)
+        dst++;
+    return tpunet_fail(err, TPUNET_EUNREACHABLE,
+                       "no live links lead from logical chip %u to %u, nor to %u others of %u", src,
+                       dst, live - found - 1, live);
+}
+
+static int bound_hops(struct tpunet_bounds *out, const struct tpunet_topology *t,
                       struct tpunet_error *err)
 {
-    uint16_t *dist = malloc(2 * t->n_chips * sizeof *dist);
+    uint16_t *dist = malloc(2 * t->n_chips * sizeof *dist), *queue = dist + t->n_chips;
     if (dist == NULL)
         return tpunet_fail_nomem(err);
     uint64_t hops = 0, links = 0;
@@ -141,8 +159,14 @@ static int bound_hops(struct tpunet_bounds *out, const struct tpunet_topology *t
     for (uint32_t i = 0; i < t->n_chips * TPUNET_PORTS; i++)
         links += t->peer[i] != TPUNET_NONE;
     for (uint32_t src = 0; rc == 0 && src < t->n_chips; src++) {
-        if (!t->dead[src] && search(t, src, dist, dist + t->n_chips, &hops) < live)
-            rc = fail_apart(t, dist, src, err);
+        if (t->dead[src])
+            continue;
+        memset(dist, 0xFF, t->n_chips * sizeof *dist);
+        uint32_t found = search(t, src, dist, queue);
+        for (uint32_t i = 0; i < found; i++)
+            hops += dist[queue[i]];
+        if (found + t->n_dead < t->n_chips)
+            rc = fail_apart(t, src, dist, found, err);
     }
     out->hop = links > 0 ? (double)hops / (double)links : 0;
     free(dist);
@@ -155,7 +179,7 @@ int tpunet_bound(struct tpunet_bounds *out, const struct tpunet_topology *topolo
     const struct tpunet_topology *t = topology;
     struct tpunet_bounds best = {.axis = TPUNET_AXES};
     uint32_t live = t->n_chips - t->n_dead;
-    int rc = bound_hops(&best, t, live, err);
+    int rc = bound_hops(&best, t, err);
     for (unsigned axis = 0; rc == 0 && axis < TPUNET_AXES; axis++) {
         struct planes planes;
         rc = planes_init(&planes, t, axis, err);
@@ -183,7 +207,6 @@ int tpunet_bound(struct tpunet_bounds *out, const struct tpunet_topology *topolo
 /* A twisted torus looks the same from every chip, so one search tells all. */
 static double twisted_hop_bound(const struct tpunet_shape *shape)
 {
-    static_assert(TPUNET_CHIPS_MAX < UINT16_MAX, "a logical chip fits 16 bits");
     uint16_t queue[TPUNET_CHIPS_MAX];
     uint8_t dist[TPUNET_CHIPS_MAX];
     uint32_t head = 0, tail = 0;

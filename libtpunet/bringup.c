@@ -352,7 +352,7 @@ static int take_options(struct tpunet_bringup *b, const struct tpunet_bringup_op
                         struct tpunet_error *err)
 {
     b->mode = options->mode;
-    b->route.vcs = options->vcs;
+    b->route = options->route;
     if (!options->accept_degraded || options->n_dead == 0)
         return 0;
     for (size_t i = 0; i < options->n_dead; i++) {

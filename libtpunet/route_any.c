@@ -22,7 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PASSES = 4, IDLE_COST = 16 };
+/* A pass costs n^2; what it wins, it wins on small slices too, where links are
+ * shared by fewer packets and so more unevenly. */
+enum { PASSES_MIN = 2, PASSES_MAX = 24, PASSES_CHIPS = 3072, IDLE_COST = 16 };
 
 struct balance {
     struct any_net net;
@@ -109,7 +111,7 @@ static uint32_t largest_load(const struct balance *b)
  * before the others. */
 static void route_pass(struct balance *b, bool first, double bound)
 {
-    const uint32_t n = b->net.n, stride = n / 8 * 5 + 1; /* odd, or n is small */
+    const uint32_t n = b->net.n, stride = n / 8 * 5 | 1; /* prime to n */
     uint32_t dst = 0;
     for (uint32_t i = 0; i < n; i++, dst = (dst + stride) % n) {
         if (b->net.topology->dead[dst])
@@ -175,8 +177,10 @@ static int balance_init(struct balance *b, const struct tpunet_topology *t, unsi
 /* Passes go on while they help; the tables are those of the best. */
 static void improve(struct balance *b, struct tpunet_tables *t, double bound)
 {
-    uint32_t best = UINT32_MAX;
-    for (unsigned pass = 0; pass < PASSES && best > bound; pass++) {
+    uint32_t best = UINT32_MAX, passes = PASSES_CHIPS / b->net.n;
+    passes = passes < PASSES_MIN ? PASSES_MIN : passes;
+    passes = passes > PASSES_MAX ? PASSES_MAX : passes;
+    for (uint32_t pass = 0; pass < passes && best > bound; pass++) {
         route_pass(b, pass == 0, bound);
         if (largest_load(b) >= best)
             continue;

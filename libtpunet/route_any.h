@@ -26,14 +26,11 @@ struct any_search {
     uint16_t *later; /* [vcs * n] doubly linked list of a bucket */
     uint16_t *sooner;
     uint16_t *bucket; /* [256] first state */
-    uint16_t *order;  /* [vcs * n] states as they were settled, nearest first */
-    uint32_t n_order;
-    uint16_t *fixed; /* [vcs * n] states settled before the search */
 };
 int any_search_init(struct any_search *s, const struct any_net *net, struct tpunet_error *err);
 void any_search_fini(struct any_search *s);
 
-/* Finds cheap routes from every chip to `dst`: fills next[] and order[]. */
+/* Finds cheap routes from every chip to `dst`: fills next[]. */
 void any_search_run(struct any_search *s, const struct any_net *net, uint32_t dst);
 
 #endif

@@ -6,11 +6,17 @@
  * up, or came down if they need not go up again.  Of two ways that cost the
  * same, the one that lets all come is taken.
  *
- * Choosing the cheapest way for each state may shut a chip out: all its ways
- * on may lead, downwards, to states that go up.  Then the search is done again
- * with this rule for the last VC: whoever can go down all the way does.  The
- * other chips go up until they meet one of these, the root at the latest, from
- * which every chip is down all the way; so nobody is shut out.
+ * Nobody is shut out, although a state chosen for its cost may turn packets
+ * away.  Look at the last VC, and at the settled chip m of the lowest label:
+ *
+ *  1. m lets all come: else it would go up on this VC, to a settled chip of a
+ *     lower label.
+ *  2. m is the root: else its neighbour of a lower label could come down to m,
+ *     and would be settled.
+ *  3. Every other chip has a neighbour of a lower label, which by induction from
+ *     the root is settled; going up is always let in; so it is settled too.
+ *
+ * And what is settled on the last VC has a way on for those on any other.
  */
 #include "route_any.h"
 
@@ -19,7 +25,7 @@
 #include <string.h>
 
 enum { BUCKETS = 256, NO_STATE = 0xFFFF, FAR = INT32_MAX };
-enum flag { QUEUED = 1, SETTLED = 2, OPEN = 4 /* packets that came down may come */ };
+enum flag { QUEUED = 1, OPEN = 2 /* lets packets come that came down */ };
 
 static_assert(3 * TPUNET_CHIPS_MAX < NO_STATE, "a state fits 16 bits");
 
@@ -33,11 +39,9 @@ int any_search_init(struct any_search *s, const struct any_net *net, struct tpun
         .later = malloc(states * sizeof *s->later),
         .sooner = malloc(states * sizeof *s->sooner),
         .bucket = malloc(BUCKETS * sizeof *s->bucket),
-        .order = malloc(states * sizeof *s->order),
-        .fixed = malloc(states * sizeof *s->fixed),
     };
     if (s->cost == NULL || s->next == NULL || s->flags == NULL || s->later == NULL ||
-        s->sooner == NULL || s->bucket == NULL || s->order == NULL || s->fixed == NULL) {
+        s->sooner == NULL || s->bucket == NULL) {
         any_search_fini(s);
         return tpunet_fail_nomem(err);
     }
@@ -52,8 +56,6 @@ void any_search_fini(struct any_search *s)
     free(s->later);
     free(s->sooner);
     free(s->bucket);
-    free(s->order);
-    free(s->fixed);
 }
 
 /* ---------------------------------------------------------------- queue -- */
@@ -85,17 +87,18 @@ static void dequeue(struct any_search *s, uint16_t state)
 
 /* --------------------------------------------------------------- search -- */
 
-/* Offers a state a way on. */
-static void offer(struct any_search *s, uint16_t state, uint32_t cost, uint8_t entry, bool open)
+/* Offers a state a way on.  What is settled costs less than what is offered. */
+static inline void offer(struct any_search *s, uint16_t state, uint32_t cost, uint8_t entry,
+                         bool open)
 {
-    uint8_t *flags = &s->flags[state];
-    if ((*flags & SETTLED) != 0 || cost > s->cost[state])
+    if (cost > s->cost[state])
         return;
+    uint8_t *flags = &s->flags[state];
     if (cost == s->cost[state]) {
-        if (!open || (*flags & OPEN) != 0)
-            return;
-        s->next[state] = entry;
-        *flags |= OPEN;
+        if (open && (*flags & OPEN) == 0) {
+            s->next[state] = entry;
+            *flags |= OPEN;
+        }
         return;
     }
     if ((*flags & QUEUED) != 0)
@@ -106,10 +109,8 @@ static void offer(struct any_search *s, uint16_t state, uint32_t cost, uint8_t e
     enqueue(s, state);
 }
 
-/* Offers the way over a settled state to those before it; with `down_only`,
- * just the ways that lead down on one VC. */
-static void offer_before(struct any_search *s, const struct any_net *net, uint16_t state,
-                         bool down_only)
+/* Offers the way over a settled state to those before it. */
+static void offer_before(struct any_search *s, const struct any_net *net, uint16_t state)
 {
     const uint32_t chip = state % net->n, vc = state / net->n;
     const bool open = (s->flags[state] & OPEN) != 0;
@@ -119,38 +120,26 @@ static void offer_before(struct any_search *s, const struct any_net *net, uint16
         if (from == TPUNET_NONE)
             continue;
         bool down = (net->up[from] & 1U << port) == 0;
-        if (down ? !open : down_only)
+        if (down && !open)
             continue;
         uint8_t entry = tpunet_entry(port, vc);
         uint32_t cost = s->cost[state] + net->cost[(size_t)from * TPUNET_PORTS + port];
         offer(s, (uint16_t)(vc * net->n + from), cost, entry, down);
-        for (unsigned lower = 0; lower < vc && !down_only; lower++)
+        for (unsigned lower = 0; lower < vc; lower++)
             offer(s, (uint16_t)(lower * net->n + from), cost, entry, true);
     }
 }
 
-/* Settles all that is queued, and on the way offers the ways over the first
- * n_fixed of fixed[], which are settled already. */
-static void settle_all(struct any_search *s, const struct any_net *net, bool down_only,
-                       uint32_t n_fixed)
+static void settle_all(struct any_search *s, const struct any_net *net)
 {
-    unsigned empty = 0;
-    uint32_t k = 0;
-    for (uint32_t at = 0; empty < BUCKETS || k < n_fixed;) {
-        uint16_t state = s->bucket[at % BUCKETS];
-        if (k < n_fixed && s->cost[s->fixed[k]] == at) {
-            state = s->fixed[k++];
-        } else if (state != NO_STATE) {
+    uint32_t empty = 0;
+    for (uint32_t at = 0; empty < BUCKETS; at++, empty++) {
+        uint16_t state;
+        while ((state = s->bucket[at % BUCKETS]) != NO_STATE) {
             dequeue(s, state);
-            s->flags[state] |= SETTLED;
-        } else {
-            at++;
-            empty++;
-            continue;
+            offer_before(s, net, state);
+            empty = 0;
         }
-        empty = 0;
-        s->order[s->n_order++] = state;
-        offer_before(s, net, state, down_only);
     }
 }
 
@@ -162,7 +151,6 @@ static void begin(struct any_search *s, const struct any_net *net, uint32_t dst)
     memset(s->flags, 0, states);
     memset(s->next, TPUNET_NO_ROUTE, states);
     memset(s->bucket, 0xFF, BUCKETS * sizeof *s->bucket);
-    s->n_order = 0;
     for (unsigned vc = 0; vc < net->vcs; vc++)
         offer(s, (uint16_t)(vc * net->n + dst), 0, TPUNET_ARRIVED, true);
 }
@@ -170,33 +158,15 @@ static void begin(struct any_search *s, const struct any_net *net, uint32_t dst)
 static bool serves_all(const struct any_search *s, const struct any_net *net)
 {
     for (uint32_t chip = 0; chip < net->n; chip++) {
-        if ((s->flags[chip] & SETTLED) == 0 && !net->topology->dead[chip])
+        if (s->cost[chip] == FAR && !net->topology->dead[chip])
             return false;
     }
     return true;
 }
 
-/* The search with the rule for the last VC: what goes down all the way is
- * settled first, by a search of its own. */
-static void search_down_first(struct any_search *s, const struct any_net *net, uint32_t dst)
-{
-    begin(s, net, dst);
-    for (unsigned vc = 0; vc + 1 < net->vcs; vc++)
-        dequeue(s, (uint16_t)(vc * net->n + dst));
-    settle_all(s, net, true, 0);
-    uint32_t n_fixed = s->n_order;
-    memcpy(s->fixed, s->order, n_fixed * sizeof *s->fixed);
-    s->n_order = 0;
-    for (unsigned vc = 0; vc + 1 < net->vcs; vc++)
-        enqueue(s, (uint16_t)(vc * net->n + dst));
-    settle_all(s, net, false, n_fixed);
-}
-
 void any_search_run(struct any_search *s, const struct any_net *net, uint32_t dst)
 {
     begin(s, net, dst);
-    settle_all(s, net, false, 0);
-    if (!serves_all(s, net))
-        search_down_first(s, net, dst);
+    settle_all(s, net);
     assert(serves_all(s, net));
 }

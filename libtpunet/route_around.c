@@ -1,24 +1,98 @@
-/* Which method serves which faults: dimension order when nothing is down; for
- * anything else, links included that the shape does not have, the general
- * method, which serves whatever is connected. */
+/* Which method serves which faults.
+ *
+ *  1. Nothing is down: dimension order.
+ *  2. The circuits of one OCS are down and nothing else: wild-first routes,
+ *     unless these cannot be (some pairs on two VCs).
+ *  3. Anything else, links included that the shape does not have: the general
+ *     method, which serves whatever is connected.
+ */
 #include "routes.h"
 
-#include <string.h>
+#include <assert.h>
+
+/* Where a topology differs from the whole slice of its shape. */
+struct faults {
+    bool other;    /* in more than missing circuits */
+    uint32_t down; /* circuits */
+    unsigned ocs;  /* of them all; a second one counts as other */
+};
+
+static struct faults compare(const struct tpunet_topology *t, const struct tpunet_topology *whole)
+{
+    struct faults f = {.other = t->n_dead > 0};
+    assert(t->n_chips == whole->n_chips);
+    for (uint32_t chip = 0; chip < t->n_chips; chip++) {
+        for (unsigned port = 0; port < TPUNET_PORTS; port += 2) {
+            uint32_t end = chip * TPUNET_PORTS + port;
+            if (t->peer[end] == whole->peer[end])
+                continue;
+            unsigned ocs = logical_ocs(&t->shape, chip, port);
+            if (t->peer[end] != TPUNET_NONE || ocs == TPUNET_NONE || (f.down > 0 && ocs != f.ocs))
+                f.other = true;
+            f.ocs = ocs;
+            f.down++;
+        }
+    }
+    return f;
+}
+
+/* The solution from the cache, or a new one: *own if the cache does not take it,
+ * else NULL. */
+static int solve(const struct tpunet_route_solution **out, struct tpunet_route_solution **own,
+                 const struct tpunet_route_key *key, struct tpunet_route_cache *cache,
+                 struct tpunet_error *err)
+{
+    *own = NULL;
+    *out = cache != NULL ? tpunet_route_cache_lookup(cache, key) : NULL;
+    if (*out != NULL)
+        return 0;
+    int rc = tpunet_route_solve(own, key, err);
+    if (rc < 0)
+        return rc;
+    *out = *own;
+    if (cache != NULL && tpunet_route_cache_insert(cache, *own, NULL) == 0)
+        *own = NULL;
+    return 0;
+}
+
+static int route_one_ocs(struct tpunet_tables **out, const struct tpunet_shape *shape, unsigned ocs,
+                         unsigned vcs, struct tpunet_route_cache *cache, struct tpunet_error *err)
+{
+    const unsigned in_face = ocs % TPUNET_FACE_LINKS;
+    const struct tpunet_route_key key = {.shape = *shape,
+                                         .axis = (uint8_t)(ocs / TPUNET_FACE_LINKS),
+                                         .n_vcs = (uint8_t)vcs,
+                                         .neighbour_weight = 1};
+    const struct tpunet_route_solution *solution;
+    struct tpunet_route_solution *own;
+    int rc = solve(&solution, &own, &key, cache, err);
+    if (rc < 0)
+        return rc;
+    rc = tpunet_route_expand(out, solution, in_face % TPUNET_CUBE_DIM, in_face / TPUNET_CUBE_DIM,
+                             err);
+    tpunet_route_solution_destroy(own);
+    return rc;
+}
 
 int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology *topology,
                         const struct tpunet_route_options *options, struct tpunet_error *err)
 {
     struct tpunet_topology *whole;
+    const struct tpunet_shape *shape = &topology->shape;
     unsigned vcs = options == NULL || options->vcs == 0 ? 3 : options->vcs;
     if (vcs != 2 && vcs != 3)
         return tpunet_fail(err, TPUNET_EINVAL, "links with %u virtual channels", vcs);
-    int rc = tpunet_topology_of_shape(&whole, &topology->shape, err);
+    int rc = tpunet_topology_of_shape(&whole, shape, err);
     if (rc < 0)
         return rc;
-    size_t size = (size_t)whole->n_chips * TPUNET_PORTS * sizeof *whole->peer;
-    bool is_whole = topology->n_dead == 0 && memcmp(topology->peer, whole->peer, size) == 0;
+    struct faults f = compare(topology, whole);
     tpunet_topology_destroy(whole);
-    if (is_whole)
-        return tpunet_route_dor(out, &topology->shape, NULL, err);
+    if (!f.other && f.down == 0)
+        return tpunet_route_dor(out, shape, NULL, err);
+    if (!f.other && f.down == tpunet_shape_cubes(shape)) {
+        rc = route_one_ocs(out, shape, f.ocs, vcs, options != NULL ? options->cache : NULL, err);
+        if (rc != TPUNET_EUNREACHABLE)
+            return rc;
+    }
     return route_any(out, topology, vcs, err);
 }

@@ -245,16 +245,3 @@ int tpunet_route_expand(struct tpunet_tables **out, const struct tpunet_route_so
     frame_fini(&base, &places);
     return rc;
 }
-
-int route_wild(struct tpunet_tables **out, const struct tpunet_shape *shape, unsigned axis,
-               unsigned a, unsigned b, unsigned vcs, struct tpunet_error *err)
-{
-    struct tpunet_route_solution *s;
-    struct tpunet_route_key key = {*shape, (uint8_t)axis, (uint8_t)vcs, 1};
-    int rc = tpunet_route_solve(&s, &key, err);
-    if (rc < 0)
-        return rc;
-    rc = tpunet_route_expand(out, s, a, b, err);
-    tpunet_route_solution_destroy(s);
-    return rc;
-}

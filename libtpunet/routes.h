@@ -18,12 +18,6 @@ int route_twisted_fill(struct tpunet_tables *t, const struct tpunet_shape *shape
 int route_any(struct tpunet_tables **out, const struct tpunet_topology *topology, unsigned vcs,
               struct tpunet_error *err);
 
-/* Wild-first routes around the switch of `axis` at in-face position (a, b), all
- * of whose circuits in the slice are down; solves anew (see tpunet_route_solve
- * and tpunet_route_expand for the errors). */
-int route_wild(struct tpunet_tables **out, const struct tpunet_shape *shape, unsigned axis,
-               unsigned a, unsigned b, unsigned vcs, struct tpunet_error *err);
-
 /* The dateline rule (Dally and Seitz 1987), position-based: a packet at p with
  * `run` signed hops to go along an axis of n chips is on VC0 while the
  * wraparound still lies ahead of it, the wrapping hop included, and on VC1

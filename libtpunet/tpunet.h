@@ -468,13 +468,16 @@ int tpunet_route_dor(struct tpunet_tables **out, const struct tpunet_shape *shap
 int tpunet_route_dor_unsafe(struct tpunet_tables **out, const struct tpunet_shape *shape,
                             struct tpunet_error *err);
 /* Routes over the links that are up, whatever is down: tpunet_route_dor() when
- * that is nothing, else ("up-down") shortest paths in an acyclic order of the channels with the
- * load balanced, which serve every pair that the links connect.  A chip that is marked dead is
+ * that is nothing, wild-first routes when it is one OCS (below), else ("up-down")
+ * shortest paths in an acyclic order of the channels with the load balanced,
+ * which serve every pair that the links connect.  A chip that is marked dead is
  * neither served nor used.  TPUNET_EINVAL for other numbers of VCs than 2 and 3;
- * TPUNET_EUNREACHABLE, naming a pair, when the links leave chips apart.  What comes out is still to
- * be proved. */
+ * TPUNET_EUNREACHABLE, naming a pair, when the links leave chips apart.  What
+ * comes out is still to be proved. */
+struct tpunet_route_cache; /* see below */
 struct tpunet_route_options {
-    unsigned vcs; /* virtual channels of a link: 2 or 3; 0 stands for 3 */
+    unsigned vcs;                     /* virtual channels of a link: 2 or 3; 0 stands for 3 */
+    struct tpunet_route_cache *cache; /* asked first for one dead OCS, and given what it lacked */
 };
 int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology *topology,
                         const struct tpunet_route_options *options, struct tpunet_error *err);
@@ -512,8 +515,8 @@ int tpunet_route_solve(struct tpunet_route_solution **out, const struct tpunet_r
                        struct tpunet_error *err);
 void tpunet_route_solution_destroy(struct tpunet_route_solution *s);
 const struct tpunet_route_key *tpunet_route_solution_key(const struct tpunet_route_solution *s);
-const struct tpunet_route_figures *
-tpunet_route_solution_figures(const struct tpunet_route_solution *s);
+const struct tpunet_route_figures *tpunet_route_solution_figures(
+    const struct tpunet_route_solution *s);
 /* Tables for the switch at in-face position (a, b) of the axis, two planes:
  * injection, and all other classes.  They have still to be proved. */
 int tpunet_route_expand(struct tpunet_tables **out, const struct tpunet_route_solution *s,
@@ -522,7 +525,6 @@ int tpunet_route_expand(struct tpunet_tables **out, const struct tpunet_route_so
 /* Solutions kept in memory, most recently used first; those at the end go when
  * a new one would take the cache above its size.  At most three solutions (one
  * an axis) are of use for a shape and a number of VCs. */
-struct tpunet_route_cache;
 int tpunet_route_cache_create(struct tpunet_route_cache **out, size_t max_bytes,
                               struct tpunet_error *err);
 void tpunet_route_cache_destroy(struct tpunet_route_cache *cache);
@@ -567,10 +569,10 @@ struct tpunet_proof {
  * over (link, VC) has no cycle.  Of the classes that share no plane with
  * injection, only those in which a packet can arrive need a route; "no route"
  * is right for the others, and alone right at a dead chip or for one.  Returns 0;
- * TPUNET_EUNREACHABLE, for any entry at fault, the text naming chip and destination; TPUNET_ECYCLE;
- * TPUNET_EINVAL for tables that are malformed or of another size.  *proof is filled but for
- * TPUNET_EINVAL and TPUNET_ENOMEM; with a cycle, unreachable_pairs and the
- * figures of hops and load stay 0. */
+ * TPUNET_EUNREACHABLE, for any entry at fault, the text naming chip and
+ * destination; TPUNET_ECYCLE; TPUNET_EINVAL for tables that are malformed or of
+ * another size.  *proof is filled but for TPUNET_EINVAL and TPUNET_ENOMEM; with
+ * a cycle, unreachable_pairs and the figures of hops and load stay 0. */
 int tpunet_verify(const struct tpunet_tables *tables, const struct tpunet_topology *topology,
                   struct tpunet_proof *proof, struct tpunet_error *err);
 /* Walks one route; returns the number of hops written, or TPUNET_EUNREACHABLE
@@ -583,6 +585,11 @@ int tpunet_walk(const struct tpunet_tables *tables, const struct tpunet_topology
                 uint32_t src, uint32_t dst, struct tpunet_hop *hops, size_t max_hops);
 
 /* -------------------------------------------------------------- bounds -- */
+
+/* The parts that the links leave: fills part[n_chips] with 0, 1, ... in order of
+ * their first chips, TPUNET_NONE for the dead, and returns how many there are.
+ * No routes serve two chips of different parts. */
+int tpunet_parts(const struct tpunet_topology *topology, uint16_t *part);
 
 /* No routes have a lower largest link load than either of these, all pairs of
  * live chips sending one packet each.  Links count once a direction. */
@@ -624,7 +631,7 @@ enum tpunet_bringup_phase {
 };
 struct tpunet_bringup_options {
     enum tpunet_bringup_mode mode;
-    unsigned vcs; /* virtual channels of a link: 2 or 3; 0 stands for 3 */
+    struct tpunet_route_options route; /* a cache must outlive the bring-up */
     /* With accept_degraded, links of `dead` (either end, physical chips; copied)
      * may be down: they are no mismatch, routes go around them whether they are
      * down or not, and a chip with no other link is left out.  Links of other

@@ -66,6 +66,7 @@ components() {
     printf '%s\n' "${c_files[@]}" | awk '
         function component(path) {
             if (path ~ /^libtpunet\/tpunetd\//) return "tpunetd"
+            if (path ~ /^libtpunet\/tool\//) return "tool"
             sub(/\/.*/, "", path)
             return path
         }
@@ -82,6 +83,7 @@ components() {
             may["wire"] = " wire common "
             may["libtpunet"] = " libtpunet "
             may["tpunetd"] = " tpunetd libtpunet wire common "
+            may["tool"] = " tool libtpunet common "
             may["podmgr"] = " podmgr libtpunet wire common "
             may["simulator"] = " simulator libtpunet wire common "
             may["healthd"] = " healthd wire common "

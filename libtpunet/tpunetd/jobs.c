@@ -294,7 +294,7 @@ static int create_bringup(struct job *job, const Wire__AgentBringUp *in, uint32_
     struct tpunet_link_end *dead = xcalloc(in->n_dead_links + 1, sizeof *dead);
     struct tpunet_bringup_options options = {
         .mode = job->check_only ? TPUNET_CHECK : TPUNET_INSTALL,
-        .vcs = in->vc_classes,
+        .route = {.vcs = in->vc_classes},
         .accept_degraded = in->accept_degraded,
         .n_dead = in->n_dead_links,
         .dead = dead,

@@ -5,6 +5,7 @@
 
 #include "tests/bench/bench.h"
 #include "tests/system/harness.h"
+#include "tool/faults.h"
 #include "tpunet.h"
 
 enum { POSITION_A = 2, POSITION_B = 1 };
@@ -116,6 +117,26 @@ struct sample bench_ft_cached_8(unsigned run)
 struct sample bench_ft_cached_16(unsigned run)
 {
     return cached(16, run);
+}
+
+/* Several switches, links and chips at once; a run takes the next set. */
+struct sample bench_ft_random_8(unsigned run)
+{
+    const struct tpunet_shape shape = {.dim = {8, 8, 8}};
+    struct tpunet_topology *topology;
+    struct tpunet_tables *tables;
+    struct tpunet_proof proof;
+    struct tpunet_error err;
+
+    must(tpunet_topology_of_shape(&topology, &shape, &err), &err);
+    faults_random(topology, run);
+    double start_ms = now_ms();
+    must(tpunet_route_around(&tables, topology, NULL, &err), &err);
+    must(tpunet_verify(tables, topology, &proof, &err), &err);
+    double took_ms = now_ms() - start_ms;
+    tpunet_tables_destroy(tables);
+    tpunet_topology_destroy(topology);
+    return (struct sample){took_ms, 1};
 }
 
 /* A line "NAME: <n> kB" of /proc/self/status. */

@@ -94,9 +94,16 @@ static void chips_apart(void **state)
     for (unsigned port = 0; port < TPUNET_PORTS; port++)
         tpunet_topology_cut(t, 21, port);
     assert_int_equal(tpunet_bound(&b, t, &err), TPUNET_EUNREACHABLE);
-    assert_string_equal(err.text, "no live links lead from logical chip 0 to 21");
+    assert_string_equal(err.text,
+                        "no live links lead from logical chip 0 to 21, nor to 0 others of 64");
+    uint16_t part[64];
+    assert_int_equal(tpunet_parts(t, part), 2);
+    for (unsigned chip = 0; chip < 64; chip++)
+        assert_int_equal(part[chip], chip == 21);
     tpunet_topology_kill(t, 21);
     assert_int_equal(t->n_dead, 1);
+    assert_int_equal(tpunet_parts(t, part), 1);
+    assert_int_equal(part[21], TPUNET_NONE);
     assert_int_equal(tpunet_bound(&b, t, NULL), 0);
     tpunet_topology_destroy(t);
 }

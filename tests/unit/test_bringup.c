@@ -362,14 +362,14 @@ static void accepted_dead_links_are_gone_around(void **state)
         struct bench *b = bench_of("4x4x8", twisted[i % 2]);
         struct tpunet_link_end *dead = cut_links(b, links, 5);
         b->options = (struct tpunet_bringup_options){
-            .vcs = i < 2 ? 2 : 3, .accept_degraded = true, .n_dead = 5, .dead = dead};
+            .route = {.vcs = i < 2 ? 2 : 3}, .accept_degraded = true, .n_dead = 5, .dead = dead};
         start(b, TPUNET_INSTALL);
         assert_int_equal(b->status, 0);
         assert_true(b->verdict.degraded);
         assert_int_equal(b->verdict.n_dead_links, 5);
         assert_int_equal(b->verdict.n_dead_chips, 0);
         assert_int_equal(b->verdict.n_mismatches, 0);
-        assert_int_equal(b->verdict.n_vcs, b->options.vcs);
+        assert_int_equal(b->verdict.n_vcs, b->options.route.vcs);
         assert_true(b->verdict.retained > 0.6 && b->verdict.retained < 1);
         walk_all(b, 16, TPUNET_NONE);
         start(b, TPUNET_CHECK);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tpunet.h"
+#include "walk_oracle.h"
 
 struct slice {
     struct tpunet_topology *topology;
@@ -57,126 +58,9 @@ static void spread_planes(struct slice *s)
 
 /* ------------------------------------------------------------- oracle -- */
 
-/* What walking every pair shows.  A pair that goes round for ever is counted
- * apart: it is a cycle, not a missing route. */
-struct oracle {
-    uint64_t unreachable;
-    uint32_t max_hops;
-    uint64_t hops;
-    uint32_t max_load;
-    uint64_t channels, dependencies;
-    bool bad_entry, acyclic;
-};
-enum { WIDTH = TPUNET_PORTS * 3, SMALL = 128, MAX_HOPS = SMALL * WIDTH };
-
-static bool entry_is_valid(const struct slice *s, uint32_t chip, uint32_t dst, uint8_t e)
-{
-    unsigned port = tpunet_entry_port(e), vc = tpunet_entry_vc(e);
-    if (chip == dst)
-        return e == TPUNET_ARRIVED;
-    if (e == TPUNET_NO_ROUTE)
-        return true;
-    return e == tpunet_entry(port, vc) && port < TPUNET_PORTS && vc < s->tables->n_vcs &&
-           s->topology->peer[chip * TPUNET_PORTS + port] != TPUNET_NONE;
-}
-
-/* Takes channels that lead nowhere away until none is left, or a cycle. */
-static bool no_cycle(bool (*edge)[WIDTH], const uint16_t *peer, uint32_t n)
-{
-    bool *gone = calloc(n * WIDTH, sizeof *gone);
-    bool changed = true, acyclic = true;
-    while (changed) {
-        changed = false;
-        acyclic = true;
-        for (uint32_t c = 0; c < n * WIDTH; c++) {
-            bool leads_on = false;
-            for (unsigned i = 0; i < WIDTH && !leads_on; i++)
-                leads_on = edge[c][i] && !gone[peer[c / 3] * WIDTH + i];
-            if (!gone[c] && !leads_on)
-                gone[c] = changed = true;
-            acyclic &= gone[c];
-        }
-    }
-    free(gone);
-    return acyclic;
-}
-
-/* A walk of its own, not tpunet_walk(): it also has to see what packets do
- * that never arrive.  Returns the hops, -1 when the packet is lost. */
-static int oracle_walk(const struct slice *s, uint32_t src, uint32_t dst, uint32_t *channels)
-{
-    unsigned cls = TPUNET_INJECT;
-    uint32_t at = src;
-    for (int n = 0; n < MAX_HOPS; n++) {
-        uint8_t e = tpunet_lookup(s->tables, cls, at, dst);
-        channels[n] = UINT32_MAX;
-        if (!entry_is_valid(s, at, dst, e) || e == TPUNET_NO_ROUTE)
-            return -1;
-        if (e == TPUNET_ARRIVED)
-            return n;
-        channels[n] = at * WIDTH + tpunet_entry_port(e) * 3 + tpunet_entry_vc(e);
-        at = s->topology->peer[at * TPUNET_PORTS + tpunet_entry_port(e)];
-        cls = TPUNET_VC0 + tpunet_entry_vc(e);
-    }
-    return -1;
-}
-
-static struct oracle consult(const struct slice *s)
-{
-    static uint32_t load[SMALL * TPUNET_PORTS], route[MAX_HOPS];
-    static bool edge[SMALL * WIDTH][WIDTH], used[SMALL * WIDTH];
-    struct oracle o = {0};
-    uint32_t n = s->tables->n_chips;
-    assert_true(n <= SMALL);
-    memset(load, 0, sizeof load);
-    memset(edge, 0, sizeof edge);
-    memset(used, 0, sizeof used);
-    for (uint32_t src = 0; src < n; src++) {
-        for (uint32_t dst = 0; dst < n; dst++) {
-            for (unsigned plane = 0; plane < s->tables->n_planes; plane++)
-                o.bad_entry |= !entry_is_valid(s, src, dst, *entry_of(s, plane, src, dst));
-            int hops = oracle_walk(s, src, dst, route);
-            o.unreachable += src != dst && hops < 0;
-            if (hops > (int)o.max_hops)
-                o.max_hops = (uint32_t)hops;
-            for (int i = 0; i < MAX_HOPS && i != hops && route[i] != UINT32_MAX; i++) {
-                o.hops++;
-                used[route[i]] = true;
-                load[route[i] / 3]++;
-                if (i > 0)
-                    edge[route[i - 1]][route[i] % WIDTH] = true;
-            }
-        }
-    }
-    for (uint32_t i = 0; i < n * TPUNET_PORTS; i++)
-        o.max_load = load[i] > o.max_load ? load[i] : o.max_load;
-    for (uint32_t c = 0; c < n * WIDTH; c++) {
-        o.channels += used[c];
-        for (unsigned i = 0; i < WIDTH; i++)
-            o.dependencies += edge[c][i];
-    }
-    o.acyclic = no_cycle(edge, s->topology->peer, n);
-    return o;
-}
-
 static int agree(const struct slice *s)
 {
-    struct tpunet_proof proof;
-    struct oracle o = consult(s);
-    int rc = tpunet_verify(s->tables, s->topology, &proof, NULL);
-    assert_int_equal(proof.channels, o.channels);
-    assert_int_equal(proof.dependencies, o.dependencies);
-    assert_int_equal(proof.acyclic, o.acyclic);
-    if (o.acyclic) {
-        assert_int_equal(proof.unreachable_pairs, o.unreachable);
-        assert_int_equal(proof.max_hops, o.max_hops);
-        assert_int_equal((uint64_t)(proof.mean_hops * (double)proof.pairs + 0.5), o.hops);
-        assert_true(proof.max_link_load == o.max_load);
-        assert_int_equal(rc, o.bad_entry || o.unreachable > 0 ? TPUNET_EUNREACHABLE : 0);
-    } else {
-        assert_int_equal(rc < 0, true);
-    }
-    return rc;
+    return walk_agrees(s->tables, s->topology);
 }
 
 static void good_tables_pass_as_the_oracle_says(void **state)
@@ -330,6 +214,35 @@ static void an_entry_over_a_cut_link_is_found(void **state)
     slice_fini(&s);
 }
 
+/* At a dead chip and for one, "no route" is right, and nothing else is. */
+static void a_dead_chip_takes_no_part(void **state)
+{
+    (void)state;
+    struct slice s = slice_of("4x4x4", false);
+    struct tpunet_proof proof;
+    struct tpunet_error err;
+    tpunet_topology_kill(s.topology, 9);
+    tpunet_tables_destroy(s.tables);
+    assert_int_equal(tpunet_route_around(&s.tables, s.topology, NULL, NULL), 0);
+    assert_int_equal(agree(&s), 0);
+    assert_int_equal(tpunet_verify(s.tables, s.topology, &proof, NULL), 0);
+    assert_int_equal(proof.pairs, 63 * 62);
+    static const uint32_t where[][2] = {{9, 3}, {3, 9}, {9, 9}};
+    static const uint8_t what[] = {TPUNET_XP, TPUNET_ARRIVED};
+    for (size_t i = 0; i < 6; i++) {
+        uint8_t *e = entry_of(&s, 1, where[i / 2][0], where[i / 2][1]);
+        assert_int_equal(*e, TPUNET_NO_ROUTE);
+        *e = what[i % 2];
+        assert_int_equal(agree(&s), TPUNET_EUNREACHABLE);
+        assert_int_equal(tpunet_verify(s.tables, s.topology, &proof, &err), TPUNET_EUNREACHABLE);
+        assert_non_null(strstr(err.text, "the chip is dead"));
+        assert_int_equal(proof.bad_chip, where[i / 2][0]);
+        assert_int_equal(proof.bad_dst, where[i / 2][1]);
+        *e = TPUNET_NO_ROUTE;
+    }
+    slice_fini(&s);
+}
+
 /* "No route" is an error where packets come, and right where none does. */
 static void only_the_classes_that_packets_use_need_a_route(void **state)
 {
@@ -405,6 +318,7 @@ int main(void)
         cmocka_unit_test(without_datelines_there_is_a_cycle),
         cmocka_unit_test(planted_entries_are_found_and_named),
         cmocka_unit_test(an_entry_over_a_cut_link_is_found),
+        cmocka_unit_test(a_dead_chip_takes_no_part),
         cmocka_unit_test(only_the_classes_that_packets_use_need_a_route),
         cmocka_unit_test(one_virtual_channel_too_few_is_a_cycle),
         cmocka_unit_test(malformed_tables_are_refused),
