@@ -11,6 +11,9 @@
  *   4. The batch names the generation that this map had.  If the switch's is
  *      another, or no answer came, we attach again, and the core asks again
  *      for what is open.  Nothing is repeated here, so nothing repeats for ever.
+ *   5. A generation never falls within a boot.  What an agent tells with a lower
+ *      one is of before, and not believed: a circuit that it lacks was not lost
+ *      (D8), and one that it lacks may stand (A8).
  */
 #include "dispatch.h"
 
@@ -96,6 +99,13 @@ static void lose(struct conversation *t, const char *why)
 
 static void attach(struct conversation *t);
 
+/* Rule 5. */
+static bool is_outdated(const struct conversation *t, const struct ocs_answer *answer)
+{
+    return strcmp(answer->identity.boot_id, t->identity.boot_id) == 0 &&
+           answer->identity.generation < t->identity.generation;
+}
+
 /* Ends a step of the attachment unless it may go on. */
 static bool step_failed(struct conversation *t, const struct ocs_answer *answer)
 {
@@ -105,6 +115,10 @@ static bool step_failed(struct conversation *t, const struct ocs_answer *answer)
     }
     if (t->attach_again) {
         attach(t); /* the claim changed meanwhile */
+        return true;
+    }
+    if (answer->status == 0 && is_outdated(t, answer)) {
+        lose(t, "its agent answered with an older state than before");
         return true;
     }
     if (answer->status == 0) {
