@@ -97,7 +97,7 @@ static void run_batch(struct manager *m)
     outbox_clear(&m->out);
     for (size_t i = 0; i < n && !dies(m, PLACE_EVENT); i++) {
         batch[i].now = now_of(m->s);
-        core_step(m->model, &batch[i], &m->out);
+        oracle_step(m, &batch[i]);
     }
     for (size_t i = 0; i < n; i++) {
         event_fini(&batch[i]);

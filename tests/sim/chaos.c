@@ -36,7 +36,8 @@ static bool crash(struct sim *s)
 }
 
 /* Only one that holds all switches may be deposed: the lock on the database
- * keeps any other from having a successor. */
+ * keeps any other from having a successor.  And it makes no more slices: their
+ * database is not the one that counts. */
 static bool two_managers(struct sim *s)
 {
     for (unsigned o = 0; s->current != NULL && o < TPUNET_OCSES; o++) {
@@ -45,7 +46,7 @@ static bool two_managers(struct sim *s)
             return false;
         }
     }
-    if (s->current == NULL || !s->current->alive) {
+    if (s->current == NULL || !s->current->alive || manager_has_requests(s->current)) {
         return false;
     }
     manager_start_second(s);
@@ -136,6 +137,126 @@ static bool partition(struct sim *s)
     return true;
 }
 
+static bool wall(struct sim *s)
+{
+    static const int64_t half_day_ms = INT64_C(11) * 3600 * 1000; /* keys live for a day */
+
+    s->wall_offset_ms = (int64_t)sim_random(s, (uint64_t)half_day_ms * 2) - half_day_ms;
+    sim_note(s, "wall clock %lld ms off", (long long)s->wall_offset_ms);
+    if (s->current != NULL && s->current->alive && sim_chance(s, 0.3)) {
+        (void)manager_kill(s->current);
+    }
+    return true;
+}
+
+static bool pause_manager(struct sim *s)
+{
+    if (s->current == NULL || !s->current->alive || manager_is_paused(s->current)) {
+        return false;
+    }
+    s->current->paused_until_ns = sim_now(s) + (int64_t)(500 + sim_random(s, 6000)) * MS;
+    sim_note(s, "podmgr is paused");
+    return true;
+}
+
+static bool group(struct sim *s)
+{
+    unsigned ocs = (unsigned)sim_random(s, SIM_OCSES), first = (unsigned)sim_random(s, s->cubes);
+    char side = sim_chance(s, 0.5) ? 'n' : 's', name[32];
+    int64_t ns = (int64_t)(50 + sim_random(s, 4000)) * MS;
+    bool any = false;
+
+    for (unsigned p = first / 8 * 8; p < first / 8 * 8 + 8; p++) {
+        (void)snprintf(name, sizeof name, "port/%u-%c-%u", ocs, side, p);
+        any = break_part(s, "ocs-port", name, ns) || any;
+    }
+    return any;
+}
+
+struct drift {
+    struct sim *s;
+    unsigned ocs, south, port, steps;
+};
+
+static void drift_on(void *arg)
+{
+    static const float step_db = 0.5F;
+    struct drift *d = arg;
+    struct sim *s = d->s;
+    float *extra_db = &s->w->ocs[d->ocs].extra_loss_db[d->south][d->port];
+
+    if (d->steps == 12 || !s->chaos) {
+        *extra_db -= step_db * (float)d->steps; /* somebody adjusts it */
+    } else {
+        *extra_db += step_db;
+        d->steps++;
+        sim_after(s, 300 * MS, drift_on, d);
+    }
+    world_look_ocs_port(s->w, d->ocs, d->south, d->port);
+}
+
+static bool drift(struct sim *s)
+{
+    struct drift *d = sim_new(s, sizeof *d);
+
+    *d = (struct drift){s, (unsigned)sim_random(s, SIM_OCSES), sim_chance(s, 0.5),
+                        (unsigned)sim_random(s, s->cubes), 0};
+    drift_on(d);
+    return true;
+}
+
+/* At a patch panel, so both of one switch and side. */
+static bool swap(struct sim *s)
+{
+    unsigned one = (unsigned)sim_random(s, s->cubes), other = (unsigned)sim_random(s, s->cubes);
+    char tail[16], name[32], with[32];
+    struct fault_request request = {.kind = "swapped-fibres",
+                                    .target = name,
+                                    .key = "with",
+                                    .value = with,
+                                    .for_ns = (int64_t)(50 + sim_random(s, 4000)) * MS};
+    struct error err;
+
+    (void)snprintf(tail, sizeof tail, "%c%c-%u-%u", "+-"[sim_random(s, 2)], "xyz"[sim_random(s, 3)],
+                   (unsigned)sim_random(s, 4), (unsigned)sim_random(s, 4));
+    (void)snprintf(name, sizeof name, "fibre/%u%s", one, tail);
+    (void)snprintf(with, sizeof with, "fibre/%u%s", other, tail);
+    sim_note(s, "swap %s %s", name, with);
+    return fault_inject(s->w, &request, &err) == 0;
+}
+
+struct flapping {
+    struct daemon *d;
+    unsigned left;
+};
+
+static void flap_on(void *arg)
+{
+    struct flapping *f = arg;
+
+    if (f->left-- > 0 && f->d->s->chaos) {
+        if (f->d->up) {
+            daemon_restart(f->d, 30 * MS);
+        }
+        sim_after(f->d->s, (int64_t)(100 + sim_random(f->d->s, 500)) * MS, flap_on, f);
+    }
+}
+
+static bool flap(struct sim *s)
+{
+    struct flapping *f = sim_new(s, sizeof *f);
+
+    *f = (struct flapping){&s->daemons[sim_random(s, s->n_daemons)], 8};
+    flap_on(f);
+    return true;
+}
+
+static bool impostor(struct sim *s)
+{
+    daemon_impersonate(s, (int64_t)(500 + sim_random(s, 3000)) * MS);
+    return true;
+}
+
 static bool foreign(struct sim *s)
 {
     switch_foreign(s); /* counts by itself */
@@ -153,6 +274,14 @@ static const struct striker strikers[] = {
     {NULL, F_LEASE, 9000, lease},
     {NULL, F_FOREIGN, 1500, foreign},
     {NULL, F_PARTITION, 4000, partition},
+    {NULL, F_WALL, 5000, wall},
+    {NULL, F_PAUSE, 9000, pause_manager},
+    {NULL, F_GROUP, 6000, group},
+    {NULL, F_DRIFT, 2500, drift},
+    {NULL, F_SWAP, 4000, swap},
+    {NULL, F_FLAP, 12000, flap},
+    {NULL, F_IMPOSTOR, 9000, impostor},
+    {NULL, F_REPLAY, 300, daemon_replay},
 };
 
 static void strike(void *arg)

@@ -30,11 +30,16 @@ struct client {
     enum want want;
     size_t about;
     int64_t asked_ns;
+    /* Another operator who deletes the same version at the same time. */
+    struct {
+        uint64_t cookie;
+        bool ours_won;
+    } rival;
 };
 
 /* ------------------------------------------------------------- requests -- */
 
-static void ask(struct sim *s, enum want want, size_t about)
+static void ask_with(struct sim *s, enum want want, size_t about, uint64_t if_version)
 {
     struct client *c = s->client;
     struct wish *wish = &c->wishes[about];
@@ -43,13 +48,13 @@ static void ask(struct sim *s, enum want want, size_t about)
     c->want = want;
     c->about = about;
     c->asked_ns = sim_now(s);
+    c->rival.cookie = 0;
     ev.cookie = c->cookie = c->next_cookie++;
     (void)snprintf(ev.who, sizeof ev.who, "client of seed %llu", (unsigned long long)s->seed);
     if (want == WANT_DELETE || want == WANT_STALE_DELETE) {
-        const struct slice *slice = model_slice(s->current->model, wish->id);
         ev.kind = EV_DELETE_SLICE;
         ev.del.id = wish->id;
-        ev.del.if_version = want == WANT_DELETE ? 0 : (slice != NULL ? slice->version : 0) + 1000;
+        ev.del.if_version = if_version;
         wish->asked_delete = wish->asked_delete || want == WANT_DELETE;
     } else {
         ev.create = xmalloc(sizeof *ev.create);
@@ -60,6 +65,17 @@ static void ask(struct sim *s, enum want want, size_t about)
         ev.create->body_hash[0] ^= want == WANT_OTHER_BODY;
     }
     manager_post(s->current, &ev);
+}
+
+static uint64_t version_of(const struct sim *s, size_t about)
+{
+    const struct slice *slice = model_slice(s->current->model, s->client->wishes[about].id);
+    return slice != NULL ? slice->version : 0;
+}
+
+static void ask(struct sim *s, enum want want, size_t about)
+{
+    ask_with(s, want, about, want == WANT_STALE_DELETE ? version_of(s, about) + 1000 : 0);
 }
 
 static void choose_cubes(struct sim *s, struct wish *wish)
@@ -137,6 +153,8 @@ static void deleted(struct sim *s, struct wish *wish, const struct effect *effec
     if (effect->reply.status == 0) {
         s->outcome->acked += wish->stage == LIVE;
         wish->stage = DELETING;
+    } else if (effect->reply.status == E_STALE && s->client->rival.cookie != 0) {
+        return; /* the other one has won */
     } else if (effect->reply.status == E_NOT_FOUND) {
         wish->stage = GONE; /* an earlier request of ours, or it ended meanwhile */
     } else {
@@ -145,11 +163,42 @@ static void deleted(struct sim *s, struct wish *wish, const struct effect *effec
     }
 }
 
+/* The same delete by two, each with the version that both have read. */
+static void race(struct sim *s, size_t about)
+{
+    struct client *c = s->client;
+    struct event ev = {.kind = EV_DELETE_SLICE, .who = "another client"};
+
+    ev.del.id = c->wishes[about].id;
+    ev.del.if_version = version_of(s, about);
+    if (ev.del.if_version == 0 || !sim_fault(s, F_RACE, 0.1)) {
+        ask(s, WANT_DELETE, about);
+        return;
+    }
+    ask_with(s, WANT_DELETE, about, ev.del.if_version);
+    ev.cookie = c->rival.cookie = c->next_cookie++;
+    manager_post(s->current, &ev);
+}
+
+/* Only one of them may win (A4). */
+static void judge_race(struct sim *s, const struct effect *effect)
+{
+    struct client *c = s->client;
+
+    if (effect->cookie == c->cookie) {
+        c->rival.ours_won = effect->reply.status == 0;
+    } else if (c->rival.cookie != 0 && effect->cookie == c->rival.cookie &&
+               effect->reply.status == 0 && c->rival.ours_won) {
+        sim_found(s, V_A4, "one version of a slice was deleted twice");
+    }
+}
+
 void client_answer(struct sim *s, const struct effect *effect)
 {
     struct client *c = s->client;
     struct wish *wish = &c->wishes[c->about];
 
+    judge_race(s, effect);
     sim_note(s, "answer %llu: %d", (unsigned long long)effect->cookie, effect->reply.status);
     if (effect->cookie != c->cookie || sim_fault(s, F_LOST_ANSWER, 0.03)) {
         return;
@@ -221,7 +270,7 @@ static void act(struct sim *s)
         create(s);
     } else if (dice < 85 && pick(s, false, &about)) {
         if (c->wishes[about].stage == LIVE && dice < 70) {
-            ask(s, WANT_DELETE, about);
+            race(s, about);
         } else {
             look_at(s, about);
         }

@@ -79,6 +79,11 @@ void sim_after(struct sim *s, int64_t ns, evq_fn *fn, void *arg)
     evq_at(s->w->evq, sim_now(s) + ns, fn, arg);
 }
 
+bool manager_is_paused(const struct manager *m)
+{
+    return sim_now(m->s) < m->paused_until_ns;
+}
+
 void sim_note(struct sim *s, const char *fmt, ...)
 {
     char line[400];

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mem.h"
 #include "sim.h"
 #include "simulator/fabric_device.h"
 
@@ -190,7 +191,21 @@ static void tell(void *arg)
         abort();
     }
     *ev.verdict = job->verdict;
+    d->s->told[d->s->n_told++ % TOLD_KEPT] = job->verdict;
     manager_post(d->s->current, &ev);
+}
+
+bool daemon_replay(struct sim *s)
+{
+    unsigned kept = s->n_told < TOLD_KEPT ? s->n_told : TOLD_KEPT;
+    struct event ev = {.kind = EV_VERDICT};
+
+    if (kept == 0 || s->current == NULL || !s->current->alive) {
+        return false;
+    }
+    ev.verdict = xmemdup(&s->told[sim_random(s, kept)], sizeof *ev.verdict);
+    manager_post(s->current, &ev);
+    return true;
 }
 
 static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
@@ -331,6 +346,50 @@ static void beat(void *arg)
     }
     oracle_heard(s, d->hosts, d->n_hosts);
     manager_post(s->current, &ev);
+}
+
+/* A daemon that was given the wrong list of hosts, or the name of another. */
+struct impostor {
+    struct sim *s;
+    char name[64];
+    uint64_t instance;
+    uint16_t *hosts;
+    size_t n_hosts;
+    int64_t until_ns;
+};
+
+static void impersonate(void *arg)
+{
+    struct impostor *i = arg;
+    struct sim *s = i->s;
+    struct event ev = {.kind = EV_AGENT_HELLO};
+
+    if (sim_now(s) >= i->until_ns || !s->chaos) {
+        return;
+    }
+    sim_after(s, BEAT_MS * MS, impersonate, i);
+    if (s->current != NULL && s->current->alive) {
+        (void)snprintf(ev.agent.name, sizeof ev.agent.name, "%s", i->name);
+        ev.agent.instance = i->instance;
+        ev.agent.n_hosts = i->n_hosts;
+        ev.agent.hosts = xmemdup(i->hosts, i->n_hosts * sizeof *i->hosts);
+        oracle_heard(s, i->hosts, i->n_hosts);
+        manager_post(s->current, &ev);
+    }
+}
+
+void daemon_impersonate(struct sim *s, int64_t ns)
+{
+    struct daemon *d = &s->daemons[sim_random(s, s->n_daemons)];
+    struct impostor *i = sim_new(s, sizeof *i);
+
+    *i = (struct impostor){.s = s,
+                           .instance = 1000000 + s->outcome->events,
+                           .hosts = d->hosts,
+                           .n_hosts = 1 + (size_t)sim_random(s, d->n_hosts),
+                           .until_ns = sim_now(s) + ns};
+    (void)snprintf(i->name, sizeof i->name, "%s%s", d->name, sim_chance(s, 0.5) ? "x" : "");
+    impersonate(i);
 }
 
 static void come_back(void *arg)

@@ -14,8 +14,9 @@ enum { TICK_MS = 250, RETRY_TICKS = 8, LOOK_TICKS = 120, JOURNAL_KEEP = 1000 };
 
 static struct now now_of(const struct sim *s)
 {
-    return (struct now){.mono = {.ns = 1 + sim_now(s)},
-                        .wall = {.ms = INT64_C(1750000000000) + sim_now(s) / MS}};
+    return (struct now){
+        .mono = {.ns = 1 + sim_now(s)},
+        .wall = {.ms = INT64_C(1750000000000) + s->wall_offset_ms + sim_now(s) / MS}};
 }
 
 /* ---------------------------------------------------------------- files -- */
@@ -188,11 +189,25 @@ static int64_t end(struct manager *m)
     return starts;
 }
 
+bool manager_has_requests(const struct manager *m)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < m->n; i++) {
+        has = has || m->queue[i].kind == EV_CREATE_SLICE || m->queue[i].kind == EV_DELETE_SLICE;
+    }
+    return has;
+}
+
 static void turn(void *arg)
 {
     struct manager *m = arg;
 
     if (!m->alive) {
+        return;
+    }
+    if (manager_is_paused(m)) {
+        evq_at(m->s->w->evq, m->paused_until_ns, turn, m);
         return;
     }
     m->turn_set = false;
@@ -226,6 +241,10 @@ static void tick(void *arg)
     struct event ev = {.kind = EV_TICK};
 
     if (!m->alive) {
+        return;
+    }
+    if (manager_is_paused(m)) {
+        evq_at(m->s->w->evq, m->paused_until_ns, tick, m);
         return;
     }
     manager_post(m, &ev);

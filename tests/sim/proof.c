@@ -19,26 +19,20 @@
 
 enum { PAIRS = 32 };
 
-/* The chip port at the fibre that is plugged in there. */
-static bool chip_at(const struct world *w, unsigned ocs, bool south, unsigned port, uint32_t *chip,
-                    unsigned *chip_port)
+/* The chip port whose fibre belongs there: switch 16 axis + a + 4 b serves the
+ * fibres at (a, b) of its axis, + faces north, cube c on port c. */
+static uint32_t chip_at(unsigned ocs, bool south, unsigned port, unsigned *chip_port)
 {
-    uint32_t fibre = w->port_fibre[(ocs * 2 + south) * SIM_PORTS_MAX + port];
-
-    if (fibre != UINT32_MAX) {
-        *chip = sim_fibre_chip(fibre, chip_port);
-    }
-    return fibre != UINT32_MAX;
+    return sim_fibre_chip(sim_fibre_number(port, ocs / 16, south, ocs % 4, ocs / 4 % 4), chip_port);
 }
 
 static bool holds(const struct world *w, const struct tpunet_xc *xc)
 {
-    uint32_t north, south, peer;
     unsigned north_port, south_port, peer_port;
+    uint32_t north = chip_at(xc->ocs, false, xc->north, &north_port);
+    uint32_t south = chip_at(xc->ocs, true, xc->south, &south_port), peer;
 
-    return chip_at(w, xc->ocs, false, xc->north, &north, &north_port) &&
-           chip_at(w, xc->ocs, true, xc->south, &south, &south_port) &&
-           world_link(w, north, north_port, &peer, &peer_port) && peer == south &&
+    return world_link(w, north, north_port, &peer, &peer_port) && peer == south &&
            peer_port == south_port;
 }
 

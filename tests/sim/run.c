@@ -8,7 +8,7 @@
 #include "simulator/fault.h"
 
 enum { ACKED_ENOUGH = 200, FAULTS_ENOUGH = 5 };
-static const int64_t CHAOS_MAX = 600 * S, CONVERGE_MAX = 180 * S, STEADY = 65 * S;
+static const int64_t CHAOS_MAX = 900 * S, CONVERGE_MAX = 180 * S, STEADY = 65 * S;
 
 /* --------------------------------------------------------------- phases -- */
 

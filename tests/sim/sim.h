@@ -39,7 +39,20 @@
     X(TPUNETD, "tpunetd restarted")                                                                \
     X(LEASE, "tpunetd silent past its lease")                                                      \
     X(FOREIGN, "circuit that nobody intended")                                                     \
-    X(PARTITION, "way to or from a switch cut, one way or both")
+    X(PARTITION, "way to or from a switch cut, one way or both")                                   \
+    X(WALL, "wall clock jumped, at times over a restart")                                          \
+    X(PAUSE, "podmgr paused, at times past a lease")                                               \
+    X(WRONG_PORT, "mirror went to another port")                                                   \
+    X(BLIND, "dark, and the switch sees no light")                                                 \
+    X(GROUP, "group of switch ports dark")                                                         \
+    X(DRIFT, "mirror drifts, loss grows")                                                          \
+    X(SWAP, "two fibres exchanged")                                                                \
+    X(PARTIAL, "batch done in part, then the agent restarts")                                      \
+    X(STALE_READ, "map of before read back")                                                       \
+    X(FLAP, "tpunetd comes and goes")                                                              \
+    X(IMPOSTOR, "daemon claims the hosts or the name of another")                                  \
+    X(REPLAY, "old verdict told again")                                                            \
+    X(RACE, "two operators delete one version of a slice")
 enum fault_class {
 #define X(name, text) F_##name,
     FAULTS(X)
@@ -126,6 +139,12 @@ struct sw {
     bool changed;
     unsigned boots;
     int64_t cut_until_ns[2]; /* what goes to the agent, what comes from it */
+    bool blind;              /* it has no light levels to tell */
+    struct {                 /* before its last change */
+        unsigned boots;
+        uint64_t generation;
+        uint16_t map[SIM_PORTS_MAX];
+    } old;
 };
 
 struct manager {
@@ -145,9 +164,10 @@ struct manager {
     struct outbox out;
     unsigned ticks;
     int crash_in; /* steps; negative: not planned */
+    int64_t paused_until_ns;
 };
 
-enum { DAEMONS_MAX = 4 };
+enum { DAEMONS_MAX = 4, TOLD_KEPT = 16 };
 struct daemon {
     struct sim *s;
     char name[64];
@@ -178,6 +198,9 @@ struct sim {
     unsigned n_daemons;
     uint64_t applies, row_writes; /* that podmgr and the daemons sent */
     uint64_t foreign_ids;
+    int64_t wall_offset_ms;
+    struct verdict told[TOLD_KEPT]; /* ring */
+    unsigned n_told;
     struct client *client;
     struct oracle *oracle;
     struct chunk *arena;
@@ -195,6 +218,7 @@ bool sim_chance(struct sim *s, double p);
 bool sim_fault(struct sim *s, enum fault_class class, double p); /* counts it */
 int64_t sim_now(const struct sim *s);
 void sim_after(struct sim *s, int64_t ns, evq_fn *fn, void *arg);
+bool manager_is_paused(const struct manager *m);
 /* Into the trace hash, and to stderr with --trace. */
 void sim_note(struct sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_found(struct sim *s, enum find find, const char *fmt, ...)
@@ -202,8 +226,9 @@ void sim_found(struct sim *s, enum find find, const char *fmt, ...)
 
 /* manager.c */
 void manager_start(struct sim *s);
-void manager_start_second(struct sim *s); /* the current one runs on, deposed */
-int64_t manager_kill(struct manager *m);  /* when the next one starts */
+void manager_start_second(struct sim *s);           /* the current one runs on, deposed */
+bool manager_has_requests(const struct manager *m); /* of clients, not taken yet */
+int64_t manager_kill(struct manager *m);            /* when the next one starts */
 void manager_post(struct manager *m, struct event *ev);
 void managers_fini(struct sim *s);
 
@@ -211,14 +236,18 @@ void managers_fini(struct sim *s);
 extern const struct ocs_driver_ops switches_ops;
 void switches_init(struct sim *s);
 void switches_connect(struct manager *m); /* to every agent that is up */
-void switch_foreign(struct sim *s);
 void switch_cut(struct sim *s, unsigned ocs, bool from_agent, int64_t ns);
+
+/* switch_agents.c */
+void switch_foreign(struct sim *s);
 
 /* daemons.c */
 void daemons_init(struct sim *s);
 void daemons_bring_up(struct manager *m, const struct effect *effect);
 void daemon_restart(struct daemon *d, int64_t down_ns);
 void daemon_silence(struct daemon *d, int64_t ns);
+void daemon_impersonate(struct sim *s, int64_t ns);
+bool daemon_replay(struct sim *s); /* false: there is nothing to tell */
 void daemons_fini(struct sim *s);
 
 /* client.c */

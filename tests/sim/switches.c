@@ -1,36 +1,12 @@
-/* The way to the switches and back, and their agents.
- *
- * An agent does what simulator/serve_ocs.c does, on the same device code: the
- * fence, the expected generation, one batch at a time.  The network between
- * may drop, delay, duplicate and reorder, so an agent may be told twice, and
- * late; a caller hears one answer: the first that comes in time, or none. */
+/* The way to the switches and back: podmgr's driver of the seam ocs.h, its
+ * connections, and a network that may drop, delay, duplicate, reorder and cut,
+ * so that an agent may be told twice, and late. */
+#include "switches.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "mem.h"
-#include "sim.h"
-
 enum { TIME_LIMIT_MS = 1000 };
-enum call_kind { IDENTIFY, FENCE, READ, APPLY };
-
-struct call {
-    struct manager *m;
-    struct call *next_call, *next_waiting;
-    uint16_t ocs;
-    enum call_kind kind;
-    struct ocs_claim claim;
-    uint64_t expected;
-    struct sim_op *ops;
-    size_t n_ops;
-    ocs_answer_fn *done;
-    void *arg;
-    bool ended;
-};
-
-struct letter {
-    struct call *call;
-    struct ocs_answer answer;
-};
 
 /* -------------------------------------------------------------- network -- */
 
@@ -81,12 +57,23 @@ static void end_call(struct call *call, const struct ocs_answer *answer)
     call->done(call->arg, answer);
 }
 
+/* What reaches a paused process waits until it goes on. */
+static bool waits(struct manager *m, evq_fn *fn, void *arg)
+{
+    bool paused = m->alive && manager_is_paused(m);
+
+    if (paused) {
+        evq_at(m->s->w->evq, m->paused_until_ns, fn, arg);
+    }
+    return paused;
+}
+
 static void on_answer(void *arg)
 {
     struct letter *letter = arg;
     struct call *call = letter->call;
 
-    if (!call->ended && call->m->alive) {
+    if (!call->ended && call->m->alive && !waits(call->m, on_answer, letter)) {
         end_call(call, &letter->answer);
     }
 }
@@ -96,193 +83,14 @@ static void on_time_limit(void *arg)
     struct call *call = arg;
     struct ocs_answer answer = {.status = E_TIMEOUT, .text = "no answer in time"};
 
-    if (!call->ended && call->m->alive) {
+    if (!call->ended && call->m->alive && !waits(call->m, on_time_limit, call)) {
         end_call(call, &answer);
     }
 }
 
-/* -------------------------------------------------------------- answers -- */
-
-static struct letter *letter_to(struct call *call, int status, const char *text)
-{
-    struct sim *s = call->m->s;
-    const struct sim_ocs *o = &s->w->ocs[call->ocs];
-    struct letter *letter = sim_new(s, sizeof *letter);
-    struct ocs_identity *identity = &letter->answer.identity;
-
-    letter->call = call;
-    letter->answer.status = status;
-    (void)snprintf(letter->answer.text, sizeof letter->answer.text, "%s", text);
-    memcpy(identity->boot_id, o->boot_id, sizeof identity->boot_id);
-    identity->generation = o->generation;
-    identity->epoch = o->epoch;
-    identity->instance = o->instance;
-    identity->north_ports = identity->south_ports = (uint16_t)s->config.ports_per_side;
-    identity->light = true;
-    return letter;
-}
-
-static void answer(struct sim *s, struct letter *letter)
+void switches_answer(struct sim *s, struct letter *letter)
 {
     send(s, letter->call->ocs, FROM_AGENT, on_answer, letter);
-}
-
-static struct seen_circuit look(const struct world *w, unsigned ocs, unsigned north)
-{
-    uint16_t south = w->ocs[ocs].map[north];
-    float loss_db = world_loss_db(w, ocs, north);
-
-    return (struct seen_circuit){.north = (uint16_t)north,
-                                 .south = south == SIM_NONE ? TPUNET_NONE : south,
-                                 .south_dbm = -loss_db,
-                                 .loss_db = loss_db};
-}
-
-static void answer_map(struct call *call)
-{
-    struct sim *s = call->m->s;
-    struct letter *letter = letter_to(call, 0, "");
-    struct seen_circuit seen[SIM_PORTS_MAX];
-    size_t n = 0;
-
-    for (unsigned p = 0; p < s->config.ports_per_side; p++) {
-        if (s->w->ocs[call->ocs].map[p] != SIM_NONE) {
-            seen[n++] = look(s->w, call->ocs, p);
-        }
-    }
-    letter->answer.seen = sim_copy(s, seen, n * sizeof *seen);
-    letter->answer.n_seen = n;
-    answer(s, letter);
-}
-
-static void answer_results(struct sim *s, struct sw *sw)
-{
-    struct call *call = sw->moving;
-    struct letter *letter = letter_to(call, 0, "");
-
-    letter->answer.n_results = sw->n_ops;
-    letter->answer.results = sim_new(s, sw->n_ops * sizeof *letter->answer.results);
-    for (size_t i = 0; i < sw->n_ops; i++) {
-        const struct sim_op *op = &sw->ops[i];
-        struct ocs_op_result *result = &letter->answer.results[i];
-        char text[64];
-        result->op = (struct id){op->epoch, op->sequence};
-        result->done = op->result.status == SIM_OP_DONE;
-        (void)snprintf(result->text, sizeof result->text, "%s", sim_op_text(&op->result, text));
-        result->seen = sim_new(s, (op->n_breaks + op->n_makes) * sizeof *result->seen);
-        for (size_t k = 0; k < op->n_breaks; k++) {
-            result->seen[result->n_seen++] = look(s->w, call->ocs, op->breaks[k].north);
-        }
-        for (size_t k = 0; k < op->n_makes; k++) {
-            result->seen[result->n_seen++] = look(s->w, call->ocs, op->makes[k].north);
-        }
-    }
-    answer(s, letter);
-}
-
-/* --------------------------------------------------------------- agents -- */
-
-static void serve(struct sim *s, struct call *call);
-
-static void serve_waiting(struct sim *s, struct sw *sw)
-{
-    while (sw->first != NULL && sw->moving == NULL) {
-        struct call *call = sw->first;
-        sw->first = call->next_waiting;
-        if (sw->first == NULL) {
-            sw->last = &sw->first;
-        }
-        serve(s, call);
-    }
-}
-
-static void settle(void *arg)
-{
-    struct call *call = arg;
-    struct sim *s = call->m->s;
-    struct sw *sw = &s->sw[call->ocs];
-
-    sim_ocs_finish(s->w, call->ocs, sw->ops, sw->n_ops, sw->changed);
-    oracle_moved(s, call->ocs, call->claim, sw->ops, sw->n_ops, true);
-    answer_results(s, sw);
-    sw->moving = NULL;
-    serve_waiting(s, sw);
-}
-
-static void apply(struct sim *s, struct call *call)
-{
-    struct sim_ocs *o = &s->w->ocs[call->ocs];
-    struct sw *sw = &s->sw[call->ocs];
-
-    if (!sim_ocs_holds(o, call->claim.epoch, call->claim.instance)) {
-        answer(s, letter_to(call, E_STALE, "the sender does not hold the claim"));
-        return;
-    }
-    if (call->expected != o->generation && !sim_ocs_all_replayed(o, call->ops, call->n_ops)) {
-        answer(s, letter_to(call, E_CONFLICT, "the map has changed since it was read"));
-        return;
-    }
-    sw->moving = call;
-    sw->n_ops = call->n_ops;
-    sw->ops = sim_copy(s, call->ops, call->n_ops * sizeof *call->ops);
-    sw->boots = o->boots;
-    sw->changed = sim_ocs_begin(s->w, call->ocs, sw->ops, sw->n_ops);
-    oracle_moved(s, call->ocs, call->claim, sw->ops, sw->n_ops, false);
-    if (sw->changed) {
-        sim_after(s, world_mirror_time_ns(s->w), settle, call);
-    } else {
-        settle(call);
-    }
-}
-
-static void serve(struct sim *s, struct call *call)
-{
-    struct sim_ocs *o = &s->w->ocs[call->ocs];
-
-    sim_note(s, "ocs/%u: %d of epoch %llu, generation %llu", call->ocs, (int)call->kind,
-             (unsigned long long)call->claim.epoch, (unsigned long long)o->generation);
-    switch (call->kind) {
-    case IDENTIFY:
-        answer(s, letter_to(call, 0, ""));
-        return;
-    case FENCE:
-        if (sim_ocs_claim(o, call->claim.epoch, call->claim.instance)) {
-            oracle_fenced(s, call->ocs, call->claim);
-            answer(s, letter_to(call, 0, ""));
-        } else {
-            answer(s, letter_to(call, E_STALE, "another claim is on record"));
-        }
-        return;
-    case READ:
-        answer_map(call);
-        return;
-    case APPLY:
-        apply(s, call);
-        return;
-    }
-}
-
-static void on_request(void *arg)
-{
-    struct call *call = arg;
-    struct sim *s = call->m->s;
-    struct sw *sw = &s->sw[call->ocs];
-
-    if (s->w->ocs[call->ocs].agent_down != 0) {
-        return;
-    }
-    if (sw->moving != NULL) {
-        for (const struct call *w = sw->first; w != NULL; w = w->next_waiting) {
-            if (w == call) {
-                return; /* its double waits already */
-            }
-        }
-        call->next_waiting = NULL;
-        *sw->last = call;
-        sw->last = &call->next_waiting;
-    } else {
-        serve(s, call);
-    }
 }
 
 /* ---------------------------------------------------------- connections -- */
@@ -295,10 +103,12 @@ struct connecting {
 static void on_connected(void *arg)
 {
     struct connecting *c = arg;
+    struct manager *m = c->m;
 
-    if (c->m->alive && !c->m->connected[c->ocs] && c->m->s->w->ocs[c->ocs].agent_down == 0) {
-        c->m->connected[c->ocs] = true;
-        dispatch_link(c->m->dispatch, c->ocs, true);
+    if (m->alive && !waits(m, on_connected, c) && !m->connected[c->ocs] &&
+        m->s->w->ocs[c->ocs].agent_down == 0) {
+        m->connected[c->ocs] = true;
+        dispatch_link(m->dispatch, c->ocs, true);
     }
 }
 
@@ -317,38 +127,39 @@ void switches_connect(struct manager *m)
     }
 }
 
-static void disconnect(struct manager *m, unsigned ocs)
+static void on_disconnected(void *arg)
 {
+    struct connecting *c = arg;
+    struct manager *m = c->m;
     struct ocs_answer answer = {.status = E_UNREACHABLE, .text = "the connection was lost"};
 
-    if (!m->alive || !m->connected[ocs]) {
+    if (!m->alive || !m->connected[c->ocs] || waits(m, on_disconnected, c)) {
         return;
     }
-    m->connected[ocs] = false;
-    dispatch_link(m->dispatch, (uint16_t)ocs, false);
+    m->connected[c->ocs] = false;
+    dispatch_link(m->dispatch, c->ocs, false);
     for (struct call *call = m->calls, *next; call != NULL; call = next) {
         next = call->next_call;
-        if (call->ocs == ocs) {
+        if (call->ocs == c->ocs) {
             end_call(call, &answer);
         }
     }
 }
 
-/* The world's word that an agent came or went.  What waited is lost; a batch
- * under way ends by itself, unless the power went. */
+static void disconnect(struct manager *m, unsigned ocs)
+{
+    struct connecting *c = sim_new(m->s, sizeof *c);
+
+    *c = (struct connecting){m, (uint16_t)ocs};
+    on_disconnected(c);
+}
+
+/* The world's word that an agent came or went. */
 static void on_agent(void *arg, unsigned ocs, bool up)
 {
     struct sim *s = arg;
-    struct sw *sw = &s->sw[ocs];
 
-    if (sw->moving != NULL && s->w->ocs[ocs].boots != sw->boots) {
-        (void)evq_cancel(s->w->evq, settle, sw->moving);
-        sw->moving = NULL;
-    }
-    if (!up) {
-        sw->first = NULL;
-        sw->last = &sw->first;
-    }
+    switch_changed(s, ocs, up);
     for (struct manager *m = s->managers; m != NULL; m = m->next) {
         if (!up) {
             disconnect(m, ocs);
@@ -364,26 +175,7 @@ void switches_init(struct sim *s)
     s->w->hook_arg = s;
     for (unsigned o = 0; o < SIM_OCSES; o++) {
         s->sw[o].last = &s->sw[o].first;
-    }
-}
-
-/* Somebody at the switch itself joins two free ports. */
-void switch_foreign(struct sim *s)
-{
-    unsigned ocs = (unsigned)sim_random(s, SIM_OCSES);
-    struct sim_ocs *o = &s->w->ocs[ocs];
-    struct sim_xc xc = {(uint16_t)sim_random(s, s->cubes), (uint16_t)sim_random(s, s->cubes)};
-    struct sim_op op = {.sequence = ++s->foreign_ids, .makes = &xc, .n_makes = 1};
-
-    if (s->sw[ocs].moving != NULL || o->power_down != 0 || o->map[xc.north] != SIM_NONE ||
-        o->back[xc.south] != SIM_NONE) {
-        return;
-    }
-    s->outcome->activated[F_FOREIGN]++;
-    bool changed = sim_ocs_begin(s->w, ocs, &op, 1);
-    sim_ocs_finish(s->w, ocs, &op, 1, changed);
-    if (changed) {
-        oracle_foreign(s, ocs, xc);
+        s->sw[o].blind = s->on[F_BLIND] && sim_chance(s, 0.25);
     }
 }
 
@@ -411,28 +203,28 @@ static void go(struct call *call)
     struct sim *s = call->m->s;
 
     if (call->m->connected[call->ocs]) {
-        send(s, call->ocs, TO_AGENT, on_request, call);
+        send(s, call->ocs, TO_AGENT, switch_request, call);
         sim_after(s, TIME_LIMIT_MS * MS, on_time_limit, call);
     } else {
-        sim_after(s, MS, on_answer, letter_to(call, E_UNREACHABLE, "no connection"));
+        sim_after(s, MS, on_answer, switch_letter(call, E_UNREACHABLE, "no connection"));
     }
 }
 
 static void identify(struct ocs_driver *d, uint16_t ocs, ocs_answer_fn *done, void *arg)
 {
-    go(begin(d, ocs, IDENTIFY, (struct ocs_claim){0}, done, arg));
+    go(begin(d, ocs, CALL_IDENTIFY, (struct ocs_claim){0}, done, arg));
 }
 
 static void fence(struct ocs_driver *d, uint16_t ocs, struct ocs_claim claim, ocs_answer_fn *done,
                   void *arg)
 {
-    go(begin(d, ocs, FENCE, claim, done, arg));
+    go(begin(d, ocs, CALL_FENCE, claim, done, arg));
 }
 
 static void read_map(struct ocs_driver *d, uint16_t ocs, struct ocs_claim claim,
                      ocs_answer_fn *done, void *arg)
 {
-    go(begin(d, ocs, READ, claim, done, arg));
+    go(begin(d, ocs, CALL_READ, claim, done, arg));
 }
 
 static struct sim_xc *copy_xcs(struct sim *s, const struct tpunet_xc *xcs, size_t n)
@@ -449,7 +241,7 @@ static void apply_batch(struct ocs_driver *d, uint16_t ocs, struct ocs_claim cla
                         uint64_t expected_generation, const struct ocs_batch_op *ops, size_t n,
                         ocs_answer_fn *done, void *arg)
 {
-    struct call *call = begin(d, ocs, APPLY, claim, done, arg);
+    struct call *call = begin(d, ocs, CALL_APPLY, claim, done, arg);
     struct sim *s = call->m->s;
 
     s->applies++;

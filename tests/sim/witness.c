@@ -3,7 +3,8 @@
  *
  *   D7   no slice is made while a switch that it needs was lost, and none is
  *        given up because of silence
- *   A6   nor on hosts for which nobody spoke within the lease
+ *   A5   a verdict counts for its own epoch and generation alone
+ *   A6   no slice is made on hosts for which nobody spoke within the lease
  *   A9   a refusal changes nothing
  *   A10  one audit record for each mutation, with its author; none without
  *
@@ -15,8 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The core looks at leases every 250 ms; the rest is the way of a message. */
-static const int64_t LEASE_SLACK = 350 * MS;
+/* The core looks at leases every 250 ms, and its first look renews them; the
+ * rest is the way of a message. */
+static const int64_t LEASE_SLACK = 600 * MS;
 
 void oracle_heard(struct sim *s, const uint16_t *hosts, size_t n)
 {
@@ -81,12 +83,14 @@ struct before {
     size_t changes, journal, audits, effects, slices;
     bool there; /* the slice that a client wants deleted */
     enum slice_state state;
+    bool current; /* the verdict: of this epoch and the slice's generation */
 };
 
 static struct before look_before(const struct manager *m, const struct event *ev)
 {
-    const struct slice *slice =
-        ev->kind == EV_DELETE_SLICE ? model_slice(m->model, ev->del.id) : NULL;
+    const struct slice *slice = ev->kind == EV_DELETE_SLICE ? model_slice(m->model, ev->del.id)
+                                : ev->kind == EV_VERDICT ? model_slice(m->model, ev->verdict->slice)
+                                                         : NULL;
 
     return (struct before){.changes = m->out.n_changes,
                            .journal = m->out.n_journal,
@@ -94,13 +98,17 @@ static struct before look_before(const struct manager *m, const struct event *ev
                            .effects = m->out.n_effects,
                            .slices = m->model->n_slices,
                            .there = slice != NULL,
-                           .state = slice != NULL ? slice->state : SLICE_DELETED};
+                           .state = slice != NULL ? slice->state : SLICE_DELETED,
+                           .current = ev->kind == EV_VERDICT && slice != NULL &&
+                                      ev->verdict->epoch == m->model->epoch &&
+                                      ev->verdict->generation == slice->generation};
 }
 
 static void judge_allocation(struct sim *s, const struct slice *slice)
 {
     const struct oracle *oracle = s->oracle;
     int64_t oldest = sim_now(s) - s->pod.lease_ms * MS - LEASE_SLACK;
+    bool just_paused = s->current->paused_until_ns >= oldest; /* our stall is not their silence */
     char id[48];
 
     for (unsigned o = 0; o < SIM_OCSES; o++) {
@@ -113,7 +121,7 @@ static void judge_allocation(struct sim *s, const struct slice *slice)
     for (size_t i = 0; i < slice->intent->n_cubes; i++) {
         unsigned cube = slice->intent->cubes[i];
         for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
-            if (oracle->heard_ns[cube * TPUNET_CUBE_HOSTS + h] < oldest) {
+            if (oracle->heard_ns[cube * TPUNET_CUBE_HOSTS + h] < oldest && !just_paused) {
                 sim_found(s, V_A6, "slice/%s is made on cube/%u, and host/%u-%u is silent",
                           id_format(slice->id, id), cube, cube, h);
                 return;
@@ -180,6 +188,12 @@ static void judge_delete(struct manager *m, const struct before *before, const s
     }
 }
 
+static bool left_something(const struct manager *m, const struct before *before)
+{
+    return m->out.n_changes > before->changes || m->out.n_journal > before->journal ||
+           m->out.n_audits > before->audits;
+}
+
 static void judge(struct manager *m, const struct before *before, const struct event *ev)
 {
     const struct effect *answer = answer_to(m, before, ev->cookie);
@@ -187,8 +201,7 @@ static void judge(struct manager *m, const struct before *before, const struct e
     if (answer == NULL) {
         sim_found(m->s, V_A9, "a request has no answer");
     } else if (answer->reply.status != 0) {
-        if (m->out.n_changes > before->changes || m->out.n_journal > before->journal ||
-            m->out.n_audits > before->audits || m->out.n_effects > before->effects + 1) {
+        if (left_something(m, before) || m->out.n_effects > before->effects + 1) {
             sim_found(m->s, V_A9, "a request was refused (%s) and left something behind",
                       answer->reply.code);
         }
@@ -236,6 +249,8 @@ void oracle_step(struct manager *m, struct event *ev)
     core_step(m->model, ev, &m->out);
     if (newest && (ev->kind == EV_CREATE_SLICE || ev->kind == EV_DELETE_SLICE)) {
         judge(m, &before, ev);
+    } else if (newest && ev->kind == EV_VERDICT && !before.current && left_something(m, &before)) {
+        sim_found(m->s, V_A5, "a verdict of another epoch or generation counts");
     } else if (newest && !may_evict(ev->kind)) {
         judge_evictions(m, &before);
     }
