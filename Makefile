@@ -96,8 +96,8 @@ CRASH_SRC    := $(wildcard tests/crash/*.c) $(patsubst %,tests/sim/%.c,context s
 FUZZ_SRC     := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/*.c))
 SECONDS      ?= 10
 
-.PHONY: all help deps deps-lint test unit demo bench sim crash planted fuzz lint format check-asan \
-        check-clang install clean
+.PHONY: all help deps deps-lint test unit demo bench sim rootcause crash planted fuzz lint format \
+        check-asan check-clang install clean
 
 all: $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
 
@@ -198,6 +198,14 @@ $(BUILD)/tests/crash/crash: $(call objs,$(CRASH_SRC)) $(LINK_test)
 CLASS ?= kill
 crash: $(BUILD)/tests/crash/crash ## crash at every point (SEED=n), or at one POINT=n CLASS=word again
 	@$(BUILD)/tests/crash/crash $(if $(POINT),--point $(POINT) --class $(CLASS),--full) $(if $(SEED),--seed $(SEED))
+
+$(BUILD)/tests/rootcause/rootcause: $(call objs,tests/rootcause/main.c tests/unit/pod_faults.c) $(LINK_test)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+FAULTS ?= 2000
+rootcause: $(BUILD)/tests/rootcause/rootcause ## FAULTS=n seeded faults: how many causes are named rightly
+	@$(BUILD)/tests/rootcause/rootcause --json $(BUILD)/rootcause.json $(FAULTS)
 
 # The fake wire among these stands before the real one in the link.
 $(BUILD)/tests/unit/test_corpus: $(BUILD)/obj/tests/unit/test_corpus.o $(call objs,$(FUZZ_SRC)) $(LINK_test)
