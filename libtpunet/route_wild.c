@@ -179,10 +179,9 @@ static void write_rows(const struct pen *pen)
 static void find_datelines(struct pen *pen, const uint16_t at[static TPUNET_AXES])
 {
     for (unsigned port = 0; port < TPUNET_PORTS; port++) {
-        unsigned axis = tpunet_port_axis(port);
-        pen->wraps[port] = tpunet_port_minus(port)
-                               ? (uint16_t)(at[axis] + 1)
-                               : (uint16_t)(pen->base->shape.dim[axis] - at[axis]);
+        unsigned axis = tpunet_port_axis(port), from = from_dateline(pen->base, at, axis);
+        pen->wraps[port] =
+            (uint16_t)(tpunet_port_minus(port) ? from + 1 : pen->base->shape.dim[axis] - from);
     }
 }
 

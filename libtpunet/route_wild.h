@@ -47,6 +47,11 @@ int base_routes_init(struct base_routes *base, const struct tpunet_shape *shape,
                      struct tpunet_error *err);
 void base_routes_fini(struct base_routes *base);
 
+/* Where along `axis` the chip at `at` is, counted from the dateline of its ring.
+ * (Datelines are not all at the wraparound: see route_wild_base.c.) */
+unsigned from_dateline(const struct base_routes *base, const uint16_t at[static TPUNET_AXES],
+                       unsigned axis);
+
 /* Where wild hops are free depends on the class alone with three VCs; with two
  * it also depends on how far away the datelines are, so more has to be told
  * apart.  A place is what is told apart: a chip modulo period[]. */

@@ -167,6 +167,32 @@ void base_routes_fini(struct base_routes *base)
     free(base->length);
 }
 
+/* ----------------------------------------------------------- datelines -- */
+
+/* Each ring may have its dateline at any place.  With two VCs, what base routes
+ * leave free lies around the dateline: hops away from it, and over it.  Dead
+ * lines next to it are well served, those half a ring away are shut in.  So
+ * half of the rings have theirs half a ring further: by turns along the faulty
+ * axis and with the row of cubes, and the rings of the two other axes
+ * contrariwise, so that of the rings through a chip on a dead line at least one
+ * is served.  In a ring of one cube no chip is far from the dateline.
+ *
+ * A ring must agree with itself: around a short axis of a twisted torus, the
+ * position on a long one shifts by the short length, which keeps its parity
+ * but not that of its cube. */
+unsigned from_dateline(const struct base_routes *base, const uint16_t at[static TPUNET_AXES],
+                       unsigned axis)
+{
+    const uint16_t *dim = base->shape.dim;
+    if (axis == base->axis || dim[axis] == TPUNET_CUBE_DIM)
+        return at[axis];
+    unsigned other = (unsigned)TPUNET_AXES - base->axis - axis;
+    unsigned turn = (unsigned)at[base->axis] + (axis > other);
+    if (!base->shape.twisted || dim[other] <= dim[axis])
+        turn += at[other] / TPUNET_CUBE_DIM;
+    return ring_add(at[axis], turn % 2 * dim[axis] / 2, dim[axis]);
+}
+
 /* -------------------------------------------------------------- places -- */
 
 static void place_at(const struct places *places, uint32_t place, uint16_t at[static TPUNET_AXES])
@@ -203,11 +229,12 @@ static unsigned vcs_taken(const struct places *places, const struct base_routes 
     unsigned axis = tpunet_port_axis(port), taken = 0;
     size_t first = (size_t)places->cls[place] * base->n;
     place_at(places, place, at);
+    unsigned from = from_dateline(base, at, axis);
     for (size_t state = first; state < first + base->n && taken != 3; state++) {
         if (base->port[state] != port)
             continue;
         int run = tpunet_port_minus(port) ? -(int)base->run[state] : (int)base->run[state];
-        taken |= 1U << dateline_vc(at[axis], run, base->shape.dim[axis]);
+        taken |= 1U << dateline_vc(from, run, base->shape.dim[axis]);
     }
     return taken;
 }

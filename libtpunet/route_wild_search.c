@@ -17,7 +17,8 @@
  *     target.  The first sweep breaks ties by hops; later ones take any other
  *     candidate of the same price, so that the last units above the target
  *     wander along the links that stand right at it until one meets a gap.
- *  4. Sweeps end at the target, or when they gain little.
+ *  4. Sweeps end at the target; after the first two also within a thousandth of
+ *     it, when they gain little, or when VISITS_MAX pairs have been looked at.
  *
  * The order of the pairs is a fixed permutation, all arithmetic is on integers:
  * the same key gives the same plan everywhere. */
@@ -29,7 +30,7 @@
 
 /* HOPS_PER_PRICE scales prices so that hops only break ties.  A sweep that
  * gains less than 1 / LITTLE of what is left above the target is idle. */
-enum { SWEEPS_MAX = 48, IDLE_MAX = 3, LITTLE = 24, HOPS_PER_PRICE = 1 << 16 };
+enum { SWEEPS_MAX = 48, IDLE_MAX = 3, LITTLE = 24, HOPS_PER_PRICE = 1 << 16, VISITS_MAX = 1 << 26 };
 
 /* Consecutive pairs of a sweep are far apart; a prime above any number of
  * pairs, so all have their turn. */
@@ -235,9 +236,15 @@ static void sweep(struct search *s, unsigned number)
 /* Rule 4. */
 static void settle(struct search *s)
 {
+    const size_t n_pairs = (size_t)s->places->n * s->base->n;
+    size_t sweeps = 2 + VISITS_MAX / n_pairs;
+    if (sweeps > SWEEPS_MAX)
+        sweeps = SWEEPS_MAX;
     int64_t left = above_target(s);
-    for (unsigned i = 0, idle = 0; left > 0 && i < SWEEPS_MAX && idle < IDLE_MAX; i++) {
+    for (unsigned i = 0, idle = 0; left > 0 && i < sweeps && idle < IDLE_MAX; i++) {
         int64_t before = left;
+        if (i >= 2 && busiest(s) <= s->target + s->target / 1000)
+            break;
         sweep(s, i);
         left = above_target(s);
         idle = before - left < before / LITTLE ? idle + 1 : 0;
