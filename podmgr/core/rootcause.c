@@ -81,16 +81,6 @@ enum signal_kind symptom_signal_kind(enum symptom_kind kind)
     return symptom_rows[kind].signal;
 }
 
-const char *severity_name(enum severity severity)
-{
-    static const char *const names[] = {
-#define X(name) [SEVERITY_##name] = #name,
-        SEVERITIES(X)
-#undef X
-    };
-    return names[severity];
-}
-
 /* --------------------------------------------------------------- signals -- */
 
 /* Rule 1: a signal with all that was said of it. */
@@ -259,7 +249,7 @@ static double odd_cost(const struct work *w, uint32_t group, const struct sick *
 /* Rules 5 and 7: do only some kinds of groups explain it? */
 static bool is_picky(const struct sick *sick)
 {
-    return sick->severity == SEVERITY_INFO || (sick->kinds & KIND_BIT(PORT_STUCK)) != 0;
+    return sick->severity <= SEVERITY_INFO || (sick->kinds & KIND_BIT(PORT_STUCK)) != 0;
 }
 
 static bool explains(const struct work *w, uint32_t group, const struct sick *sick)
@@ -267,7 +257,7 @@ static bool explains(const struct work *w, uint32_t group, const struct sick *si
     uint32_t number;
     enum risk_kind kind = riskmap_group_kind(w->map, group, &number);
 
-    if (sick->severity == SEVERITY_INFO) {
+    if (sick->severity <= SEVERITY_INFO) {
         return kind == RISK_LINK || kind == RISK_FIBRE || kind == RISK_PORT;
     }
     return kind == RISK_PORT || kind == RISK_PORT_GROUP || kind == RISK_OCS || kind == RISK_AXIS ||
@@ -280,7 +270,7 @@ static void find_candidates(struct work *w, struct episode *ep)
     for (uint32_t e = 0; e < ep->n; e++) {
         const struct sick *sick = &ep->sick[e];
         bool picky = is_picky(sick), light = (sick->kinds & light_mask) != 0;
-        ep->cost[e] = sick->severity == SEVERITY_INFO ? cost_info : cost_grave;
+        ep->cost[e] = sick->severity <= SEVERITY_INFO ? cost_info : cost_grave;
         for (unsigned i = 0; i < sick->n_groups; i++) {
             uint32_t group = sick->groups[i];
             if (picky && !explains(w, group, sick)) {

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "core/riskmap.h"
+#include "finding.h"
 
 /* What was seen, and of which signal. */
 #define SYMPTOM_KINDS(X)                                                                           \
@@ -34,15 +35,6 @@ enum symptom_kind {
 enum { SYMPTOM_KIND_COUNT = SYMPTOM_OBSERVER_SILENT + 1 };
 const char *symptom_kind_name(enum symptom_kind kind);
 enum signal_kind symptom_signal_kind(enum symptom_kind kind);
-
-/* SEVERE: evict; FATAL: gone. */
-#define SEVERITIES(X) X(INFO) X(DEGRADED) X(SEVERE) X(FATAL)
-enum severity {
-#define X(name) SEVERITY_##name,
-    SEVERITIES(X)
-#undef X
-};
-const char *severity_name(enum severity severity);
 
 struct symptom {
     enum symptom_kind kind;
