@@ -102,7 +102,15 @@ static int read_all(struct healthd_config *out, const struct healthd_options *o,
         return err_set(err, E_CONFIG, "which pod? give --pod ID, or 'pod' in the file");
     }
     int status = read_cubes(&out->cubes, cubes, err);
-    return status < 0 ? status : hostlist_parse(&out->hosts, &out->n_hosts, hosts, out->cubes, err);
+    if (status == 0) {
+        status = hostlist_parse(&out->hosts, &out->n_hosts, hosts, out->cubes, err);
+    }
+    if (status == 0 && out->probe_url == NULL && out->n_hosts != 1) {
+        status = err_set(err, E_CONFIG,
+                         "hosts: this machine is one host; name it, or give the probe_url of an "
+                         "emulated pod");
+    }
+    return status;
 }
 
 int healthd_config_load(struct healthd_config *out, const struct healthd_options *options,

@@ -98,6 +98,14 @@ static int begin(struct healthd *d, struct error *err)
     return 0;
 }
 
+int healthd_probe(struct probe **out, uv_loop_t *loop, const struct healthd_config *config,
+                  struct error *err)
+{
+    return config->probe_url != NULL
+               ? podsim_probe_create(out, loop, config->pod, config->probe_url, err)
+               : sysfs_probe_create(out, config->sysfs_root, config->driver, err);
+}
+
 int healthd_start(struct healthd *d, uv_loop_t *loop, const struct healthd_config *config,
                   struct error *err)
 {
@@ -106,7 +114,7 @@ int healthd_start(struct healthd *d, uv_loop_t *loop, const struct healthd_confi
     if (status < 0) {
         return status;
     }
-    status = podsim_probe_create(&d->probe, loop, config->pod, config->probe_url, err);
+    status = healthd_probe(&d->probe, loop, config, err);
     if (status < 0) {
         goto err_after_state;
     }

@@ -59,8 +59,15 @@ int healthd_start(struct healthd *d, uv_loop_t *loop, const struct healthd_confi
                   struct error *err);
 void healthd_stop(struct healthd *d); /* the loop runs out after it */
 void healthd_fini(struct healthd *d);
+/* The instruments that the configuration names. */
+int healthd_probe(struct probe **out, uv_loop_t *loop, const struct healthd_config *config,
+                  struct error *err);
 /* Writes the state file; a failure is logged, and nothing is then sent. */
 bool healthd_save(struct healthd *d, struct now now);
+
+/* check.c: one preflight of the configured hosts, told on stdout.  Returns the
+ * exit status: 0 fit, 1 not, EX_CONFIG, EX_UNAVAILABLE. */
+int healthd_check(const struct healthd_config *config, const char *golden_file, bool pattern);
 
 /* round.c: reads all hosts, judges, seals. */
 struct round *round_create(struct healthd *d);

@@ -33,7 +33,8 @@ static int run(const struct healthd_config *config)
 int main(int argc, char **argv)
 {
     static struct healthd_options o;
-    static bool json;
+    static const char *golden;
+    static bool json, no_pattern;
     static const struct opt options[] = {
         {"config", 'c', "FILE", "configuration (none: the options alone)", &o.file, NULL},
         {"pod", 0, "ID", "the pod that we belong to", &o.pod, NULL},
@@ -45,6 +46,10 @@ int main(int argc, char **argv)
          NULL},
         {"sysfs", 0, "DIR", "where /sys and /dev of the machine are (default /)", &o.sysfs, NULL},
         {"state", 0, "FILE", "what outlives a restart (default: nothing does)", &o.state, NULL},
+        {"preflight", 0, "GOLDEN", "check the hosts once against these limits, and exit", &golden,
+         NULL},
+        {"no-pattern", 0, NULL, "of the preflight: neither transfers nor computations", NULL,
+         &no_pattern},
         OPT_LOG_JSON(&json),
         {0}};
     static const struct program program = {
@@ -61,7 +66,7 @@ int main(int argc, char **argv)
         log_error("config", "%s", err.text);
         return EX_CONFIG;
     }
-    int status = run(&config);
+    int status = golden != NULL ? healthd_check(&config, golden, !no_pattern) : run(&config);
     healthd_config_fini(&config);
     return status;
 }

@@ -45,7 +45,8 @@ void podsim_fixture_init(struct podsim_fixture *f, unsigned cubes)
                                         .vc_classes = 3,
                                         .ocs_url = podsim_fixture_url(f, "ocs-%u"),
                                         .fabric_url = podsim_fixture_url(f, "fabric"),
-                                        .control_url = podsim_fixture_url(f, "control")};
+                                        .control_url = podsim_fixture_url(f, "control"),
+                                        .probe_url = podsim_fixture_url(f, "probe")};
     assert_int_equal(podsim_create(&f->podsim, &f->loop, &f->sim.config, &err), 0);
     f->sim.w = podsim_world(f->podsim);
 }
@@ -58,8 +59,8 @@ static void remove_sockets(const struct podsim_fixture *f)
         (void)snprintf(path, sizeof path, "%s/ocs-%u.sock", f->dir, i);
         (void)unlink(path);
     }
-    for (size_t i = 0; i < 3; i++) {
-        static const char *const names[] = {"fabric", "control", "podmgr"};
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const names[] = {"fabric", "control", "podmgr", "probe"};
         (void)snprintf(path, sizeof path, "%s/%s.sock", f->dir, names[i]);
         (void)unlink(path);
     }
@@ -77,6 +78,7 @@ void podsim_fixture_fini(struct podsim_fixture *f)
     free(f->sim.config.ocs_url);
     free(f->sim.config.fabric_url);
     free(f->sim.config.control_url);
+    free(f->sim.config.probe_url);
 }
 
 void podsim_fixture_make(struct podsim_fixture *f, const struct tpunet_xc *xcs, size_t n)

@@ -1,0 +1,235 @@
+/* healthd/golden.c and preflight.c: limits with units, and what fails them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "healthd/preflight.h"
+#include "mem.h"
+
+static int load(struct golden *out, const char *text, struct error *err)
+{
+    char file[] = "/tmp/podmgr-test-XXXXXX";
+    int fd = mkstemp(file);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    assert_int_equal(close(fd), 0);
+    int status = golden_load(out, file, err);
+    (void)unlink(file);
+    return status;
+}
+
+/* ----------------------------------------------------------------- golden -- */
+
+static void units_are_converted(void **state)
+{
+    static const struct {
+        const char *limit;
+        enum metric metric;
+        double max;
+    } rows[] = {
+        {"chip-step: {max: 1.1 ms}", METRIC_CHIP_STEP, 1100},
+        {"chip-step: {max: 900us}", METRIC_CHIP_STEP, 900},
+        {"chip-throttled: {max: 2 s}", METRIC_CHIP_THROTTLED, 2000},
+        {"chip-temperature: {max: 85 C}", METRIC_CHIP_TEMPERATURE, 85},
+        {"link-light: {max: -1.5 dBm}", METRIC_LINK_LIGHT, -1.5},
+        {"link-rate: {max: 0.4 Tbit/s}", METRIC_LINK_RATE, 400},
+        {"pcie-width: {max: 100 %}", METRIC_PCIE_WIDTH, 100},
+        {"hbm-correctable: {max: 10 errors}", METRIC_HBM_CORRECTABLE, 10},
+        {"chip-present: {max: 1}", METRIC_CHIP_PRESENT, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char text[128];
+        struct golden golden;
+        struct error err = {0};
+        (void)snprintf(text, sizeof text, "limits:\n  %s\n", rows[i].limit);
+        if (load(&golden, text, &err) < 0) {
+            fail_msg("%s: %s", rows[i].limit, err.text);
+        }
+        const struct golden_limit *limit = &golden.metrics[rows[i].metric];
+        assert_true(limit->there && !limit->required && isinf(limit->min));
+        assert_true(fabs(limit->max - rows[i].max) < 1e-9);
+    }
+}
+
+static void mistakes_are_named_where_they_stand(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } rows[] = {
+        {"limits:\n  chip-step: {max: 1.1 C}\n",
+         ":2:15: limits.chip-step.max: '1.1 C' is of the unit 'C'; this is measured in ns, us"},
+        {"limits:\n  chip-step: {max: 1100}\n", "is of the unit ''; this is measured in ns, us"},
+        {"limits:\n  link-rate:\n    min: 380 Gbps\n", ":3:5: limits.link-rate.min: '380 Gbps'"},
+        {"limits:\n  chip-present: {max: 1 chip}\n", "this is measured in a bare number"},
+        {"limits:\n  chip-step: {max: fast}\n", "does not begin with a number"},
+        {"limits:\n  chip-step: {max: nan us}\n", "does not begin with a number"},
+        {"limits:\n  chip-stepp: {max: 1 us}\n", ":2:3: limits.chip-stepp: no such key"},
+        {"limits:\n  chip-step: {maximum: 1 us}\n", "no such key"},
+        {"limits:\n  chip-step: {required: true}\n", "has neither min nor max"},
+        {"limits:\n  chip-step: {min: 2 ms, max: 1 ms}\n", "is above max"},
+        {"limit: {}\n", "limits: is required"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct golden golden;
+        struct error err = {0};
+        assert_int_equal(load(&golden, rows[i].text, &err), E_CONFIG);
+        if (strstr(err.text, rows[i].says) == NULL) {
+            fail_msg("%s: %s", rows[i].text, err.text);
+        }
+    }
+}
+
+static void the_example_is_good(void **state)
+{
+    struct golden golden;
+    struct error err = {0};
+
+    (void)state;
+    if (golden_load(&golden, "packaging/healthd-golden.yaml.example", &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+}
+
+/* -------------------------------------------------------------- preflight -- */
+
+/* Instruments of which the test decides every answer. */
+struct fake {
+    struct probe probe;
+    uint16_t silent_host; /* 0: none */
+    double step_us;       /* of chip 1 of each host */
+    uint32_t wrong, mute; /* chips that compute wrongly, or not; 0: none */
+    uint32_t lost_from;   /* whose flits die; 0: none */
+    bool no_answer;
+    size_t transfers, self_transfers;
+};
+
+static void fake_read(struct probe *probe, uint16_t host, enum probe_class class,
+                      probe_read_fn *done, void *arg)
+{
+    const struct fake *f = (const struct fake *)probe;
+    struct reading reading;
+
+    reading_clear(&reading);
+    if (class == PROBE_CHIPS) {
+        for (unsigned k = 0; k < 4; k++) {
+            *reading_at(&reading, k, METRIC_CHIP_STEP) = k == 1 ? f->step_us : 1000;
+        }
+    }
+    done(arg, host, class, host == f->silent_host && host != 0 ? NULL : &reading);
+}
+
+static void fake_flush(struct probe *probe)
+{
+    (void)probe;
+}
+
+static void fake_transfer(struct probe *probe, const uint32_t *from, const uint32_t *to, size_t n,
+                          probe_transfer_fn *done, void *arg)
+{
+    struct fake *f = (struct fake *)probe;
+    struct probe_delivery *out = xcalloc(n, sizeof *out);
+
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (struct probe_delivery){.delivered = from[i] != f->lost_from || from[i] == 0,
+                                         .hops = 2,
+                                         .us = 1,
+                                         .text = "its link +x is down"};
+        f->self_transfers += from[i] == to[i];
+    }
+    f->transfers += n;
+    done(arg, out, f->no_answer ? 0 : n);
+    free(out);
+}
+
+static void fake_compute(struct probe *probe, const uint32_t *chips, size_t n, uint64_t seed,
+                         unsigned rounds, probe_compute_fn *done, void *arg)
+{
+    const struct fake *f = (const struct fake *)probe;
+    struct probe_result *out = xcalloc(n, sizeof *out);
+
+    for (size_t i = 0; i < n; i++) {
+        out[i].answered = chips[i] != f->mute || chips[i] == 0;
+        out[i].value =
+            probe_expected(chips[i], seed, rounds) ^ (chips[i] == f->wrong && chips[i] != 0);
+    }
+    done(arg, out, f->no_answer ? 0 : n);
+    free(out);
+}
+
+static void keep(void *arg, const struct preflight_result *result)
+{
+    struct preflight_result *out = arg;
+    *out = *result;
+}
+
+static void fit_and_unfit_sets_of_hosts(void **state)
+{
+    static const struct probe_ops ops = {
+        .read = fake_read, .flush = fake_flush, .transfer = fake_transfer, .compute = fake_compute};
+    static const struct {
+        struct fake fake;
+        size_t failures;
+        const char *first;
+    } rows[] = {
+        {{.step_us = 1000}, 0, ""},
+        {{.step_us = 1200},
+         16,
+         "chip/0-1-0-0: chip-step 1200 us is above 1100 us"}, /* of each host */
+        {{.step_us = (double)NAN}, 16, "chip/0-1-0-0: chip-step is required and unknown"},
+        {{.step_us = 1000, .silent_host = 3}, 3, "host/0-3: its instruments do not answer"},
+        {{.step_us = 1000, .wrong = 5}, 1, "chip/0-1-1-0: computes wrongly"},
+        {{.step_us = 1000, .mute = 5}, 1, "chip/0-1-1-0: does not compute"},
+        {{.step_us = 1000, .lost_from = 5},
+         6,
+         "chip/0-1-1-0 to chip/0-2-0-0: its link +x is down"}, /* at each distance */
+        {{.step_us = 1000, .no_answer = true}, 7, "transfers: no answer"},
+    };
+    struct golden golden;
+    struct error err;
+    uint16_t hosts[16];
+
+    (void)state;
+    for (uint16_t h = 0; h < 16; h++) {
+        hosts[h] = h;
+    }
+    assert_int_equal(
+        load(&golden,
+             "limits: {chip-step: {max: 1.1 ms, required: true}, link-crc: {max: 0 frames}}", &err),
+        0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fake fake = rows[i].fake;
+        struct preflight_result *result = xcalloc(1, sizeof *result);
+        fake.probe = (struct probe){.ops = &ops, .ready = true};
+        preflight_run(&fake.probe, &golden, hosts, 16, true, 7 + i, keep, result);
+        if (result->failures != rows[i].failures || strcmp(result->lines[0], rows[i].first) != 0) {
+            fail_msg("row %zu: %zu failures, the first: %s", i, result->failures, result->lines[0]);
+        }
+        assert_int_equal(fake.transfers, 64 * 6); /* 1, 2, 4, 8, 16, 32 further on */
+        assert_int_equal(fake.self_transfers, 0);
+        free(result);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(units_are_converted),
+        cmocka_unit_test(mistakes_are_named_where_they_stand),
+        cmocka_unit_test(the_example_is_good),
+        cmocka_unit_test(fit_and_unfit_sets_of_hosts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
