@@ -151,9 +151,10 @@ static int fail_apart(const struct tpunet_topology *t, uint32_t src, const uint1
 static int bound_hops(struct tpunet_bounds *out, const struct tpunet_topology *t,
                       struct tpunet_error *err)
 {
-    uint16_t *dist = malloc(2 * t->n_chips * sizeof *dist), *queue = dist + t->n_chips;
+    uint16_t *dist = malloc(2 * t->n_chips * sizeof *dist);
     if (dist == NULL)
         return tpunet_fail_nomem(err);
+    uint16_t *queue = dist + t->n_chips;
     uint64_t hops = 0, links = 0;
     int rc = 0;
     for (uint32_t i = 0; i < t->n_chips * TPUNET_PORTS; i++)

@@ -24,7 +24,7 @@
 
 /* A pass costs n^2; what it wins, it wins on small slices too, where links are
  * shared by fewer packets and so more unevenly. */
-enum { PASSES_MIN = 2, PASSES_MAX = 24, PASSES_CHIPS = 3072, IDLE_COST = 16 };
+enum { PASSES_MIN = 1, PASSES_MAX = 24, PASSES_CHIPS = 3072, IDLE_COST = 16 };
 
 struct balance {
     struct any_net net;
@@ -198,7 +198,7 @@ int route_any(struct tpunet_tables **out, const struct tpunet_topology *topology
     int rc = tpunet_bound(&bounds, topology, err);
     if (rc == 0)
         rc = balance_init(&b, topology, vcs, err);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     rc = label_chips(&b.net, err);
     if (rc == 0)

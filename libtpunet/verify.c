@@ -191,6 +191,7 @@ static uint32_t next_waiting(struct queue *q)
 static void find_reached(struct verifier *v, const struct block *b)
 {
     uint32_t inject = v->tables->plane[TPUNET_INJECT] * v->n;
+    assert(v->n > 0);
     memset(v->reached, 0, (size_t)v->planes * v->n * sizeof *v->reached);
     for (uint32_t chip = 0; chip < v->n; chip++) {
         uint64_t lanes = v->topology->dead[chip] ? 0 : b->lanes & ~b->dead;

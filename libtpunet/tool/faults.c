@@ -6,6 +6,8 @@
 
 static int fail(struct tpunet_error *err, const char *fault, const char *why)
 {
+    if (err == NULL)
+        return TPUNET_EINVAL;
     err->code = TPUNET_EINVAL;
     (void)snprintf(err->text, sizeof err->text, "fault '%s': %s", fault, why);
     return TPUNET_EINVAL;
@@ -120,12 +122,13 @@ static int apply_one(struct tpunet_topology *t, const char *fault, struct tpunet
 
 int faults_apply(struct tpunet_topology *topology, const char *list, struct tpunet_error *err)
 {
+    char fault[64];
     int rc = 0;
     while (rc == 0 && *list != '\0') {
-        char fault[64];
         size_t len = strcspn(list, ",");
-        (void)snprintf(fault, sizeof fault, "%.*s", (int)(len < sizeof fault ? len : sizeof fault),
-                       list);
+        if (len >= sizeof fault)
+            return fail(err, "...", "too long");
+        (void)snprintf(fault, sizeof fault, "%.*s", (int)len, list);
         rc = apply_one(topology, fault, err);
         list += len + (list[len] == ',');
     }
