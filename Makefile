@@ -96,8 +96,8 @@ CRASH_SRC    := $(wildcard tests/crash/*.c) $(patsubst %,tests/sim/%.c,context s
 FUZZ_SRC     := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/*.c))
 SECONDS      ?= 10
 
-.PHONY: all help deps deps-lint test unit demo bench sim rootcause crash planted fuzz lint format \
-        check-asan check-clang install clean
+.PHONY: all help deps deps-lint test unit demo bench sim rootcause crash model planted fuzz lint \
+        format check-asan check-clang install clean
 
 all: $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
 
@@ -221,6 +221,10 @@ fuzz: ## every fuzz target for SECONDS (10), with libFuzzer and sanitizers
 	$(MAKE) BUILD=build/fuzz CC=clang OPT="-O1 -g" \
 	    SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" build/fuzz/bin/fuzz
 	@tests/fuzz/run.sh build/fuzz/bin/fuzz $(SECONDS)
+
+model: ## spin checks the protocol of intent, epoch and take-over in every order of events
+	@packaging/install-deps.sh packaging/dependencies-model.txt
+	@BUILD=$(BUILD) tests/model/run.sh
 
 planted: $(BUILD)/tests/sim/sim ## plant bugs one by one; the simulation must find each
 	@BUILD=$(BUILD) tests/sim/planted/run.sh
