@@ -56,16 +56,16 @@ static int solve(const struct tpunet_route_solution **out, struct tpunet_route_s
 }
 
 static int route_one_ocs(struct tpunet_tables **out, const struct tpunet_shape *shape, unsigned ocs,
-                         unsigned vcs, struct tpunet_route_cache *cache, struct tpunet_error *err)
+                         const struct tpunet_route_options *options, struct tpunet_error *err)
 {
     const unsigned in_face = ocs % TPUNET_FACE_LINKS;
     const struct tpunet_route_key key = {.shape = *shape,
                                          .axis = (uint8_t)(ocs / TPUNET_FACE_LINKS),
-                                         .n_vcs = (uint8_t)vcs,
-                                         .neighbour_weight = 1};
+                                         .n_vcs = (uint8_t)options->vcs,
+                                         .neighbour_weight = options->neighbour_weight};
     const struct tpunet_route_solution *solution;
     struct tpunet_route_solution *own;
-    int rc = solve(&solution, &own, &key, cache, err);
+    int rc = solve(&solution, &own, &key, options->cache, err);
     if (rc < 0)
         return rc;
     rc = tpunet_route_expand(out, solution, in_face % TPUNET_CUBE_DIM, in_face / TPUNET_CUBE_DIM,
@@ -79,9 +79,13 @@ int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology
 {
     struct tpunet_topology *whole;
     const struct tpunet_shape *shape = &topology->shape;
-    unsigned vcs = options == NULL || options->vcs == 0 ? 3 : options->vcs;
-    if (vcs != 2 && vcs != 3)
-        return tpunet_fail(err, TPUNET_EINVAL, "links with %u virtual channels", vcs);
+    struct tpunet_route_options o = {0};
+    if (options != NULL)
+        o = *options;
+    o.vcs = o.vcs == 0 ? 3 : o.vcs;
+    o.neighbour_weight = o.neighbour_weight == 0 ? 1 : o.neighbour_weight;
+    if (o.vcs != 2 && o.vcs != 3)
+        return tpunet_fail(err, TPUNET_EINVAL, "links with %u virtual channels", o.vcs);
     int rc = tpunet_topology_of_shape(&whole, shape, err);
     if (rc < 0)
         return rc;
@@ -90,9 +94,9 @@ int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology
     if (!f.other && f.down == 0)
         return tpunet_route_dor(out, shape, NULL, err);
     if (!f.other && f.down == tpunet_shape_cubes(shape)) {
-        rc = route_one_ocs(out, shape, f.ocs, vcs, options != NULL ? options->cache : NULL, err);
+        rc = route_one_ocs(out, shape, f.ocs, &o, err);
         if (rc != TPUNET_EUNREACHABLE)
             return rc;
     }
-    return route_any(out, topology, vcs, err);
+    return route_any(out, topology, o.vcs, err);
 }

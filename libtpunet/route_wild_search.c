@@ -112,19 +112,21 @@ static int64_t square_above(int64_t excess)
     return excess > 0 ? excess * excess : 0;
 }
 
-static int64_t price_of(const struct search *s, struct spot at, unsigned choice, int64_t weight)
+/* At most: a price above `limit` may come out as any other above it. */
+static int64_t price_of(const struct search *s, struct spot at, unsigned choice, int64_t weight,
+                        int64_t limit)
 {
-    int64_t price = 0;
+    int64_t price = 0, per_hop = s->any_tie ? 0 : 1;
     unsigned port = choice == AS_BASE ? base_port(s, at) : choice;
-    while (port != TPUNET_ARRIVED) {
+    while (port != TPUNET_ARRIVED && price <= limit) {
         int64_t excess = s->load[at.place * TPUNET_PORTS + port] - s->target;
         if (excess + weight > 0)
             price += (square_above(excess + weight) - square_above(excess)) * HOPS_PER_PRICE;
-        price++;
+        price += per_hop;
         at = hop(s, at, port);
         port = base_port(s, at);
     }
-    return s->any_tie ? price / HOPS_PER_PRICE : price;
+    return price;
 }
 
 static int64_t above_target(const struct search *s)
@@ -205,12 +207,12 @@ static void improve(struct search *s, struct spot at, uint8_t *choice, unsigned 
     const uint32_t weight = weight_of(s, at.left);
     unsigned old = *choice, best = old;
     add_route(s, at, old, -(int64_t)weight);
-    int64_t least = price_of(s, at, old, weight);
+    int64_t least = price_of(s, at, old, weight, INT64_MAX);
     for (unsigned i = 0; i <= AS_BASE; i++) {
         unsigned other = (i + turn) % (AS_BASE + 1);
         if (other == old || !possible(s, at, other))
             continue;
-        int64_t price = price_of(s, at, other, weight);
+        int64_t price = price_of(s, at, other, weight, least);
         if (price < least || (s->any_tie && price == least)) {
             least = price;
             best = other;

@@ -478,6 +478,7 @@ struct tpunet_route_cache; /* see below */
 struct tpunet_route_options {
     unsigned vcs;                     /* virtual channels of a link: 2 or 3; 0 stands for 3 */
     struct tpunet_route_cache *cache; /* asked first for one dead OCS, and given what it lacked */
+    uint16_t neighbour_weight; /* of tpunet_route_key, for one dead OCS; 0 stands for 1 */
 };
 int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology *topology,
                         const struct tpunet_route_options *options, struct tpunet_error *err);

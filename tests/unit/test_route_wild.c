@@ -124,58 +124,126 @@ static void one_switch_an_axis_of_a_large_slice(void **state)
     }
 }
 
-/* What the search believes of its routes is what walking them counts. */
+/* Every shape of up to eight cubes, one switch an axis. */
+static void all_small_shapes(void **state)
+{
+    (void)state;
+    unsigned shapes = 0;
+    for (unsigned cubes = 0; cubes < 8 * 8 * 8 * 2; cubes++) {
+        const unsigned a = 1 + cubes / 2 % 8, b = 1 + cubes / 16 % 8, c = 1 + cubes / 128;
+        struct tpunet_shape shape = {
+            .dim = {(uint16_t)(4 * a), (uint16_t)(4 * b), (uint16_t)(4 * c)}};
+        if (a > b || b > c || a * b * c > 8)
+            continue;
+        if (cubes % 2 != 0 && !tpunet_shape_twistable(&shape))
+            continue;
+        shape.twisted = cubes % 2 != 0;
+        shapes++;
+        for (unsigned i = 0; i < 2 * TPUNET_AXES; i++) {
+            struct tpunet_route_solution *s =
+                solve((struct tpunet_route_key){shape, (uint8_t)(i / 2), (uint8_t)(2 + i % 2), 1});
+            const struct tpunet_route_figures *figures = tpunet_route_solution_figures(s);
+            assert_true(prove(s, (7 * shapes + i) % POSITIONS) == figures->max_link_load);
+            assert_true(figures->max_link_load <= figures->bound * 1.04);
+            tpunet_route_solution_destroy(s);
+        }
+    }
+    assert_int_equal(shapes, 14);
+}
+
+/* Loads of the links, by walking every pair. */
+struct loads {
+    struct tpunet_topology *left;
+    uint32_t *all, *near; /* [n_chips * 6] routes of all pairs, of neighbours */
+};
+
+static struct loads walk_all(const struct tpunet_route_solution *s, unsigned position)
+{
+    const struct tpunet_route_key *key = tpunet_route_solution_key(s);
+    struct tpunet_topology *whole;
+    struct tpunet_tables *tables;
+    struct loads l = {.left = without_switch(&key->shape, 16U * key->axis + position)};
+    assert_int_equal(tpunet_topology_of_shape(&whole, &key->shape, NULL), 0);
+    assert_int_equal(tpunet_route_expand(&tables, s, position % 4, position / 4, NULL), 0);
+    const uint32_t n = whole->n_chips;
+    l.all = calloc(n * TPUNET_PORTS, sizeof *l.all);
+    l.near = calloc(n * TPUNET_PORTS, sizeof *l.near);
+    for (uint32_t pair = 0; pair < n * n; pair++) {
+        uint32_t src = pair / n, dst = pair % n;
+        struct tpunet_hop hops[MAX_HOPS];
+        bool near = false;
+        for (unsigned port = 0; port < TPUNET_PORTS; port++)
+            near |= whole->peer[src * TPUNET_PORTS + port] == dst;
+        int length = tpunet_walk(tables, l.left, src, dst, hops, MAX_HOPS);
+        assert_true(length >= (src != dst));
+        for (int h = 0; h < length; h++) {
+            uint32_t link = hops[h].chip * TPUNET_PORTS + hops[h].port;
+            l.all[link]++;
+            l.near[link] += near;
+            assert_true(h == 0 || hops[h].vc < 2); /* wild hops come first */
+        }
+    }
+    tpunet_tables_destroy(tables);
+    tpunet_topology_destroy(whole);
+    return l;
+}
+
+/* The busiest link when neighbours count as `weight` pairs. */
+static uint32_t busiest(const struct loads *l, uint32_t weight)
+{
+    uint32_t most = 0;
+    for (uint32_t link = 0; link < l->left->n_chips * TPUNET_PORTS; link++) {
+        uint32_t load = l->all[link] + (weight - 1) * l->near[link];
+        most = load > most ? load : most;
+    }
+    return most;
+}
+
+static void loads_fini(struct loads *l)
+{
+    tpunet_topology_destroy(l->left);
+    free(l->all);
+    free(l->near);
+}
+
+/* What the search believes of its routes is what walking them counts, and a
+ * weight is worth what docs/routing.md says. */
 static void the_figures_are_what_walks_count(void **state)
 {
     (void)state;
-    static const uint16_t weights[] = {1, 40};
-    for (size_t i = 0; i < sizeof weights / sizeof weights[0]; i++) {
-        struct tpunet_route_key key = key_of("4x4x8", false, 2, 3);
-        key.neighbour_weight = weights[i];
+    static const struct {
+        uint16_t weight;
+        uint32_t all_to_all, weighted, weighted_without; /* without: solved for 1 */
+    } rows[] = {
+        {1, 547, 547, 547}, {16, 548, 563, 577}, {64, 551, 614, 673}, {256, 564, 819, 1057}};
+    struct tpunet_route_key key = key_of("8x8x8", false, 2, 3);
+    struct tpunet_route_solution *plain = solve(key);
+    struct loads without = walk_all(plain, 6);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        key.neighbour_weight = rows[i].weight;
         struct tpunet_route_solution *s = solve(key);
-        struct tpunet_topology *whole, *left = without_switch(&key.shape, 32 + 6);
-        struct tpunet_tables *tables;
-        assert_int_equal(tpunet_topology_of_shape(&whole, &key.shape, NULL), 0);
-        assert_int_equal(tpunet_route_expand(&tables, s, 2, 1, NULL), 0);
-
-        uint32_t n = left->n_chips, most = 0, most_near = 0;
-        uint32_t *load = calloc(n * TPUNET_PORTS, sizeof *load);
-        uint32_t *near_load = calloc(n * TPUNET_PORTS, sizeof *near_load);
-        for (uint32_t pair = 0; pair < n * n; pair++) {
-            uint32_t src = pair / n, dst = pair % n;
-            struct tpunet_hop hops[MAX_HOPS];
-            bool near = false;
-            for (unsigned port = 0; port < TPUNET_PORTS; port++)
-                near |= whole->peer[src * TPUNET_PORTS + port] == dst;
-            int length = tpunet_walk(tables, left, src, dst, hops, MAX_HOPS);
-            assert_true(length >= (src != dst));
-            for (int h = 0; h < length; h++) {
-                uint32_t link = hops[h].chip * TPUNET_PORTS + hops[h].port;
-                load[link] += near ? weights[i] : 1;
-                near_load[link] += near;
-                assert_true(h == 0 || hops[h].vc < 2); /* wild hops come first */
-            }
-        }
-        for (uint32_t link = 0; link < n * TPUNET_PORTS; link++) {
-            most = load[link] > most ? load[link] : most;
-            most_near = near_load[link] > most_near ? near_load[link] : most_near;
-        }
-        assert_int_equal(most, tpunet_route_solution_figures(s)->max_link_load);
-        assert_int_equal(most_near, tpunet_route_solution_figures(s)->neighbour_load);
-        assert_int_equal(most_near, 2);
-        free(load);
-        free(near_load);
-        tpunet_tables_destroy(tables);
-        tpunet_topology_destroy(whole);
-        tpunet_topology_destroy(left);
+        const struct tpunet_route_figures *figures = tpunet_route_solution_figures(s);
+        struct loads l = walk_all(s, 6);
+        assert_int_equal(busiest(&l, rows[i].weight), figures->max_link_load);
+        assert_int_equal(busiest(&l, 1), rows[i].all_to_all);
+        assert_int_equal(figures->max_link_load, rows[i].weighted);
+        assert_int_equal(busiest(&without, rows[i].weight), rows[i].weighted_without);
+        memset(l.all, 0, l.left->n_chips * TPUNET_PORTS * sizeof *l.all);
+        assert_int_equal(busiest(&l, 2), figures->neighbour_load);
+        assert_int_equal(figures->neighbour_load, 2);
+        loads_fini(&l);
         tpunet_route_solution_destroy(s);
     }
+    loads_fini(&without);
+    tpunet_route_solution_destroy(plain);
 }
 
 static void the_same_key_gives_the_same_tables(void **state)
 {
     (void)state;
     struct tpunet_route_key key = key_of("4x8x8", true, 1, 3);
+    key.neighbour_weight = 5;
+    struct tpunet_route_options options = {.neighbour_weight = 5};
     struct tpunet_tables *t[3];
     for (unsigned i = 0; i < 2; i++) {
         struct tpunet_route_solution *s = solve(key);
@@ -183,7 +251,7 @@ static void the_same_key_gives_the_same_tables(void **state)
         tpunet_route_solution_destroy(s);
     }
     struct tpunet_topology *around = without_switch(&key.shape, 16 + 3 + 4 * 2);
-    assert_int_equal(tpunet_route_around(&t[2], around, NULL, NULL), 0);
+    assert_int_equal(tpunet_route_around(&t[2], around, &options, NULL), 0);
     tpunet_topology_destroy(around);
     size_t size = 2 * (size_t)t[0]->n_chips * t[0]->n_chips;
     assert_memory_equal(t[0]->rows, t[1]->rows, size);
@@ -245,6 +313,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_switch_of_a_small_slice),
         cmocka_unit_test(one_switch_an_axis_of_a_large_slice),
+        cmocka_unit_test(all_small_shapes),
         cmocka_unit_test(the_figures_are_what_walks_count),
         cmocka_unit_test(the_same_key_gives_the_same_tables),
         cmocka_unit_test(another_switch_is_not_served),
