@@ -279,6 +279,18 @@ uint32_t riskmap_power_parts(const struct riskmap *map, uint32_t domain)
     return map->power_parts[domain];
 }
 
+uint32_t riskmap_power_of_host(const struct riskmap *map, unsigned host)
+{
+    assert(host < map->n_hosts);
+    return map->power_of_host[host];
+}
+
+uint32_t riskmap_power_of_ocs(const struct riskmap *map, unsigned ocs)
+{
+    assert(ocs < TPUNET_OCSES);
+    return map->power_of_ocs[ocs];
+}
+
 /* ------------------------------------------------------------- numbers -- */
 
 uint32_t riskmap_signals(const struct riskmap *map)

@@ -127,6 +127,9 @@ uint32_t riskmap_far_end(const struct riskmap *map, uint32_t end);
 
 /* How many hosts and switches a power domain feeds. */
 uint32_t riskmap_power_parts(const struct riskmap *map, uint32_t domain);
+/* Which domain feeds it; RISKMAP_POWER_MAX: none is known. */
+uint32_t riskmap_power_of_host(const struct riskmap *map, unsigned host);
+uint32_t riskmap_power_of_ocs(const struct riskmap *map, unsigned ocs);
 
 /* "host/5-3", "port/12-n-8" (the first of a port group), "axis/x",
  * "observer/NAME", "network", "self". */
