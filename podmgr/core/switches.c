@@ -143,6 +143,7 @@ static void quarantine(struct model *m, struct now now, struct outbox *out)
     mark_unexplained(m, marks);
     for (unsigned c = 0; c < m->pod->n_cubes; c++) {
         struct cube *cube = &m->cubes[c];
+        explained = explained && !marks[c];
         enum health health = marks[c] ? HEALTH_QUARANTINED : HEALTH_HEALTHY;
         if (cube->health != health) {
             cube->health = health;
