@@ -89,6 +89,14 @@ struct disk_file *disk_create(struct disk *d, const char *name)
     return f;
 }
 
+void disk_copy(struct disk *d, const struct disk_file *from, const char *name, bool durable)
+{
+    struct disk_file *f = disk_create(d, name);
+
+    copy_bytes(&f->now, durable ? &from->durable : &from->now);
+    copy_bytes(&f->durable, &f->now);
+}
+
 void disk_remove(struct disk *d, struct disk_file *f)
 {
     (void)d;

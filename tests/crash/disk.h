@@ -53,6 +53,8 @@ struct disk_loss {
 void disk_fini(struct disk *d);
 struct disk_file *disk_find(struct disk *d, const char *name); /* NULL: no such file */
 struct disk_file *disk_create(struct disk *d, const char *name);
+/* Of what the system shows, or of what is on the platter; synced. */
+void disk_copy(struct disk *d, const struct disk_file *from, const char *name, bool durable);
 void disk_remove(struct disk *d, struct disk_file *f);
 void disk_write(struct disk_file *f, const void *bytes, size_t n, size_t offset);
 void disk_truncate(struct disk_file *f, size_t size);

@@ -257,6 +257,28 @@ static bool impostor(struct sim *s)
     return true;
 }
 
+/* A backup now, and some time later the machine is restored from it. */
+static bool restore(struct sim *s)
+{
+    if (s->current == NULL || !s->current->alive) {
+        return false;
+    }
+    if (sim_chance(s, 0.6)) {
+        storage_back_up(s);
+        return false;
+    }
+    if (s->outcome->activated[F_RESTORE] > 1 || !storage_has_backup(s)) {
+        return false;
+    }
+    sim_note(s, "an old backup is restored");
+    (void)manager_kill(s->current);
+    if (!storage_restore(s)) {
+        return false;
+    }
+    sim_after(s, (int64_t)(3000 + sim_random(s, 7000)) * MS, switch_clear_foreign, s);
+    return true;
+}
+
 static bool foreign(struct sim *s)
 {
     switch_foreign(s); /* counts by itself */
@@ -282,6 +304,7 @@ static const struct striker strikers[] = {
     {NULL, F_FLAP, 12000, flap},
     {NULL, F_IMPOSTOR, 9000, impostor},
     {NULL, F_REPLAY, 300, daemon_replay},
+    {NULL, F_RESTORE, 8000, restore},
 };
 
 static void strike(void *arg)
@@ -314,6 +337,7 @@ void chaos_init(struct sim *s)
 void chaos_heal(struct sim *s)
 {
     s->chaos = false;
+    storage_heal(s);
     (void)fault_heal(s->w, "all", NULL);
     for (struct manager *m = s->managers; m != NULL; m = m->next) {
         m->crash_in = -1;

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "core/keys.h"
 #include "mem.h"
 #include "sim.h"
 
@@ -49,6 +50,7 @@ static void ask_with(struct sim *s, enum want want, size_t about, uint64_t if_ve
     c->about = about;
     c->asked_ns = sim_now(s);
     c->rival.cookie = 0;
+    c->rival.ours_won = false;
     ev.cookie = c->cookie = c->next_cookie++;
     (void)snprintf(ev.who, sizeof ev.who, "client of seed %llu", (unsigned long long)s->seed);
     if (want == WANT_DELETE || want == WANT_STALE_DELETE) {
@@ -65,6 +67,13 @@ static void ask_with(struct sim *s, enum want want, size_t about, uint64_t if_ve
         ev.create->body_hash[0] ^= want == WANT_OTHER_BODY;
     }
     manager_post(s->current, &ev);
+}
+
+/* 0: it is gone, or goes already. */
+static uint64_t version_to_delete(const struct sim *s, size_t about)
+{
+    const struct slice *slice = model_slice(s->current->model, s->client->wishes[about].id);
+    return slice != NULL && slice->state != SLICE_DEACTIVATING ? slice->version : 0;
 }
 
 static uint64_t version_of(const struct sim *s, size_t about)
@@ -170,7 +179,7 @@ static void race(struct sim *s, size_t about)
     struct event ev = {.kind = EV_DELETE_SLICE, .who = "another client"};
 
     ev.del.id = c->wishes[about].id;
-    ev.del.if_version = version_of(s, about);
+    ev.del.if_version = version_to_delete(s, about);
     if (ev.del.if_version == 0 || !sim_fault(s, F_RACE, 0.1)) {
         ask(s, WANT_DELETE, about);
         return;
@@ -324,6 +333,22 @@ void client_init(struct sim *s)
 void client_settle(struct sim *s)
 {
     s->client->settling = true;
+}
+
+void client_restored(struct sim *s)
+{
+    struct client *c = s->client;
+    const struct model *m = s->current->model;
+
+    c->cookie = c->rival.cookie = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        struct wish *wish = &c->wishes[i];
+        const struct key_entry *entry = keys_find(m->keys, wish->spec.caller, wish->spec.key);
+        const struct slice *slice = entry != NULL ? model_slice(m, entry->slice) : NULL;
+        wish->id = entry != NULL ? entry->slice : (struct id){0};
+        wish->stage = slice != NULL ? LIVE : GONE;
+        wish->asked_delete = true; /* perhaps */
+    }
 }
 
 bool client_may_ask(const struct sim *s)

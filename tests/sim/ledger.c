@@ -189,6 +189,20 @@ static void record_slice(struct sim *s, const struct model *m, struct id id)
     entry->version = slice->version;
 }
 
+/* From here on foreign circuits may be broken again. */
+static void judge_explained(struct sim *s)
+{
+    for (unsigned o = 0; o < SIM_OCSES; o++) {
+        for (unsigned p = 0; p < s->config.ports_per_side; p++) {
+            if (oracle_is_unexplained(s, o, p)) {
+                sim_found(s, V_D3, "ocs/%u north %u is taken for explained", o, p);
+            }
+        }
+    }
+    memset(s->oracle->unexplained, 0xff, sizeof s->oracle->unexplained);
+    s->oracle->restored = false;
+}
+
 /* The slices are what the newest podmgr says; a deposed one's operations are
  * on record too, for the switches that still obey it. */
 void oracle_committed(struct manager *m)
@@ -212,6 +226,9 @@ void oracle_committed(struct manager *m)
     }
     for (size_t i = 0; i < out->n_journal; i++) {
         sim_note(s, "%s %s", out->journal[i].type, out->journal[i].subject);
+        if (m == s->current && strcmp(out->journal[i].type, "restore.explained") == 0) {
+            judge_explained(s);
+        }
     }
     s->oracle->audits += m == s->current ? out->n_audits : 0;
 }
@@ -257,4 +274,46 @@ bool oracle_intends(const struct entry *entry, struct tpunet_xc xc)
 {
     return entry != NULL && entry->n_xcs > 0 &&
            bsearch(&xc, entry->xcs, entry->n_xcs, sizeof xc, tpunet_xc_compare) != NULL;
+}
+
+/* What was made durable since the backup is not any more: the ledger begins
+ * with what is loaded.  Operations stay on record: switches may have them. */
+void oracle_restored(struct manager *m, uint64_t audits)
+{
+    struct sim *s = m->s;
+    struct oracle *oracle = s->oracle;
+
+    forget_what_was_told(oracle);
+    oracle->entries = NULL;
+    memset(oracle->owner, 0, sizeof oracle->owner);
+    oracle->audits = audits;
+    oracle->restored = true;
+    for (unsigned o = 0; o < SIM_OCSES; o++) {
+        oracle->old_epoch =
+            oracle->claim[o].epoch > oracle->old_epoch ? oracle->claim[o].epoch : oracle->old_epoch;
+    }
+    for (size_t i = 0; i < m->model->n_slices; i++) {
+        const struct slice *slice = m->model->slices[i];
+        struct entry *entry = sim_new(s, sizeof *entry);
+        *entry = (struct entry){.next = oracle->entries,
+                                .id = slice->id,
+                                .state = slice->state,
+                                .version = slice->version,
+                                .delete_asked = slice->state == SLICE_DEACTIVATING};
+        oracle->entries = entry;
+        take_intent(s, entry, slice->intent);
+        if (id_is_none(slice->op)) { /* read back before the backup */
+            memset(entry->lit, true, entry->n_xcs);
+            entry->n_lit = entry->n_xcs;
+        }
+    }
+    for (uint16_t o = 0; o < SIM_OCSES; o++) {
+        for (uint16_t p = 0; p < s->config.ports_per_side; p++) {
+            struct tpunet_xc xc = {o, p, s->w->ocs[o].map[p]};
+            bool unexplained = xc.south != SIM_NONE && !oracle_intends(oracle->owner[p], xc);
+            oracle->unexplained[o][p] = unexplained ? xc.south : SIM_NONE;
+            oracle->foreign[o][p] = oracle->unexplained[o][p];
+        }
+    }
+    sim_note(s, "restored: %zu slices", m->model->n_slices);
 }

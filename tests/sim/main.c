@@ -22,13 +22,11 @@ struct worker {
     int pipe;
     uint64_t seed;
 };
-static char dir[64];
-
 static void run_child(uint64_t seed, int out)
 {
     struct outcome outcome;
 
-    sim_run(seed, dir, false, &outcome);
+    sim_run(seed, false, &outcome);
     _exit(write(out, &outcome, sizeof outcome) == sizeof outcome ? 0 : 1);
 }
 
@@ -113,7 +111,7 @@ static int run_one(uint64_t seed, bool trace)
 {
     struct outcome out;
 
-    sim_run(seed, dir, trace, &out);
+    sim_run(seed, trace, &out);
     printf("seed %" PRIu64 ": trace hash %016" PRIx64 ", %" PRIu64 " events, %" PRIu64
            " acknowledged, %.1f s simulated\n%s\n",
            seed, out.hash, out.events, out.acked, (double)out.simulated_ns / 1e9, out.text);
@@ -126,19 +124,11 @@ int main(int argc, char **argv)
     bool one = argc > 2 && strcmp(argv[1], "--seed") == 0;
 
     log_init("sim", LOG_FORMAT_TEXT, LOG_ERROR);
-    (void)snprintf(dir, sizeof dir, "%s/podmgr-sim-XXXXXX",
-                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    if (mkdtemp(dir) == NULL) {
-        perror(dir);
-        return 1;
-    }
     if (!one && argc > 1) {
         n = strtoull(argv[1], NULL, 10);
     }
     if (argc > 2) {
         seed = strtoull(argv[2], NULL, 10);
     }
-    int status = one ? run_one(seed, argc > 3) : run_many(seed > 0 ? seed : 1, n, argc > 3);
-    (void)rmdir(dir);
-    return status;
+    return one ? run_one(seed, argc > 3) : run_many(seed > 0 ? seed : 1, n, argc > 3);
 }

@@ -5,7 +5,7 @@
  * before SQLite could tidy them up, and the next podmgr starts from the copy. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "mem.h"
 #include "sim.h"
@@ -19,51 +19,6 @@ static struct now now_of(const struct sim *s)
         .wall = {.ms = INT64_C(1750000000000) + s->wall_offset_ms + sim_now(s) / MS}};
 }
 
-/* ---------------------------------------------------------------- files -- */
-
-static void copy_file(const char *from, const char *to, const char *suffix)
-{
-    char source[200], target[200], block[65536];
-    size_t n;
-
-    (void)snprintf(source, sizeof source, "%s%s", from, suffix);
-    (void)snprintf(target, sizeof target, "%s%s", to, suffix);
-    FILE *in = fopen(source, "rb"), *out = in != NULL ? fopen(target, "wb") : NULL;
-    while (out != NULL && (n = fread(block, 1, sizeof block, in)) > 0) {
-        if (fwrite(block, 1, n, out) != n) {
-            abort();
-        }
-    }
-    if (in != NULL) {
-        (void)fclose(in);
-    }
-    if (out != NULL && fclose(out) != 0) {
-        abort();
-    }
-}
-
-static void remove_files(const char *path)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
-
-    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-        char name[200];
-        (void)snprintf(name, sizeof name, "%s%s", path, suffixes[i]);
-        (void)unlink(name);
-    }
-}
-
-/* The disk as a kill of this moment leaves it, under a new name. */
-static void fork_files(struct sim *s, const char *from)
-{
-    char to[sizeof s->db];
-
-    (void)snprintf(to, sizeof to, "%s/%llu-%u.db", s->dir, (unsigned long long)s->seed, s->files++);
-    copy_file(from, to, "");
-    copy_file(from, to, "-wal");
-    (void)snprintf(s->db, sizeof s->db, "%s", to);
-}
-
 /* ---------------------------------------------------------------- batch -- */
 
 /* The next step of a manager that is to die is its last. */
@@ -75,6 +30,18 @@ static bool dies(struct manager *m)
     return !m->alive;
 }
 
+/* Past a failed commit the model is ahead of the disk: the process stops, and
+ * says why. */
+static void stop_after_commit(struct manager *m, bool struck, const struct error *err)
+{
+    sim_note(m->s, "podmgr stops: %s", err->text);
+    m->alive = false;
+    m->commit_failed = true;
+    if (!struck || strstr(err->text, m->path) == NULL) {
+        sim_found(m->s, V_A2, "a commit failed without a reason: %s", err->text);
+    }
+}
+
 static void commit(struct manager *m)
 {
     struct error err;
@@ -82,11 +49,16 @@ static void commit(struct manager *m)
     if (m->out.n_changes == 0 && m->out.n_journal == 0) {
         return;
     }
-    if (store_commit(m->store, m->model, &m->out, &err) < 0) {
-        sim_found(m->s, V_A2, "commit: %s", err.text);
-        return;
+    if (m->out.n_journal > 0) { /* else the disk does not tell if it was done */
+        storage_arm(m->s);
     }
-    oracle_committed(m);
+    int status = store_commit(m->store, m->model, &m->out, &err);
+    bool struck = storage_disarm(m->s);
+    if (status < 0) {
+        stop_after_commit(m, struck, &err);
+    } else {
+        oracle_committed(m);
+    }
 }
 
 static void carry_out(struct manager *m, const struct effect *effect)
@@ -168,8 +140,11 @@ static int64_t end(struct manager *m)
         return starts;
     }
     if (m == s->current) {
+        storage_fork(s, m->path, sim_fault(s, F_MACHINE, 0.3));
+        if (m->commit_failed && storage_next_event(s, s->db) == m->model->next_event) {
+            oracle_committed(m); /* it was durable, though nobody can know */
+        }
         s->current = NULL;
-        fork_files(s, m->path);
         sim_note(s, "podmgr is dead");
         evq_at(s->w->evq, starts, restart, s);
     }
@@ -181,11 +156,11 @@ static int64_t end(struct manager *m)
     m->n = m->cap = 0;
     dispatch_destroy(m->dispatch);
     model_destroy(m->model);
-    store_close(m->store);
+    storage_close(s, m->store);
     outbox_fini(&m->out);
     m->store = NULL;
     m->calls = NULL;
-    remove_files(m->path);
+    storage_remove(s, m->path);
     return starts;
 }
 
@@ -259,6 +234,27 @@ static void tick(void *arg)
 
 /* ----------------------------------------------------------- life cycle -- */
 
+/* With a full disk, again later. */
+static void could_not_start(struct manager *m, const struct error *err)
+{
+    struct sim *s = m->s;
+
+    m->alive = false;
+    if (!storage_is_full(s)) {
+        sim_found(s, V_A2, "%s", err->text);
+        return;
+    }
+    sim_note(s, "podmgr does not start: %s", err->text);
+    dispatch_destroy(m->dispatch);
+    model_destroy(m->model);
+    store_close(m->store);
+    outbox_fini(&m->out);
+    m->store = NULL;
+    if (s->current == NULL) {
+        sim_after(s, 300 * MS, restart, s);
+    }
+}
+
 void manager_start(struct sim *s)
 {
     struct manager *m = sim_new(s, sizeof *m);
@@ -274,19 +270,25 @@ void manager_start(struct sim *s)
     (void)snprintf(m->path, sizeof m->path, "%s", s->db);
     outbox_init(&m->out);
     if (store_open(&m->store, m->path, JOURNAL_KEEP, &err) < 0) {
-        m->alive = false;
-        sim_found(s, V_A2, "%s", err.text);
+        m->store = NULL;
+        could_not_start(m, &err);
         return;
     }
     m->model = model_create(&s->pod, sim_random(s, UINT64_MAX));
     m->dispatch = dispatch_create(m->model, sink, m);
     dispatch_set_driver(m->dispatch, &m->driver);
     if (store_load(m->store, m->model, &err) < 0) {
-        sim_found(s, V_A2, "%s", err.text);
+        could_not_start(m, &err);
         return;
     }
     s->current = m;
-    oracle_loaded(m);
+    if (s->restored) {
+        s->restored = false;
+        oracle_restored(m, storage_backup_audits(s));
+        client_restored(s);
+    } else {
+        oracle_loaded(m);
+    }
     sim_note(s, "podmgr starts after epoch %llu", (unsigned long long)m->model->epoch);
     manager_post(m, &start);
     switches_connect(m);
@@ -297,7 +299,7 @@ void manager_start_second(struct sim *s)
 {
     struct manager *old = s->current;
 
-    fork_files(s, old->path);
+    storage_fork(s, old->path, false);
     manager_start(s);
 }
 
@@ -314,5 +316,5 @@ void managers_fini(struct sim *s)
         m->alive = false;
         (void)end(m);
     }
-    remove_files(s->db);
+    storage_remove(s, s->db);
 }

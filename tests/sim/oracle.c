@@ -20,6 +20,7 @@ void oracle_init(struct sim *s)
     s->oracle = sim_new(s, sizeof *s->oracle);
     memset(s->oracle->map, 0xff, sizeof s->oracle->map);
     memset(s->oracle->lit, 0xff, sizeof s->oracle->lit);
+    memset(s->oracle->unexplained, 0xff, sizeof s->oracle->unexplained);
     memset(s->oracle->foreign, 0xff, sizeof s->oracle->foreign);
 }
 
@@ -65,9 +66,15 @@ static void judge_circuit(struct sim *s, const struct record *record, bool make,
     const struct entry *north = oracle->owner[xc.north], *south = oracle->owner[xc.south];
     char id[48];
 
-    if (make && (north == NULL || north != south)) {
+    if (oracle->of_before) { /* begun before the restore */
+        uint16_t unexplained = make && !oracle_intends(north, xc) ? xc.south : SIM_NONE;
+        oracle->unexplained[xc.ocs][xc.north] = oracle->foreign[xc.ocs][xc.north] = unexplained;
+    } else if (make && (north == NULL || north != south)) {
         sim_found(s, V_D2, "operation %s joins cube/%u and cube/%u on ocs/%u, not of one owner",
                   id_format(record->id, id), xc.north, xc.south, xc.ocs);
+    } else if (!make && oracle->unexplained[xc.ocs][xc.north] == xc.south) {
+        sim_found(s, V_D3, "operation %s breaks ocs/%u north %u to south %u, unexplained so far",
+                  id_format(record->id, id), xc.ocs, xc.north, xc.south);
     } else if (!make && oracle_intends(north, xc) && id_compare(north->id, record->slice) != 0) {
         sim_found(s, V_D3, "operation %s breaks ocs/%u north %u to south %u of another slice",
                   id_format(record->id, id), xc.ocs, xc.north, xc.south);
@@ -140,6 +147,7 @@ void oracle_moved(struct sim *s, unsigned ocs, struct ocs_claim claim, const str
                   (unsigned long long)claim.epoch, (unsigned long long)newest->epoch);
     }
     judge_map(s, ocs);
+    oracle->of_before = claim.epoch <= oracle->old_epoch;
     for (uint16_t p = 0; p < s->config.ports_per_side; p++) {
         uint16_t old = oracle->map[ocs][p], now = s->w->ocs[ocs].map[p];
         if (old == now) {
@@ -163,12 +171,38 @@ void oracle_lost_power(struct sim *s, unsigned ocs)
 {
     memset(s->oracle->map[ocs], 0xff, sizeof s->oracle->map[ocs]);
     memset(s->oracle->foreign[ocs], 0xff, sizeof s->oracle->foreign[ocs]);
+    memset(s->oracle->unexplained[ocs], 0xff, sizeof s->oracle->unexplained[ocs]);
     oracle_look(s);
 }
 
 void oracle_foreign(struct sim *s, unsigned ocs, struct sim_xc xc)
 {
     s->oracle->map[ocs][xc.north] = s->oracle->foreign[ocs][xc.north] = xc.south;
+}
+
+void oracle_broken_by_hand(struct sim *s, unsigned ocs, unsigned north)
+{
+    s->oracle->map[ocs][north] = s->oracle->foreign[ocs][north] = SIM_NONE;
+    s->oracle->unexplained[ocs][north] = SIM_NONE;
+}
+
+bool oracle_is_foreign(const struct sim *s, unsigned ocs, unsigned north)
+{
+    uint16_t south = s->oracle->foreign[ocs][north];
+
+    return south != SIM_NONE && s->w->ocs[ocs].map[north] == south;
+}
+
+bool oracle_is_restored(const struct sim *s)
+{
+    return s->oracle->restored;
+}
+
+bool oracle_is_unexplained(const struct sim *s, unsigned ocs, unsigned north)
+{
+    uint16_t south = s->oracle->unexplained[ocs][north];
+
+    return south != SIM_NONE && s->w->ocs[ocs].map[north] == south;
 }
 
 void oracle_look(struct sim *s)

@@ -39,6 +39,11 @@ struct oracle {
     struct ocs_claim claim[SIM_OCSES];
     uint16_t map[SIM_OCSES][SIM_PORTS_MAX]; /* as last looked at */
     uint16_t foreign[SIM_OCSES][SIM_PORTS_MAX];
+    /* After a restore, until podmgr says that all is explained: what stood then
+     * and is of no slice that it knows; claims up to old_epoch are of before. */
+    bool restored, of_before;
+    uint64_t old_epoch;
+    uint16_t unexplained[SIM_OCSES][SIM_PORTS_MAX];
     unsigned looked;
     uint64_t audits; /* committed */
     /* What the newest podmgr was told: switches that answer, circuits that they
@@ -48,6 +53,9 @@ struct oracle {
     int64_t heard_ns[ORACLE_HOSTS_MAX];
     char text[200];
 };
+
+/* oracle.c: a circuit that stood at the restore and stands still */
+bool oracle_is_unexplained(const struct sim *s, unsigned ocs, unsigned north);
 
 /* ledger.c */
 struct record **oracle_record(struct oracle *oracle, struct id id);

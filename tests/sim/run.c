@@ -150,10 +150,10 @@ static void build(struct sim *s)
         tpunet_wiring_create(&s->pod.wiring, s->cubes, s->cubes + 4, NULL, 0, &net_err) < 0) {
         abort();
     }
-    (void)snprintf(s->db, sizeof s->db, "%s/%llu.db", s->dir, (unsigned long long)s->seed);
+    (void)snprintf(s->db, sizeof s->db, "podmgr.db");
 }
 
-void sim_run(uint64_t seed, const char *dir, bool trace, struct outcome *out)
+void sim_run(uint64_t seed, bool trace, struct outcome *out)
 {
     struct sim *s = xcalloc(1, sizeof *s);
 
@@ -162,8 +162,8 @@ void sim_run(uint64_t seed, const char *dir, bool trace, struct outcome *out)
     s->rng = chance_mix(seed);
     s->outcome = out;
     s->trace = trace;
-    (void)snprintf(s->dir, sizeof s->dir, "%s", dir);
     build(s);
+    storage_init(s);
     oracle_init(s);
     switches_init(s);
     daemons_init(s);
@@ -181,6 +181,7 @@ void sim_run(uint64_t seed, const char *dir, bool trace, struct outcome *out)
     s->stop = true;
     managers_fini(s);
     daemons_fini(s);
+    storage_fini(s);
     tpunet_wiring_destroy(s->pod.wiring);
     world_destroy(s->w);
     sim_free_all(s);

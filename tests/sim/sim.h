@@ -52,7 +52,12 @@
     X(FLAP, "tpunetd comes and goes")                                                              \
     X(IMPOSTOR, "daemon claims the hosts or the name of another")                                  \
     X(REPLAY, "old verdict told again")                                                            \
-    X(RACE, "two operators delete one version of a slice")
+    X(RACE, "two operators delete one version of a slice")                                         \
+    X(FULL, "disk full")                                                                           \
+    X(EIO, "write to the disk failed")                                                             \
+    X(FSYNC, "sync of the disk failed")                                                            \
+    X(MACHINE, "power of podmgr's machine lost")                                                   \
+    X(RESTORE, "old backup restored")
 enum fault_class {
 #define X(name, text) F_##name,
     FAULTS(X)
@@ -152,7 +157,7 @@ struct manager {
     struct sim *s;
     struct manager *next;
     bool alive;
-    char path[160];
+    char path[64];
     struct store *store;
     struct model *model;
     struct dispatch *dispatch;
@@ -160,7 +165,7 @@ struct manager {
     bool connected[TPUNET_OCSES];
     struct event *queue;
     size_t n, cap;
-    bool turn_set;
+    bool turn_set, commit_failed;
     struct outbox out;
     unsigned ticks;
     int crash_in; /* steps; negative: not planned */
@@ -180,6 +185,7 @@ struct daemon {
 
 struct client;
 struct oracle;
+struct storage;
 
 struct sim {
     uint64_t seed, rng;
@@ -190,8 +196,8 @@ struct sim {
     struct sim_config config;
     struct world *w;
     struct pod pod;
-    char dir[120], db[160]; /* db: what the next podmgr starts from */
-    unsigned files;
+    char db[64];                        /* what the next podmgr starts from */
+    bool restored;                      /* and that is an old backup */
     struct manager *managers, *current; /* current: NULL while podmgr is down */
     struct sw sw[SIM_OCSES];
     struct daemon daemons[DAEMONS_MAX];
@@ -203,11 +209,12 @@ struct sim {
     unsigned n_told;
     struct client *client;
     struct oracle *oracle;
+    struct storage *storage;
     struct chunk *arena;
 };
 
 /* run.c */
-void sim_run(uint64_t seed, const char *dir, bool trace, struct outcome *out);
+void sim_run(uint64_t seed, bool trace, struct outcome *out);
 
 /* context.c */
 void *sim_new(struct sim *s, size_t size); /* zeroed */
@@ -232,6 +239,23 @@ int64_t manager_kill(struct manager *m);            /* when the next one starts 
 void manager_post(struct manager *m, struct event *ev);
 void managers_fini(struct sim *s);
 
+/* storage.c */
+void storage_init(struct sim *s);
+void storage_fini(struct sim *s);
+/* The database as a kill or a loss of power leaves it now, under a new name. */
+void storage_fork(struct sim *s, const char *from, bool lost_power);
+void storage_close(struct sim *s, struct store *store); /* of a dead process: it tidies nothing */
+void storage_remove(struct sim *s, const char *path);
+void storage_arm(struct sim *s);    /* a commit comes */
+bool storage_disarm(struct sim *s); /* did a fault strike? */
+bool storage_is_full(const struct sim *s);
+void storage_heal(struct sim *s);
+uint64_t storage_next_event(struct sim *s, const char *path); /* that a start would load */
+void storage_back_up(struct sim *s);
+bool storage_has_backup(const struct sim *s);
+bool storage_restore(struct sim *s); /* false: there is no room */
+uint64_t storage_backup_audits(const struct sim *s);
+
 /* switches.c */
 extern const struct ocs_driver_ops switches_ops;
 void switches_init(struct sim *s);
@@ -240,6 +264,9 @@ void switch_cut(struct sim *s, unsigned ocs, bool from_agent, int64_t ns);
 
 /* switch_agents.c */
 void switch_foreign(struct sim *s);
+/* Somebody breaks what is not podmgr's, again and again until it can explain all
+ * that there is. */
+void switch_clear_foreign(void *sim);
 
 /* daemons.c */
 void daemons_init(struct sim *s);
@@ -255,6 +282,7 @@ void client_init(struct sim *s);
 void client_answer(struct sim *s, const struct effect *effect);
 void client_settle(struct sim *s); /* no new work: only what is open, and failed slices go */
 bool client_idle(const struct sim *s);
+void client_restored(struct sim *s); /* what was promised since the backup is void */
 /* For a client that settles and has no question open. */
 bool client_may_ask(const struct sim *s);
 void client_create_one(struct sim *s, const char *shape);
@@ -270,6 +298,7 @@ int64_t drill_strike(struct sim *s, enum cause cause);
 /* ledger.c: what is durable */
 void oracle_committed(struct manager *m);
 void oracle_loaded(struct manager *m);
+void oracle_restored(struct manager *m, uint64_t audits); /* an old backup is loaded */
 uint64_t oracle_audits(const struct sim *s);
 
 /* witness.c: takes a step of the core and judges it */
@@ -286,6 +315,10 @@ void oracle_moved(struct sim *s, unsigned ocs, struct ocs_claim claim, const str
                   size_t n, bool finished);
 void oracle_lost_power(struct sim *s, unsigned ocs);
 void oracle_foreign(struct sim *s, unsigned ocs, struct sim_xc xc);
+void oracle_broken_by_hand(struct sim *s, unsigned ocs, unsigned north);
+bool oracle_is_foreign(const struct sim *s, unsigned ocs, unsigned north);
+/* A restored backup does not explain all circuits yet. */
+bool oracle_is_restored(const struct sim *s);
 void oracle_look(struct sim *s); /* one switch after the other, a step each */
 /* settled.c: NULL when everything is as it should be, or what is not yet. */
 const char *oracle_unsettled(struct sim *s);

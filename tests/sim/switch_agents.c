@@ -133,6 +133,9 @@ static bool change_by_hand(struct sim *s, unsigned ocs, struct sim_op *op)
     op->sequence = ++s->foreign_ids;
     bool changed = sim_ocs_begin(s->w, ocs, op, 1);
     sim_ocs_finish(s->w, ocs, op, 1, changed);
+    for (size_t i = 0; changed && i < op->n_breaks; i++) {
+        oracle_broken_by_hand(s, ocs, op->breaks[i].north);
+    }
     for (size_t i = 0; changed && i < op->n_makes; i++) {
         oracle_foreign(s, ocs, op->makes[i]);
     }
@@ -300,4 +303,25 @@ void switch_foreign(struct sim *s)
         s->outcome->activated[F_FOREIGN]++;
         (void)change_by_hand(s, ocs, &op);
     }
+}
+
+/* Foreign circuits may come while it is at it, or the next restore. */
+void switch_clear_foreign(void *sim)
+{
+    struct sim *s = sim;
+
+    if (!oracle_is_restored(s)) {
+        return;
+    }
+    for (unsigned o = 0; o < SIM_OCSES; o++) {
+        for (uint16_t p = 0; p < s->config.ports_per_side; p++) {
+            struct sim_xc xc = {p, s->w->ocs[o].map[p]};
+            struct sim_op op = {.breaks = &xc, .n_breaks = 1};
+            if (oracle_is_foreign(s, o, p) && s->sw[o].moving == NULL &&
+                s->w->ocs[o].power_down == 0) {
+                (void)change_by_hand(s, o, &op);
+            }
+        }
+    }
+    sim_after(s, 500 * MS, switch_clear_foreign, s);
 }

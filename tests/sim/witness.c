@@ -104,6 +104,19 @@ static struct before look_before(const struct manager *m, const struct event *ev
                                       ev->verdict->generation == slice->generation};
 }
 
+/* A6: what a restored backup cannot explain may be somebody's. */
+static bool has_unexplained(const struct sim *s, unsigned cube)
+{
+    bool has = false;
+
+    for (unsigned o = 0; o < SIM_OCSES && !has; o++) {
+        uint16_t north = s->w->ocs[o].back[cube];
+        has = oracle_is_unexplained(s, o, cube) ||
+              (north != SIM_NONE && oracle_is_unexplained(s, o, north));
+    }
+    return has;
+}
+
 static void judge_allocation(struct sim *s, const struct slice *slice)
 {
     const struct oracle *oracle = s->oracle;
@@ -120,6 +133,11 @@ static void judge_allocation(struct sim *s, const struct slice *slice)
     }
     for (size_t i = 0; i < slice->intent->n_cubes; i++) {
         unsigned cube = slice->intent->cubes[i];
+        if (has_unexplained(s, cube)) {
+            sim_found(s, V_A6, "slice/%s is made on cube/%u, which has circuits unexplained",
+                      id_format(slice->id, id), cube);
+            return;
+        }
         for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
             if (oracle->heard_ns[cube * TPUNET_CUBE_HOSTS + h] < oldest && !just_paused) {
                 sim_found(s, V_A6, "slice/%s is made on cube/%u, and host/%u-%u is silent",
