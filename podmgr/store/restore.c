@@ -66,6 +66,7 @@ static int check_and_mark(const char *path, const struct pod *pod, struct error 
     }
     if (status == 0) {
         m->restored = true;
+        m->epoch += STORE_RESTORE_EPOCHS;
         status = store_new_incarnation(m, err);
     }
     if (status == 0) {

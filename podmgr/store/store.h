@@ -71,6 +71,11 @@ struct store_backup_facts {
 int store_backup_seal(const char *partial, const char *path, const struct pod *pod,
                       struct store_backup_facts *facts, struct error *err);
 
+/* Epochs that a restore leaves out.  podmgr took some since the backup, and may
+ * make an operation before any switch tells it which: none may have the id of
+ * one that a switch has on record (D5). */
+enum { STORE_RESTORE_EPOCHS = 1000000 };
+
 /* Puts a backup in the place of the database at `path`, which stays under the
  * name that `aside` gets.  E_BUSY if a podmgr has it open; a backup that
  * store_open() or store_load() would refuse is refused alike, and nothing has

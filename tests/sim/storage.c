@@ -234,6 +234,7 @@ bool storage_restore(struct sim *s)
     struct store *store = open_model(s, s->db, &m);
     if (store != NULL) {
         m->restored = true;
+        m->epoch += STORE_RESTORE_EPOCHS;
         (void)snprintf(m->incarnation, sizeof m->incarnation, "restored-%u", st->files);
         if (store_commit(store, m, &batch, &err) < 0) {
             sim_found(s, V_A2, "%s", err.text);

@@ -858,6 +858,7 @@ static void backup_comes_back_marked(void **state)
     fixture_open(f);
     assert_int_equal(f->m->n_slices, 1);
     assert_true(f->m->restored);
+    assert_true(f->m->epoch > STORE_RESTORE_EPOCHS); /* no id is given twice */
     assert_string_not_equal(f->m->incarnation, incarnation);
     assert_int_equal(access(aside, R_OK), 0);
     assert_int_equal(unlink(aside), 0);
