@@ -225,6 +225,43 @@ static bool swap(struct sim *s)
     return fault_inject(s->w, &request, &err) == 0;
 }
 
+static bool link_down(struct sim *s)
+{
+    char name[32];
+    struct fault_request request = {.kind = "link",
+                                    .target = name,
+                                    .key = "direction",
+                                    .value = sim_chance(s, 0.5) ? "out" : "both",
+                                    .for_ns = (int64_t)(50 + sim_random(s, 4000)) * MS};
+    struct error err;
+
+    (void)snprintf(name, sizeof name, "link/%u-%u-%u-%u%c%c", (unsigned)sim_random(s, s->cubes),
+                   (unsigned)sim_random(s, 4), (unsigned)sim_random(s, 4),
+                   (unsigned)sim_random(s, 4), "+-"[sim_random(s, 2)], "xyz"[sim_random(s, 3)]);
+    sim_note(s, "%s down, direction %s", name, request.value);
+    return fault_inject(s->w, &request, &err) == 0;
+}
+
+static bool chip(struct sim *s)
+{
+    unsigned cube = (unsigned)sim_random(s, s->cubes);
+    int64_t ns = (int64_t)(50 + sim_random(s, 3000)) * MS;
+    char name[32];
+
+    switch (sim_random(s, 3)) {
+    case 0:
+        (void)snprintf(name, sizeof name, "chip/%u-%u-%u-%u", cube, (unsigned)sim_random(s, 4),
+                       (unsigned)sim_random(s, 4), (unsigned)sim_random(s, 4));
+        return break_part(s, "chip", name, ns);
+    case 1:
+        (void)snprintf(name, sizeof name, "host/%u-%u", cube, (unsigned)sim_random(s, 16));
+        return break_part(s, "host", name, ns);
+    default:
+        (void)snprintf(name, sizeof name, "cube/%u", cube);
+        return break_part(s, "cube", name, ns);
+    }
+}
+
 struct flapping {
     struct daemon *d;
     unsigned left;
@@ -305,6 +342,8 @@ static const struct striker strikers[] = {
     {NULL, F_IMPOSTOR, 9000, impostor},
     {NULL, F_REPLAY, 300, daemon_replay},
     {NULL, F_RESTORE, 8000, restore},
+    {NULL, F_LINK, 3000, link_down},
+    {NULL, F_CHIP, 5000, chip},
 };
 
 static void strike(void *arg)

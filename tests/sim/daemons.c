@@ -107,7 +107,7 @@ static int write_rows(void *ctx, const struct tpunet_stamp *stamp, uint32_t n_ch
         struct sim_path path = path_of(&rows[i].path);
         status = sim_write_row(s->w, &sim_stamp, &path, rows[i].self, n_chips, rows[i].class_mask,
                                rows[i].row, n_chips);
-        s->row_writes++;
+        s->fabric_writes++;
     }
     return later(s, done, arg, status);
 }
@@ -124,6 +124,7 @@ static int each_chip(struct sim *s, chip_fn *fn, const struct tpunet_stamp *stam
     for (size_t i = 0; i < n && status == SIM_FABRIC_OK; i++) {
         struct sim_path path = path_of(&paths[i]);
         status = fn(s->w, &sim_stamp, &path);
+        s->fabric_writes++;
     }
     return later(s, done, arg, status);
 }
@@ -147,6 +148,7 @@ static int set_port(void *ctx, const struct tpunet_stamp *stamp, struct tpunet_p
     struct sim_stamp sim_stamp = stamp_of(stamp);
     struct sim_path sim_path = path_of(&path);
 
+    s->fabric_writes++;
     return later(s, done, arg, sim_set_port(s->w, &sim_stamp, &sim_path, port, enabled));
 }
 

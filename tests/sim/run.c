@@ -8,7 +8,7 @@
 #include "simulator/fault.h"
 
 enum { ACKED_ENOUGH = 200, FAULTS_ENOUGH = 5 };
-static const int64_t CHAOS_MAX = 900 * S, CONVERGE_MAX = 180 * S, STEADY = 65 * S;
+static const int64_t CHAOS_MAX = 900 * S, CONVERGE_MAX = 120 * S, STEADY = 65 * S;
 
 /* --------------------------------------------------------------- phases -- */
 
@@ -69,7 +69,7 @@ static void drill(struct sim *s)
 
 static uint64_t writes(const struct sim *s)
 {
-    return s->applies + s->row_writes;
+    return s->applies + s->fabric_writes;
 }
 
 static void audit(struct sim *s)

@@ -57,7 +57,9 @@
     X(EIO, "write to the disk failed")                                                             \
     X(FSYNC, "sync of the disk failed")                                                            \
     X(MACHINE, "power of podmgr's machine lost")                                                   \
-    X(RESTORE, "old backup restored")
+    X(RESTORE, "old backup restored")                                                              \
+    X(LINK, "link down, one way or both")                                                          \
+    X(CHIP, "chip, host or cube dead")
 enum fault_class {
 #define X(name, text) F_##name,
     FAULTS(X)
@@ -202,7 +204,7 @@ struct sim {
     struct sw sw[SIM_OCSES];
     struct daemon daemons[DAEMONS_MAX];
     unsigned n_daemons;
-    uint64_t applies, row_writes; /* that podmgr and the daemons sent */
+    uint64_t applies, fabric_writes; /* that podmgr and the daemons sent */
     uint64_t foreign_ids;
     int64_t wall_offset_ms;
     struct verdict told[TOLD_KEPT]; /* ring */
