@@ -38,13 +38,22 @@ static size_t count_choices(const struct tpunet_route_key *key)
     return places * n;
 }
 
-int solution_create(struct tpunet_route_solution **out, const struct tpunet_route_key *key,
-                    struct tpunet_error *err)
+int solution_check(const struct tpunet_route_key *key, size_t *n_choices, struct tpunet_error *err)
 {
     int rc = check_key(key, err);
     if (rc < 0)
         return rc;
-    size_t n_choices = count_choices(key);
+    *n_choices = count_choices(key);
+    return 0;
+}
+
+int solution_create(struct tpunet_route_solution **out, const struct tpunet_route_key *key,
+                    struct tpunet_error *err)
+{
+    size_t n_choices;
+    int rc = solution_check(key, &n_choices, err);
+    if (rc < 0)
+        return rc;
     struct tpunet_route_solution *s = malloc(sizeof *s + n_choices);
     if (s == NULL)
         return tpunet_fail_nomem(err);
@@ -117,7 +126,8 @@ int tpunet_route_solve(struct tpunet_route_solution **out, const struct tpunet_r
 /* One chip's view while its two rows are written. */
 struct pen {
     const struct base_routes *base;
-    uint16_t at[TPUNET_AXES];            /* the chip */
+    uint16_t at[TPUNET_AXES]; /* the chip */
+    unsigned cls;
     const uint8_t *port;                 /* [n] base routes of its class */
     const uint16_t *run;                 /* [n] */
     const uint8_t *choice;               /* [n] plan of its place */
@@ -127,6 +137,13 @@ struct pen {
     uint8_t *inject_line, *transit_line; /* scratch, [dim[0]] */
 };
 
+static uint8_t first_entry(const struct pen *pen, uint32_t d, unsigned port)
+{
+    if (pen->wild[port] != TPUNET_NO_ROUTE)
+        return pen->wild[port];
+    return tpunet_entry(port, run_in_order(pen->base, pen->cls, d, port) < pen->wraps[port]);
+}
+
 /* Entries for the differences d .. d + dim[0] - 1. */
 static void find_entries(const struct pen *pen, uint32_t d)
 {
@@ -134,7 +151,7 @@ static void find_entries(const struct pen *pen, uint32_t d)
         unsigned port = pen->port[d], choice = pen->choice[d];
         uint8_t entry = tpunet_entry(port, pen->run[d] < pen->wraps[port]);
         pen->transit_line[x] = entry;
-        pen->inject_line[x] = choice == AS_BASE ? entry : pen->wild[choice];
+        pen->inject_line[x] = choice == AS_BASE ? entry : first_entry(pen, d, choice);
     }
 }
 
@@ -200,9 +217,9 @@ static void fill_tables(struct tpunet_tables *t, const struct tpunet_route_solut
         memcpy(at, pen.at, sizeof at);
         torus_add(shape->dim, shape->twisted, at, to_canonical);
         uint32_t place = place_of(places, at);
-        size_t cls = places->cls[place];
-        pen.port = base->port + cls * n;
-        pen.run = base->run + cls * n;
+        pen.cls = places->cls[place];
+        pen.port = base->port + pen.cls * n;
+        pen.run = base->run + pen.cls * n;
         pen.choice = s->choice + place * n;
         pen.wild = places->wild[place];
         pen.inject = t->rows + chip * n;
@@ -229,12 +246,10 @@ int tpunet_route_expand(struct tpunet_tables **out, const struct tpunet_route_so
     rc = lines == NULL ? tpunet_fail_nomem(err)
                        : tables_create(&t, base.n, 2, s->key.n_vcs, "wild-first", err);
     if (rc == 0) {
-        unsigned shift[2] = {a, b}, i = 0;
+        const unsigned first = s->key.axis == 0, second = s->key.axis == 2 ? 1 : 2;
         uint16_t to_canonical[TPUNET_AXES] = {0};
-        for (unsigned k = 0; k < TPUNET_AXES; k++) {
-            if (k != s->key.axis)
-                to_canonical[k] = (uint16_t)ring_add(0, shape->dim[k] - shift[i++], shape->dim[k]);
-        }
+        to_canonical[first] = (uint16_t)ring_add(0, shape->dim[first] - a, shape->dim[first]);
+        to_canonical[second] = (uint16_t)ring_add(0, shape->dim[second] - b, shape->dim[second]);
         for (unsigned cls = TPUNET_VC0; cls < TPUNET_CLASSES; cls++)
             t->plane[cls] = 1;
         fill_tables(t, s, &base, &places, to_canonical, lines);

@@ -23,7 +23,9 @@
  * Why it is free of deadlock: a wild hop takes a channel that no base route
  * takes, VC2 or, with two VCs, one that the dateline rule leaves unused.  Only
  * injection leads to these channels, so no cycle passes through them; and base
- * routes are dimension-ordered with datelines. */
+ * routes are dimension-ordered with datelines.  Where no such channel is left
+ * on a port, a hop through it that keeps the order of the axes may come first
+ * nevertheless: that is one more dimension-ordered route. */
 #ifndef LIBTPUNET_ROUTE_WILD_H
 #define LIBTPUNET_ROUTE_WILD_H
 
@@ -47,6 +49,11 @@ int base_routes_init(struct base_routes *base, const struct tpunet_shape *shape,
                      struct tpunet_error *err);
 void base_routes_fini(struct base_routes *base);
 
+/* A hop through `port`, and then the base route: is that in order and nearing,
+ * and how many hops does it go along its first axis? */
+bool is_in_order(const struct base_routes *base, unsigned cls, uint32_t d, unsigned port);
+unsigned run_in_order(const struct base_routes *base, unsigned cls, uint32_t d, unsigned port);
+
 /* Where along `axis` the chip at `at` is, counted from the dateline of its ring.
  * (Datelines are not all at the wraparound: see route_wild_base.c.) */
 unsigned from_dateline(const struct base_routes *base, const uint16_t at[static TPUNET_AXES],
@@ -67,7 +74,8 @@ int places_init(struct places *places, const struct base_routes *base, unsigned 
 void places_fini(struct places *places);
 uint32_t place_of(const struct places *places, const uint16_t at[static TPUNET_AXES]);
 
-/* One plan: for each (place, difference) the port of a wild hop, or AS_BASE. */
+/* One plan: for each (place, difference) AS_BASE, or the port of the hop to make
+ * first: a wild one if places.wild has an entry, else one in order. */
 enum { AS_BASE = TPUNET_ARRIVED };
 struct tpunet_route_solution {
     struct tpunet_route_key key;
@@ -75,6 +83,8 @@ struct tpunet_route_solution {
     size_t n_choices;
     uint8_t choice[]; /* [places][n] */
 };
+/* Checks a key; *n_choices is what a solution of it has. */
+int solution_check(const struct tpunet_route_key *key, size_t *n_choices, struct tpunet_error *err);
 /* With unset choices; checks the key. */
 int solution_create(struct tpunet_route_solution **out, const struct tpunet_route_key *key,
                     struct tpunet_error *err);

@@ -167,6 +167,24 @@ void base_routes_fini(struct base_routes *base)
     free(base->length);
 }
 
+static uint32_t state_after(const struct base_routes *base, unsigned cls, uint32_t d, unsigned port)
+{
+    return base->next[cls][port] * base->n + base->left[d * TPUNET_PORTS + port];
+}
+
+bool is_in_order(const struct base_routes *base, unsigned cls, uint32_t d, unsigned port)
+{
+    uint32_t here = cls * base->n + d, next = state_after(base, cls, d, port);
+    return (base->dead[cls] >> port & 1) == 0 && base->port[next] != TPUNET_NO_ROUTE &&
+           in_order(base, port, base->port[next]) && base->length[next] < base->length[here];
+}
+
+unsigned run_in_order(const struct base_routes *base, unsigned cls, uint32_t d, unsigned port)
+{
+    uint32_t next = state_after(base, cls, d, port);
+    return 1U + (base->port[next] == port ? base->run[next] : 0U);
+}
+
 /* ----------------------------------------------------------- datelines -- */
 
 /* Each ring may have its dateline at any place.  With two VCs, what base routes

@@ -192,6 +192,7 @@ static struct tpunet_route_solution *get_solution(const uint8_t **at, const uint
     struct tpunet_route_solution *s;
     struct tpunet_route_key key = {0};
     struct tpunet_route_figures figures;
+    size_t n_choices;
     if (end - *at < SOLUTION_BYTES)
         return NULL;
     for (unsigned k = 0; k < TPUNET_AXES; k++)
@@ -205,10 +206,11 @@ static struct tpunet_route_solution *get_solution(const uint8_t **at, const uint
     figures.neighbour_load = (uint32_t)get(at, 4);
     uint64_t bound = get(at, 8);
     memcpy(&figures.bound, &bound, sizeof bound);
-    if (solution_create(&s, &key, NULL) < 0)
+    if (solution_check(&key, &n_choices, NULL) < 0 ||
+        (size_t)(end - *at) < packed_bytes(n_choices) || solution_create(&s, &key, NULL) < 0)
         return NULL;
     s->figures = figures;
-    if ((size_t)(end - *at) < packed_bytes(s->n_choices) || !unpack(s, at)) {
+    if (!unpack(s, at)) {
         tpunet_route_solution_destroy(s);
         return NULL;
     }

@@ -30,7 +30,7 @@
 
 /* HOPS_PER_PRICE scales prices so that hops only break ties.  A sweep that
  * gains less than 1 / LITTLE of what is left above the target is idle. */
-enum { SWEEPS_MAX = 48, IDLE_MAX = 3, LITTLE = 24, HOPS_PER_PRICE = 1 << 16, VISITS_MAX = 1 << 26 };
+enum { SWEEPS_MAX = 48, IDLE_MAX = 3, LITTLE = 24, HOPS_PER_PRICE = 1 << 16, VISITS_MAX = 1 << 25 };
 
 /* Consecutive pairs of a sweep are far apart; a prime above any number of
  * pairs, so all have their turn. */
@@ -147,15 +147,19 @@ static uint32_t busiest(const struct search *s)
 
 /* -------------------------------------------------------------- choices -- */
 
-/* Is there a route with this choice?  (A wild hop that the base route makes
+/* Is there a route with this choice?  (A first hop that the base route makes
  * anyway is no other route.) */
 static bool possible(const struct search *s, struct spot at, unsigned choice)
 {
     unsigned port = base_port(s, at);
     if (choice == AS_BASE)
         return port != TPUNET_NO_ROUTE;
-    return choice != port && s->places->wild[at.place][choice] != TPUNET_NO_ROUTE &&
-           base_port(s, hop(s, at, choice)) != TPUNET_NO_ROUTE;
+    if (choice == port)
+        return false;
+    if (s->places->wild[at.place][choice] == TPUNET_NO_ROUTE)
+        return port != TPUNET_NO_ROUTE &&
+               is_in_order(s->base, s->places->cls[at.place], at.left, choice);
+    return base_port(s, hop(s, at, choice)) != TPUNET_NO_ROUTE;
 }
 
 /* Neighbours over a live link talk directly: a detour would cost a job's rings

@@ -1,6 +1,7 @@
 /* libtpunet after a switch has died: routes around it, one thread, no process
  * but this one.  A run takes the next axis. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/bench/bench.h"
@@ -32,16 +33,12 @@ static struct tpunet_topology *faulty(const struct tpunet_route_key *key)
     struct tpunet_error err;
 
     must(tpunet_topology_of_shape(&topology, &key->shape, &err), &err);
+    const unsigned first = key->axis == 0, second = key->axis == 2 ? 1 : 2;
     for (uint32_t chip = 0; chip < topology->n_chips; chip++) {
         uint16_t at[TPUNET_AXES];
-        unsigned in_face[TPUNET_AXES], n = 0;
         tpunet_logical_at(&key->shape, chip, at);
-        for (unsigned k = 0; k < TPUNET_AXES; k++) {
-            if (k != key->axis) {
-                in_face[n++] = at[k] % TPUNET_CUBE_DIM;
-            }
-        }
-        if (in_face[0] == POSITION_A && in_face[1] == POSITION_B &&
+        if (at[first] % TPUNET_CUBE_DIM == POSITION_A &&
+            at[second] % TPUNET_CUBE_DIM == POSITION_B &&
             at[key->axis] % TPUNET_CUBE_DIM == TPUNET_CUBE_DIM - 1) {
             tpunet_topology_cut(topology, chip, 2U * key->axis);
         }
@@ -148,7 +145,7 @@ static double own_mib(const char *name)
 
     while (f != NULL && fgets(line, sizeof line, f) != NULL) {
         if (strncmp(line, name, strlen(name)) == 0) {
-            (void)sscanf(line + strlen(name), ": %lu", &kib);
+            kib = strtoul(line + strlen(name) + 1, NULL, 10);
         }
     }
     if (f != NULL) {

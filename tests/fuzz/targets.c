@@ -18,5 +18,6 @@ const struct fuzz_target fuzz_targets[] = {
     {"agent_reply", fuzz_agent_reply},
     {"fabric_reply", fuzz_fabric_reply},
     {"store", fuzz_store},
+    {"route_cache", fuzz_route_cache},
 };
 const size_t fuzz_target_count = ARRAY_LEN(fuzz_targets);
