@@ -174,33 +174,38 @@ static int bound_hops(struct tpunet_bounds *out, const struct tpunet_topology *t
     return rc;
 }
 
-int tpunet_bound(struct tpunet_bounds *out, const struct tpunet_topology *topology,
-                 struct tpunet_error *err)
+int bound_cut(struct tpunet_bounds *out, const struct tpunet_topology *t, struct tpunet_error *err)
 {
-    const struct tpunet_topology *t = topology;
-    struct tpunet_bounds best = {.axis = TPUNET_AXES};
-    uint32_t live = t->n_chips - t->n_dead;
-    int rc = bound_hops(&best, t, err);
-    for (unsigned axis = 0; rc == 0 && axis < TPUNET_AXES; axis++) {
+    const uint32_t live = t->n_chips - t->n_dead;
+    for (unsigned axis = 0; axis < TPUNET_AXES; axis++) {
         struct planes planes;
-        rc = planes_init(&planes, t, axis, err);
+        int rc = planes_init(&planes, t, axis, err);
         if (rc < 0)
-            break;
-        try_slabs(&best, &planes, axis, live);
+            return rc;
+        try_slabs(out, &planes, axis, live);
         planes_fini(&planes);
     }
-    if (rc < 0)
-        return rc;
     for (uint32_t chip = 0; chip < t->n_chips; chip++) {
         const struct tpunet_bounds where = {.axis = TPUNET_AXES, .chip = chip};
         unsigned links = 0;
         for (unsigned port = 0; port < TPUNET_PORTS; port++)
             links += t->peer[chip * TPUNET_PORTS + port] != TPUNET_NONE;
         if (!t->dead[chip])
-            try_cut(&best, 1, live, links, &where);
+            try_cut(out, 1, live, links, &where);
     }
-    *out = best;
     return 0;
+}
+
+int tpunet_bound(struct tpunet_bounds *out, const struct tpunet_topology *topology,
+                 struct tpunet_error *err)
+{
+    struct tpunet_bounds best = {.axis = TPUNET_AXES};
+    int rc = bound_hops(&best, topology, err);
+    if (rc == 0)
+        rc = bound_cut(&best, topology, err);
+    if (rc == 0)
+        *out = best;
+    return rc;
 }
 
 /* ------------------------------------------------------------ reference -- */

@@ -1,25 +1,28 @@
 /* Which method serves which faults.
  *
  *  1. Nothing is down: dimension order.
- *  2. The circuits of one OCS are down and nothing else: wild-first routes,
- *     unless these cannot be (some pairs on two VCs).
- *  3. Anything else, links included that the shape does not have: the general
- *     method, which serves whatever is connected.
+ *  2. The circuits of one OCS are down and nothing else: wild-first routes.
+ *  3. Links of a plain torus are down, few enough, and there are three VCs:
+ *     dimension order with detours.
+ *  4. Anything else, links included that the shape does not have, and what 2 or 3
+ *     cannot serve: the general method, which serves whatever is connected.
  */
 #include "routes.h"
 
 #include <assert.h>
 
+enum { NO_OCS = TPUNET_OCSES, SEVERAL };
+
 /* Where a topology differs from the whole slice of its shape. */
 struct faults {
-    bool other;    /* in more than missing circuits */
-    uint32_t down; /* circuits */
-    unsigned ocs;  /* of them all; a second one counts as other */
+    bool foreign;  /* links that the shape does not have */
+    uint32_t down; /* links that the shape has */
+    unsigned ocs;  /* of all that are down, NO_OCS or SEVERAL (copper too) */
 };
 
 static struct faults compare(const struct tpunet_topology *t, const struct tpunet_topology *whole)
 {
-    struct faults f = {.other = t->n_dead > 0};
+    struct faults f = {.ocs = NO_OCS};
     assert(t->n_chips == whole->n_chips);
     for (uint32_t chip = 0; chip < t->n_chips; chip++) {
         for (unsigned port = 0; port < TPUNET_PORTS; port += 2) {
@@ -27,9 +30,8 @@ static struct faults compare(const struct tpunet_topology *t, const struct tpune
             if (t->peer[end] == whole->peer[end])
                 continue;
             unsigned ocs = logical_ocs(&t->shape, chip, port);
-            if (t->peer[end] != TPUNET_NONE || ocs == TPUNET_NONE || (f.down > 0 && ocs != f.ocs))
-                f.other = true;
-            f.ocs = ocs;
+            f.foreign = f.foreign || t->peer[end] != TPUNET_NONE;
+            f.ocs = ocs != TPUNET_NONE && (f.down == 0 || ocs == f.ocs) ? ocs : SEVERAL;
             f.down++;
         }
     }
@@ -74,6 +76,13 @@ static int route_one_ocs(struct tpunet_tables **out, const struct tpunet_shape *
     return rc;
 }
 
+/* Detours are for faults that leave most routes as they are. */
+static bool may_detour(const struct tpunet_topology *t, const struct faults *f, unsigned vcs)
+{
+    return vcs == 3 && !t->shape.mesh && !t->shape.twisted && !f->foreign && t->n_dead == 0 &&
+           f->down <= t->n_chips * TPUNET_AXES / 16;
+}
+
 int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology *topology,
                         const struct tpunet_route_options *options, struct tpunet_error *err)
 {
@@ -90,13 +99,14 @@ int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology
     if (rc < 0)
         return rc;
     struct faults f = compare(topology, whole);
-    tpunet_topology_destroy(whole);
-    if (!f.other && f.down == 0)
-        return tpunet_route_dor(out, shape, NULL, err);
-    if (!f.other && f.down == tpunet_shape_cubes(shape)) {
+    rc = TPUNET_EUNREACHABLE;
+    if (f.down == 0 && topology->n_dead == 0)
+        rc = tpunet_route_dor(out, shape, NULL, err);
+    else if (f.ocs < NO_OCS && !f.foreign && f.down == tpunet_shape_cubes(shape) &&
+             topology->n_dead == 0)
         rc = route_one_ocs(out, shape, f.ocs, &o, err);
-        if (rc != TPUNET_EUNREACHABLE)
-            return rc;
-    }
-    return route_any(out, topology, o.vcs, err);
+    else if (may_detour(topology, &f, o.vcs))
+        rc = route_detour(out, topology, whole, err);
+    tpunet_topology_destroy(whole);
+    return rc == TPUNET_EUNREACHABLE ? route_any(out, topology, o.vcs, err) : rc;
 }

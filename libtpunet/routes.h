@@ -18,6 +18,14 @@ int route_twisted_fill(struct tpunet_tables *t, const struct tpunet_shape *shape
 int route_any(struct tpunet_tables **out, const struct tpunet_topology *topology, unsigned vcs,
               struct tpunet_error *err);
 
+/* Dimension order with detours around the dead links of a plain torus, whose
+ * whole topology is given; three VCs.  TPUNET_EUNREACHABLE when a pair has none. */
+int route_detour(struct tpunet_tables **out, const struct tpunet_topology *topology,
+                 const struct tpunet_topology *whole, struct tpunet_error *err);
+
+/* Fills in the cut bound, if it is above out->cut. */
+int bound_cut(struct tpunet_bounds *out, const struct tpunet_topology *t, struct tpunet_error *err);
+
 /* The dateline rule (Dally and Seitz 1987), position-based: a packet at p with
  * `run` signed hops to go along an axis of n chips is on VC0 while the
  * wraparound still lies ahead of it, the wrapping hop included, and on VC1

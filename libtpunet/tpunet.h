@@ -468,17 +468,18 @@ int tpunet_route_dor(struct tpunet_tables **out, const struct tpunet_shape *shap
 int tpunet_route_dor_unsafe(struct tpunet_tables **out, const struct tpunet_shape *shape,
                             struct tpunet_error *err);
 /* Routes over the links that are up, whatever is down: tpunet_route_dor() when
- * that is nothing, wild-first routes when it is one OCS (below), else ("up-down")
- * shortest paths in an acyclic order of the channels with the load balanced,
- * which serve every pair that the links connect.  A chip that is marked dead is
- * neither served nor used.  TPUNET_EINVAL for other numbers of VCs than 2 and 3;
+ * that is nothing, wild-first routes when it is one OCS (below), dimension order
+ * with detours ("detour") when it is links of few axes of a plain torus, else
+ * ("up-down") shortest paths in an acyclic order of the channels with the load
+ * balanced, which serve every pair that the links connect.  A chip that is
+ * marked dead is neither served nor used.  TPUNET_EINVAL for other numbers of VCs than 2 and 3;
  * TPUNET_EUNREACHABLE, naming a pair, when the links leave chips apart.  What
  * comes out is still to be proved. */
 struct tpunet_route_cache; /* see below */
 struct tpunet_route_options {
     unsigned vcs;                     /* virtual channels of a link: 2 or 3; 0 stands for 3 */
     struct tpunet_route_cache *cache; /* asked first for one dead OCS, and given what it lacked */
-    uint16_t neighbour_weight; /* of tpunet_route_key, for one dead OCS; 0 stands for 1 */
+    uint16_t neighbour_weight;        /* of tpunet_route_key, for one dead OCS; 0 stands for 1 */
 };
 int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology *topology,
                         const struct tpunet_route_options *options, struct tpunet_error *err);
