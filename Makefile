@@ -173,7 +173,7 @@ unit: all $(filter $(BUILD)/tests/unit/%,$(TESTS)) ## the unit tests alone
 demo: all ## a simulated pod of 64 cubes, from request to verified torus (KEEP=1 leaves it up)
 	@BUILD=$(BUILD) KEEP=$(KEEP) demo/demo.sh
 
-BENCH_HELPERS := tests/system/harness.c tests/unit/inproc_world.c
+BENCH_HELPERS := tests/system/harness.c tests/system/observer.c tests/unit/inproc_world.c
 
 $(BUILD)/tests/bench/bench: $(call objs,$(BENCH_SRC) $(BENCH_HELPERS)) $(LINK_test)
 	@mkdir -p $(@D)

@@ -28,6 +28,9 @@ bench_fn bench_cycles_per_s, bench_cycle_p50, bench_cycle_p99, bench_commit_p99,
 /* A full pod whose manager or whose switches go away (recovery.c). */
 bench_fn bench_restart, bench_restore;
 
+/* Observers of 1,024 hosts (health.c). */
+bench_fn bench_intake_events, bench_intake_cpu;
+
 /* The pod that all rows with processes share: 64 cubes, mirrors that move at
  * once, the database on the disk under the build directory. */
 struct pod *bench_pod(void);

@@ -60,6 +60,10 @@ static const struct bench {
      bench_restart},
     {"restore_pod_ms", "48 switches lost power, back to in step", "ms", LOWER, 300, 5,
      bench_restore},
+    {"intake_events_per_s", "findings durably taken, in bursts of 24,576", "1/s", HIGHER, 50000, 5,
+     bench_intake_events},
+    {"intake_cpu_pct", "podmgr's processor at 1,024 leases a second", "%", LOWER, 5, 3,
+     bench_intake_cpu},
 };
 
 struct figure {
