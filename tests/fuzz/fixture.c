@@ -22,9 +22,9 @@ static char dir[32];
 
 static void remove_dir(void)
 {
-    static const char *const names[] = {"yaml",        "seed.db",        "seed.db-wal",
-                                        "seed.db-shm", "try.db",         "try.db-wal",
-                                        "try.db-shm",  "try.db-journal", "socket"};
+    static const char *const names[] = {"yaml",   "seed.db",    "seed.db-wal", "seed.db-shm",
+                                        "try.db", "try.db-wal", "try.db-shm",  "try.db-journal",
+                                        "socket", "state",      "state.new"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char path[80];

@@ -11,6 +11,8 @@ struct podmgr; /* podmgr.h; tpunetd names other things the same */
 #define FUZZ_OCS_URL     "ipc:///ocs-0" /* of switch 0 */
 #define FUZZ_FABRIC_URL  "ipc:///fabric"
 #define FUZZ_CONTROL_URL "ipc:///control"
+#define FUZZ_HEALTH_URL  "ipc:///health"
+#define FUZZ_PROBE_URL   "ipc:///probe"
 
 /* Counts an input; pod "p" of two cubes, all of whose hosts have a daemon. */
 struct podmgr *fuzz_podmgr(void);

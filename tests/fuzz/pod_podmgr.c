@@ -80,7 +80,8 @@ static void start(void)
     int len = snprintf(yaml, sizeof yaml,
                        "pod: {id: p, cubes: 2, ports_per_side: 4}\n"
                        "ocs: {url: 'ipc:///ocs-%%u'}\n"
-                       "agents: {url: '" FUZZ_AGENTS_URL "', lease_ms: 60000}\n"
+                       "agents: {url: '" FUZZ_AGENTS_URL "', health_url: '" FUZZ_HEALTH_URL "',\n"
+                       "         lease_ms: 60000}\n"
                        "listen: {http: none, socket: %s}\n"
                        "state: {database: %s/seed.db, journal_keep: 100}\n",
                        pod.socket, dir);

@@ -15,7 +15,7 @@ static struct {
 } sim;
 
 static char ocs_url[] = "ipc:///ocs-%u", fabric_url[] = FUZZ_FABRIC_URL,
-            control_url[] = FUZZ_CONTROL_URL;
+            control_url[] = FUZZ_CONTROL_URL, probe_url[] = FUZZ_PROBE_URL;
 static const struct sim_config config = {.pod = "p",
                                          .cubes = 2,
                                          .ports_per_side = 4,
@@ -23,7 +23,8 @@ static const struct sim_config config = {.pod = "p",
                                          .vc_classes = 3,
                                          .ocs_url = ocs_url,
                                          .fabric_url = fabric_url,
-                                         .control_url = control_url};
+                                         .control_url = control_url,
+                                         .probe_url = probe_url};
 
 static void end(void)
 {

@@ -19,5 +19,11 @@ const struct fuzz_target fuzz_targets[] = {
     {"fabric_reply", fuzz_fabric_reply},
     {"store", fuzz_store},
     {"route_cache", fuzz_route_cache},
+    {"health_request", fuzz_health_request},
+    {"health_reply", fuzz_health_reply},
+    {"health_state", fuzz_health_state},
+    {"health_config", fuzz_health_config},
+    {"probe_request", fuzz_probe_request},
+    {"probe_reply", fuzz_probe_reply},
 };
 const size_t fuzz_target_count = ARRAY_LEN(fuzz_targets);
