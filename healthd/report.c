@@ -66,6 +66,9 @@ static void learn(struct report *told, const struct finding *f)
 static void take(struct host_log *log, size_t n)
 {
     assert(n <= log->n_waiting);
+    if (n == 0) {
+        return; /* there may be no array to move */
+    }
     for (size_t i = 0; i < n; i++) {
         for (size_t k = 0; k < log->waiting[i].n; k++) {
             learn(&log->told, &log->waiting[i].findings[k]);

@@ -29,9 +29,9 @@ double counter_take(struct counter *c, double value, unsigned long long incarnat
 /* Lets time pass: buckets that it leaves behind are empty again. */
 static void turn_to(struct window *w, unsigned span_ms, int64_t now_ms)
 {
+    assert(span_ms >= WINDOW_BUCKETS && now_ms >= 0);
     int64_t turn = now_ms / (span_ms / WINDOW_BUCKETS);
 
-    assert(span_ms >= WINDOW_BUCKETS && now_ms >= 0);
     if (turn - w->turn >= WINDOW_BUCKETS) {
         memset(w->bucket, 0, sizeof w->bucket);
         w->turn = turn;

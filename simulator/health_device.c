@@ -121,7 +121,8 @@ static double count(uint64_t *rng, double rate, double seconds)
         return fmax(0, round(mean + sqrt(mean) * gaussian(rng)));
     }
     double limit = exp(-mean), product = chance_next(rng);
-    for (; product > limit; product *= chance_next(rng)) {
+    while (product > limit) {
+        product *= chance_next(rng);
         n++;
     }
     return n;

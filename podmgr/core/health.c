@@ -243,6 +243,7 @@ static void take_finding(struct model *m, struct event *ev, const struct finding
         *old = *new;
     } else if (host->n_findings < HEALTH_FINDINGS) {
         VEC_GROW(host->findings, host->n_findings, host->cap_findings);
+        assert(host->findings != NULL);
         host->findings[host->n_findings++] = *new;
     }
 }

@@ -185,6 +185,46 @@ static void a_new_healthd_goes_on_where_the_old_one_was(void **state)
     (void)await_entry(pod, seq, "health.verdict", "chip/0-1-0-0", "hot", "OK");
 }
 
+/* On a slice that is ACTIVE: its tables carry the pattern. */
+static void preflight_tells_a_fit_slice_from_an_unfit_one(void **state)
+{
+    static const struct {
+        const char *kind, *target, *says;
+    } rows[] = {
+        {NULL, NULL, "; 0 failures"},
+        {"slow-chip", "chip/1-2-1-0", "chip/1-2-1-0: chip-step 1"},
+        {"wrong-result", "chip/0-3-1-0", "chip/0-3-1-0: computes wrongly"},
+        {"link", "link/0-1-1-1+x", "its link +x is down"},
+        {"low-light", "link/0-3-1-1+x", "link/0-3-1-1+x: link-light -"},
+        {"host-dead", "host/0-4", "host/0-4: its instruments do not answer"},
+    };
+    struct pod *pod = *state;
+    char command[256], *out;
+    json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\"}");
+
+    assert_string_equal(str(slice, "state"), "ACTIVE");
+    (void)snprintf(command, sizeof command,
+                   "healthd --pod test --cubes 2 --probe ipc://%s/probe.sock --preflight "
+                   "packaging/healthd-golden.yaml.example",
+                   pod->dir);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (rows[i].kind != NULL) {
+            simctl(pod, INJECT, rows[i].kind, rows[i].target);
+        }
+        int status = run_program(command, &out);
+        if (status != (rows[i].kind != NULL) || strstr(out, rows[i].says) == NULL) {
+            fail_msg("%s: status %d: %s", rows[i].kind != NULL ? rows[i].kind : "sound", status,
+                     out);
+        }
+        free(out);
+        if (rows[i].kind != NULL) {
+            heal(pod, rows[i].target);
+        }
+    }
+    assert_true(slice_down(pod, str(slice, "id")));
+    json_decref(slice);
+}
+
 static int setup(void **state)
 {
     *state = pod_up(&(struct pod_options){.cubes = 2, .healthd = true, .rules = rules});
@@ -200,6 +240,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(
+            preflight_tells_a_fit_slice_from_an_unfit_one), /* first: counters are at 0 */
         cmocka_unit_test(a_symptom_becomes_a_finding_and_clears),
         cmocka_unit_test(the_slow_one_is_found_among_its_peers),
         cmocka_unit_test(a_dead_host_is_silent_not_sick),
