@@ -126,8 +126,8 @@ int tpunet_route_solve(struct tpunet_route_solution **out, const struct tpunet_r
 /* One chip's view while its two rows are written. */
 struct pen {
     const struct base_routes *base;
-    uint16_t at[TPUNET_AXES]; /* the chip */
-    unsigned cls;
+    uint16_t at[TPUNET_AXES];            /* the chip */
+    unsigned cls;                        /* its class */
     const uint8_t *port;                 /* [n] base routes of its class */
     const uint16_t *run;                 /* [n] */
     const uint8_t *choice;               /* [n] plan of its place */
