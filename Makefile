@@ -190,14 +190,16 @@ SEEDS ?= 200
 sim: $(BUILD)/tests/sim/sim ## deterministic simulation: SEEDS=n of them, or one SEED=x again
 	@$(BUILD)/tests/sim/sim $(if $(SEED),--seed $(SEED),$(SEEDS))
 
-# Only here is `synchronous` ever another: tests/crash/run.c.
+# Only here is `synchronous` ever another, and files are in memory: tests/crash/run.c, files.c.
+CRASH_WRAPS := sqlite3_exec sqlite3_file_control unlink link rename fsync
 $(BUILD)/tests/crash/crash: $(call objs,$(CRASH_SRC)) $(LINK_test)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -Wl,--wrap=sqlite3_exec,--wrap=sqlite3_file_control -o $@ $^ $(LDLIBS)
+	$(CC) $(LDFLAGS) $(CRASH_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(LDLIBS)
 
 CLASS ?= kill
 crash: $(BUILD)/tests/crash/crash ## crash at every point (SEED=n), or at one POINT=n CLASS=word again
-	@$(BUILD)/tests/crash/crash $(if $(POINT),--point $(POINT) --class $(CLASS),--full) $(if $(SEED),--seed $(SEED))
+	@$(BUILD)/tests/crash/crash $(if $(POINT),--point $(POINT) --class $(CLASS),--full) \
+	    $(if $(SEED),--seed $(SEED)) $(if $(RESTORE),--restore 1)
 
 $(BUILD)/tests/rootcause/rootcause: $(call objs,tests/rootcause/main.c tests/unit/pod_faults.c) $(LINK_test)
 	@mkdir -p $(@D)

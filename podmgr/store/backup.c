@@ -149,10 +149,23 @@ static int sync_path(const char *path, int flags, struct error *err)
     return status;
 }
 
+int store_sync_names(const char *path, struct error *err)
+{
+    char dir[600];
+
+    (void)snprintf(dir, sizeof dir, "%s", path);
+    char *slash = strrchr(dir, '/');
+    if (slash == NULL) {
+        (void)snprintf(dir, sizeof dir, ".");
+    } else {
+        slash[slash == dir] = '\0';
+    }
+    return sync_path(dir, O_DIRECTORY, err);
+}
+
 /* Durable under its name, or not there. */
 static int put_in_place(const char *partial, const char *path, struct error *err)
 {
-    char dir[600];
     int status = sync_path(partial, 0, err);
 
     if (status < 0) {
@@ -162,14 +175,7 @@ static int put_in_place(const char *partial, const char *path, struct error *err
         return err_set(err, errno == EEXIST ? E_CONFLICT : E_IO, "cannot name the backup %s: %s",
                        path, strerror(errno));
     }
-    (void)snprintf(dir, sizeof dir, "%s", path);
-    char *slash = strrchr(dir, '/');
-    if (slash == NULL) {
-        (void)snprintf(dir, sizeof dir, ".");
-    } else {
-        slash[slash == dir] = '\0';
-    }
-    return sync_path(dir, O_DIRECTORY, err);
+    return store_sync_names(path, err);
 }
 
 int store_backup_seal(const char *partial, const char *path, const struct pod *pod,

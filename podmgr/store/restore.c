@@ -72,25 +72,36 @@ static int check_and_mark(const char *path, const struct pod *pod, struct error 
     if (status == 0) {
         status = store_commit(store, m, &batch, err);
     }
+    /* All of it goes into the one file that will be renamed; closing alone would
+     * not tell that it did not. */
+    if (status == 0 && sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
+                                                 NULL) != SQLITE_OK) {
+        status = store_failed(store, err, "fold the log in");
+    }
     model_destroy(m);
     store_close(store);
     return status;
 }
 
-/* The log goes first: a log beside a database that is not its own would be
- * replayed into it. */
+/* The log goes first, durably: a log beside a database that is not its own
+ * would be replayed into it.  What was there has its other name, durably,
+ * before it loses this one. */
 static int exchange(const char *fresh, const char *path, const char *aside, struct error *err)
 {
     char log[600], log_aside[600];
 
     (void)snprintf(log, sizeof log, "%s-wal", path);
     (void)snprintf(log_aside, sizeof log_aside, "%s-wal", aside);
-    if ((rename(log, log_aside) != 0 && errno != ENOENT) ||
-        (link(path, aside) != 0 && errno != ENOENT) || rename(fresh, path) != 0) {
+    bool moved = (rename(log, log_aside) == 0 || errno == ENOENT) &&
+                 (link(path, aside) == 0 || errno == ENOENT);
+    if (moved && store_sync_names(path, err) < 0) {
+        return E_IO;
+    }
+    if (!moved || rename(fresh, path) != 0) {
         return err_set(err, E_IO, "cannot put %s in the place of %s: %s", fresh, path,
                        strerror(errno));
     }
-    return 0;
+    return store_sync_names(path, err);
 }
 
 int store_restore(const char *path, const char *backup, const struct pod *pod, char *aside,

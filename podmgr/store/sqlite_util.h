@@ -51,6 +51,9 @@ int store_schema_open(struct store *store, struct error *err);
 /* load.c: names one history of the journal. */
 int store_new_incarnation(struct model *m, struct error *err);
 
+/* backup.c: makes the names in the directory of `path` durable. */
+int store_sync_names(const char *path, struct error *err);
+
 /* audit.c: reads the tip of the chain into store->audit; adds the records of a
  * batch behind *tip and moves it. */
 int store_audit_load(struct store *store, struct error *err);

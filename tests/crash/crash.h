@@ -5,9 +5,10 @@
  *   run.c     the workload
  *   points.c  at each point a copy of the process crashes, while the first goes on
  *   recover.c what the copy does then
+ *   restore.c the same for `podmgr restore`
  *   manager.c podmgr: what podmgr/shell.c does around the core
  *   record.c  what was acknowledged, and whether it is what is loaded
- *   disk.c, vfs.c  the disk, and SQLite's way to it
+ *   disk.c, vfs.c, files.c  the disk, and the ways to it
  *
  * A point is a call of SQLite that changes the disk, or a step of podmgr or of
  * the world: SQLite does not get there, or the step is not taken. */
@@ -24,6 +25,7 @@
     X(TRUNCATE, "a truncation")                                                                    \
     X(SYNC, "a sync")                                                                              \
     X(DELETE, "a file is deleted")                                                                 \
+    X(RENAME, "a file is renamed")                                                                 \
     X(EVENT, "the core takes an event")                                                            \
     X(COMMIT, "the intent is not committed")                                                       \
     X(COMMITTED, "the intent is committed, nothing was said")                                      \
@@ -56,6 +58,8 @@ enum crash_class {
 /* What a run is to be: podmgr as it is, or with a fault that has to be found. */
 struct setup {
     const char *synchronous;     /* NULL: what the store asks for */
+    bool restores;               /* the workload is one `podmgr restore` */
+    bool names_unsynced;         /* the directory is not synced by the restore */
     bool log_as_it_is;           /* what an earlier process left is not written again */
     bool effects_first;          /* before the commit */
     bool goes_on;                /* after a commit that failed */
@@ -106,7 +110,8 @@ struct crash {
     unsigned level; /* crashes on the way here */
     enum crash_class class;
     int answer; /* pipe */
-    bool crashed, failing, full, settling;
+    bool crashed, failing, full;
+    bool quiet; /* no points */
     int64_t failing_until_ns;
     uint64_t born_in_commit, points, second_point;
     struct report report;
@@ -116,6 +121,11 @@ struct crash {
         enum crash_class class;
     } * adoptions;
     size_t n_adoptions, cap_adoptions;
+    struct {
+        struct digest backup; /* rows */
+        char aside[200];
+        bool told;
+    } restore;
     uint64_t power_commit, power_durable; /* of the last point of power loss */
 };
 
@@ -125,12 +135,19 @@ extern const char *const class_words[CLASS_COUNT];
 /* run.c */
 void crash_run(const struct setup *setup, struct tally *tally);
 bool crash_next(struct crash *c, int64_t limit_ns); /* event of the world; false: no more */
-void crash_converge(struct crash *c);               /* no new work, until all is settled */
+void crash_start(struct crash *c);
+void crash_work(struct crash *c, uint64_t acked); /* until so many are acknowledged */
+bool crash_names_stay_unsynced(void);
+void crash_converge(struct crash *c); /* no new work, until all is settled */
 
 /* recover.c */
 _Noreturn void crash_aftermath(struct crash *c);
 void crash_attend(struct crash *c); /* to a crash or failure of this copy, if there is one */
 enum crash_class crash_any(const struct crash *c); /* of those without a failure before */
+
+/* restore.c */
+void restore_workload(struct crash *c);
+void restore_judge(struct crash *c); /* of a copy that crashed in it */
 
 /* points.c */
 int crash_gate(void *arg, enum disk_call call, bool grows); /* vfs_gate_fn */

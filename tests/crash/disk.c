@@ -63,29 +63,103 @@ void disk_fini(struct disk *d)
     for (size_t i = 0; i < DISK_FILES_MAX; i++) {
         release(&d->files[i]);
     }
+    free(d->changes);
+}
+
+/* ---------------------------------------------------------------- names -- */
+
+static struct disk_name *find_name(struct disk *d, const char *name)
+{
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        if (strcmp(d->names[i].name, name) == 0) {
+            return &d->names[i];
+        }
+    }
+    return NULL;
+}
+
+/* Stands for nothing, on the platter neither, and no change waits for it. */
+static bool is_free(const struct disk *d, const struct disk_name *name)
+{
+    bool free = name->now == NULL && name->durable == NULL;
+
+    for (size_t i = 0; free && i < d->n; i++) {
+        free = d->changes[i].from != name && d->changes[i].to != name;
+    }
+    return free;
+}
+
+/* The name, a new one if need be. */
+static struct disk_name *name_of(struct disk *d, const char *name)
+{
+    struct disk_name *at = find_name(d, name);
+
+    assert(strlen(name) < DISK_NAME_MAX);
+    for (size_t i = 0; at == NULL; i++) {
+        assert(i < DISK_FILES_MAX);
+        if (is_free(d, &d->names[i])) {
+            at = &d->names[i];
+            (void)snprintf(at->name, sizeof at->name, "%s", name);
+        }
+    }
+    return at;
+}
+
+/* What no name stands for any more, and nobody has open. */
+static void release_unnamed(struct disk *d)
+{
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        struct disk_file *f = &d->files[i];
+        bool named = f->opened > 0;
+        for (size_t k = 0; k < DISK_FILES_MAX; k++) {
+            named = named || d->names[k].now == f || d->names[k].durable == f;
+        }
+        for (size_t k = 0; k < d->n; k++) {
+            named = named || d->changes[k].file == f;
+        }
+        if (f->used && !named) {
+            release(f);
+        }
+    }
+}
+
+static void change(struct disk *d, struct disk_name *from, struct disk_name *to,
+                   struct disk_file *f)
+{
+    if (from != NULL) {
+        from->now = NULL;
+    }
+    if (to != NULL) {
+        to->now = f;
+    }
+    VEC_GROW(d->changes, d->n, d->cap);
+    d->changes[d->n++] = (struct disk_change){from, to, f};
 }
 
 struct disk_file *disk_find(struct disk *d, const char *name)
 {
-    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
-        if (d->files[i].linked && strcmp(d->files[i].name, name) == 0) {
-            return &d->files[i];
-        }
-    }
-    return NULL;
+    const struct disk_name *at = find_name(d, name);
+    return at != NULL ? at->now : NULL;
+}
+
+struct disk_file *disk_find_durable(struct disk *d, const char *name)
+{
+    const struct disk_name *at = find_name(d, name);
+    return at != NULL ? at->durable : NULL;
 }
 
 struct disk_file *disk_create(struct disk *d, const char *name)
 {
     struct disk_file *f = d->files;
 
-    assert(disk_find(d, name) == NULL && strlen(name) < DISK_NAME_MAX);
+    assert(disk_find(d, name) == NULL);
+    release_unnamed(d);
     while (f->used) {
         f++;
         assert(f < d->files + DISK_FILES_MAX);
     }
-    *f = (struct disk_file){.used = true, .linked = true};
-    (void)snprintf(f->name, sizeof f->name, "%s", name);
+    *f = (struct disk_file){.used = true};
+    change(d, NULL, name_of(d, name), f);
     return f;
 }
 
@@ -97,12 +171,35 @@ void disk_copy(struct disk *d, const struct disk_file *from, const char *name, b
     copy_bytes(&f->durable, &f->now);
 }
 
-void disk_remove(struct disk *d, struct disk_file *f)
+void disk_remove(struct disk *d, const char *name)
 {
-    (void)d;
-    assert(f->linked && f->opened == 0);
-    f->linked = false;
+    assert(disk_find(d, name) != NULL);
+    change(d, name_of(d, name), NULL, NULL);
 }
+
+void disk_link(struct disk *d, const char *name, const char *other)
+{
+    assert(disk_find(d, name) != NULL && disk_find(d, other) == NULL);
+    change(d, NULL, name_of(d, other), disk_find(d, name));
+}
+
+void disk_rename(struct disk *d, const char *from, const char *to)
+{
+    assert(disk_find(d, from) != NULL);
+    change(d, name_of(d, from), name_of(d, to), disk_find(d, from));
+}
+
+void disk_sync_names(struct disk *d)
+{
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        d->names[i].durable = d->names[i].now;
+    }
+    d->durable_changes += d->n > 0;
+    d->n = 0;
+    release_unnamed(d);
+}
+
+/* ------------------------------------------------------------- contents -- */
 
 static struct unsynced *add_unsynced(struct disk_file *f)
 {
@@ -136,18 +233,6 @@ void disk_sync(struct disk *d, struct disk_file *f)
     forget_unsynced(f);
 }
 
-void disk_sync_names(struct disk *d)
-{
-    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
-        struct disk_file *f = &d->files[i];
-        d->durable_changes += f->linked_durably != f->linked;
-        f->linked_durably = f->linked;
-        if (f->used && !f->linked && f->opened == 0) {
-            release(f);
-        }
-    }
-}
-
 void disk_fail_sync(struct disk_file *f)
 {
     forget_unsynced(f);
@@ -155,12 +240,12 @@ void disk_fail_sync(struct disk_file *f)
 
 bool disk_has_unsynced(const struct disk *d)
 {
+    bool found = d->n > 0;
+
     for (size_t i = 0; i < DISK_FILES_MAX; i++) {
-        if (d->files[i].n > 0 || d->files[i].linked != d->files[i].linked_durably) {
-            return true;
-        }
+        found = found || d->files[i].n > 0;
     }
-    return false;
+    return found;
 }
 
 /* -------------------------------------------------------- loss of power -- */
@@ -190,14 +275,23 @@ static void keep_some(struct disk_file *f, const struct unsynced *u, const struc
     }
 }
 
-/* A new file under an old name has taken the name only if its own was kept. */
-static void resolve_names(struct disk *d, struct disk_file *newest)
+static void keep_some_names(struct disk *d, const struct disk_loss *loss, uint64_t *state)
 {
-    for (size_t i = 0; newest->linked && i < DISK_FILES_MAX; i++) {
-        struct disk_file *f = &d->files[i];
-        if (f != newest && f->linked && strcmp(f->name, newest->name) == 0) {
-            f->linked = f->linked_durably = false;
+    for (size_t i = 0; i < d->n; i++) {
+        const struct disk_change *c = &d->changes[i];
+        if (!draw(loss, state)) {
+            continue;
         }
+        if (c->from != NULL) {
+            c->from->durable = NULL;
+        }
+        if (c->to != NULL) {
+            c->to->durable = c->file;
+        }
+    }
+    d->n = 0;
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        d->names[i].now = d->names[i].durable;
     }
 }
 
@@ -207,28 +301,14 @@ void disk_lose_power(struct disk *d, const struct disk_loss *loss)
 
     for (size_t i = 0; i < DISK_FILES_MAX; i++) {
         struct disk_file *f = &d->files[i];
-        bool is_new = f->linked && !f->linked_durably;
-        if (!f->used) {
-            continue;
-        }
+        assert(f->opened == 0);
         for (size_t k = 0; loss != NULL && k < f->n; k++) {
             keep_some(f, &f->unsynced[k], loss, &state);
         }
         forget_unsynced(f);
         copy_bytes(&f->now, &f->durable);
-        if (f->linked != f->linked_durably && !draw(loss, &state)) {
-            f->linked = f->linked_durably;
-        }
-        f->linked_durably = f->linked;
-        if (is_new) {
-            resolve_names(d, f);
-        }
     }
-    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
-        if (d->files[i].used && !d->files[i].linked) {
-            assert(d->files[i].opened == 0);
-            release(&d->files[i]);
-        }
-    }
+    keep_some_names(d, loss, &state);
+    release_unnamed(d);
     d->durable_changes++;
 }

@@ -27,17 +27,30 @@ struct unsynced {
 };
 
 struct disk_file {
-    char name[DISK_NAME_MAX];
     bool used;
-    bool linked, linked_durably; /* is its name in the directory */
     unsigned opened;
     struct bytes now, durable;
     struct unsynced *unsynced;
     size_t n, cap;
 };
 
+/* A name of the directory, and the file that it stands for or NULL. */
+struct disk_name {
+    char name[DISK_NAME_MAX];
+    struct disk_file *now, *durable;
+};
+
+/* Not synced yet: `to` stands for the file, `from` for none; either may be NULL. */
+struct disk_change {
+    struct disk_name *from, *to;
+    struct disk_file *file;
+};
+
 struct disk {
     struct disk_file files[DISK_FILES_MAX];
+    struct disk_name names[DISK_FILES_MAX];
+    struct disk_change *changes;
+    size_t n, cap;
     uint64_t durable_changes; /* rises with each change of what power cannot take */
 };
 
@@ -51,11 +64,15 @@ struct disk_loss {
 };
 
 void disk_fini(struct disk *d);
-struct disk_file *disk_find(struct disk *d, const char *name); /* NULL: no such file */
+struct disk_file *disk_find(struct disk *d, const char *name);         /* NULL: no such file */
+struct disk_file *disk_find_durable(struct disk *d, const char *name); /* if power went now */
 struct disk_file *disk_create(struct disk *d, const char *name);
 /* Of what the system shows, or of what is on the platter; synced. */
 void disk_copy(struct disk *d, const struct disk_file *from, const char *name, bool durable);
-void disk_remove(struct disk *d, struct disk_file *f);
+/* Of names that there are; as the calls of POSIX of that name. */
+void disk_remove(struct disk *d, const char *name);
+void disk_link(struct disk *d, const char *name, const char *other);
+void disk_rename(struct disk *d, const char *from, const char *to);
 void disk_write(struct disk_file *f, const void *bytes, size_t n, size_t offset);
 void disk_truncate(struct disk_file *f, size_t size);
 void disk_sync(struct disk *d, struct disk_file *f);

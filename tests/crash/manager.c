@@ -233,13 +233,13 @@ void crash_manager_stop(struct crash *c)
 {
     struct manager *m = c->last;
 
-    if (m->store == NULL) {
-        return;
+    if (m->store != NULL) {
+        end(c);
     }
-    end(c);
     model_destroy(m->model);
     m->model = NULL;
     outbox_fini(&m->out);
+    outbox_init(&m->out);
     sim_note(&c->s, "podmgr was stopped");
 }
 

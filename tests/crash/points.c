@@ -65,8 +65,9 @@ static void hear(struct crash *c, enum crash_class class, uint64_t point, int pi
     if (report.found && c->setup->to_first_find) {
         printf("# %s\n", report.text);
     } else if (report.found && c->tally->found[class] < FINDS_SHOWN) {
-        printf("# %s\n#   again: make crash POINT=%" PRIu64 " CLASS=%s SEED=%" PRIu64 "\n",
-               report.text, point, class_words[class], c->setup->seed);
+        printf("# %s\n#   again: make crash POINT=%" PRIu64 " CLASS=%s SEED=%" PRIu64 "%s\n",
+               report.text, point, class_words[class], c->setup->seed,
+               c->setup->restores ? " RESTORE=1" : "");
     }
     c->tally->found[class] += report.found;
     c->tally->finds += report.found;
@@ -119,11 +120,11 @@ static bool applies(struct crash *c, enum crash_class class, enum place place, b
     case CLASS_TORN:
         return disk_has_unsynced(&c->disk);
     case CLASS_EIO:
-        return place <= PLACE_DELETE && place != PLACE_SYNC;
+        return place <= PLACE_RENAME && place != PLACE_SYNC;
     case CLASS_FSYNC:
         return place == PLACE_SYNC;
     case CLASS_FULL:
-        return place <= PLACE_DELETE && grows;
+        return place <= PLACE_RENAME && grows;
     case CLASS_COUNT:
         break;
     }
@@ -146,6 +147,9 @@ static bool point(struct crash *c, enum place place, bool grows)
 {
     struct tally *tally = c->tally;
 
+    if (c->quiet) {
+        return false;
+    }
     c->points++;
     if (c->level > 0) {
         /* What a failed sync left unwritten, only a loss of power shows. */
@@ -177,16 +181,16 @@ bool crash_step(struct crash *c, enum place place)
 
 int crash_gate(void *arg, enum disk_call call, bool grows)
 {
-    static const enum place places[] = {[CALL_CREATE] = PLACE_CREATE,
-                                        [CALL_WRITE] = PLACE_WRITE,
-                                        [CALL_TRUNCATE] = PLACE_TRUNCATE,
-                                        [CALL_SYNC] = PLACE_SYNC,
-                                        [CALL_DELETE] = PLACE_DELETE};
+    static const enum place places[] = {
+        [CALL_CREATE] = PLACE_CREATE,     [CALL_WRITE] = PLACE_WRITE,
+        [CALL_TRUNCATE] = PLACE_TRUNCATE, [CALL_SYNC] = PLACE_SYNC,
+        [CALL_DELETE] = PLACE_DELETE,     [CALL_RENAME] = PLACE_RENAME};
     static const int failures[] = {[CALL_CREATE] = SQLITE_IOERR,
                                    [CALL_WRITE] = SQLITE_IOERR_WRITE,
                                    [CALL_TRUNCATE] = SQLITE_IOERR_TRUNCATE,
                                    [CALL_SYNC] = SQLITE_IOERR_FSYNC,
-                                   [CALL_DELETE] = SQLITE_IOERR_DELETE};
+                                   [CALL_DELETE] = SQLITE_IOERR_DELETE,
+                                   [CALL_RENAME] = SQLITE_IOERR};
     struct crash *c = arg;
 
     if (!c->crashed && point(c, places[call], grows) && !c->crashed) {

@@ -127,7 +127,7 @@ void record_committed(struct crash *c, const struct manager *m)
     for (size_t i = 0; i < c->n_adoptions; i++) {
         const struct adoption *a = &c->adoptions[i];
         if (a->rows != c->record.rows.all) {
-            sim_found(&c->s, V_A2, "point %" PRIu64 ", %s: half of the commit under way was loaded",
+            sim_found(&c->s, V_A2, "point %" PRIu64 ", %s: half of what was under way was loaded",
                       a->point, class_words[a->class]);
         }
     }

@@ -90,11 +90,17 @@ _Noreturn static void tell_and_exit(struct crash *c)
 /* This copy has crashed. */
 _Noreturn void crash_aftermath(struct crash *c)
 {
-    bool again = c->level == 1 && (c->class == CLASS_TWICE || c->class == CLASS_FSYNC);
+    bool again = c->level == 1 && !c->setup->restores &&
+                 (c->class == CLASS_TWICE || c->class == CLASS_FSYNC);
 
     c->report.struck = !again;
     c->failing = false;
     cut(c, c->class == CLASS_TWICE ? crash_any(c) : c->class);
+    if (c->setup->restores) {
+        c->full = false;
+        restore_judge(c);
+        tell_and_exit(c);
+    }
     if (c->full) {
         start_in_vain(c);
     }

@@ -17,7 +17,7 @@ static const int64_t WORK_MAX = 300 * S, CONVERGE_MAX = 180 * S;
 
 /* ------------------------------------------------------ the store's mode -- */
 
-/* The program is linked with --wrap for two calls of SQLite: here alone, and not
+/* The program is linked with --wrap for two calls of SQLite (and files.c): here alone, and not
  * in the store, `synchronous` can be another, the log of an earlier process can
  * be left as it is, and checkpoints come often enough for a short workload to
  * meet many. */
@@ -52,6 +52,11 @@ int __wrap_sqlite3_file_control(sqlite3 *db, const char *name, int op, void *arg
 {
     return in_force->log_as_it_is ? SQLITE_NOTFOUND
                                   : __real_sqlite3_file_control(db, name, op, arg);
+}
+
+bool crash_names_stay_unsynced(void)
+{
+    return in_force->names_unsynced;
 }
 
 /* --------------------------------------------------------------- workload -- */
@@ -110,13 +115,13 @@ void crash_converge(struct crash *c)
     }
 }
 
-static void work(struct crash *c, uint64_t acked)
+void crash_work(struct crash *c, uint64_t acked)
 {
     while (c->outcome.acked < acked && crash_next(c, WORK_MAX)) {
     }
 }
 
-static void start(struct crash *c)
+void crash_start(struct crash *c)
 {
     c->last = NULL;
     bool started = crash_manager_start(c);
@@ -148,20 +153,20 @@ static void stop_and_start(struct crash *c)
     if (c->crashed || c->failing) {
         crash_aftermath(c);
     }
-    start(c);
+    crash_start(c);
 }
 
 /* An empty disk, the first start, slices come and go, an orderly stop and a
  * start, lost maps, more slices, and the end. */
 static void workload(struct crash *c)
 {
-    start(c);
-    work(c, 4);
+    crash_start(c);
+    crash_work(c, 4);
     switch_loses_power(c, 7);
-    work(c, 6);
+    crash_work(c, 6);
     stop_and_start(c);
     switch_loses_power(c, 30);
-    work(c, 10);
+    crash_work(c, 10);
     if (!c->s.stop) {
         crash_converge(c);
     }
@@ -200,7 +205,7 @@ static void build(struct crash *c)
         tpunet_wiring_create(&s->pod.wiring, s->cubes, s->cubes + 1, NULL, 0, &net_err) < 0) {
         abort();
     }
-    (void)snprintf(s->db, sizeof s->db, "/var/lib/podmgr/state.db");
+    (void)snprintf(s->db, sizeof s->db, "/state.db");
     record_init(&c->record);
 }
 
@@ -220,7 +225,11 @@ void crash_run(const struct setup *setup, struct tally *tally)
     switches_init(s);
     daemons_init(s);
     client_init(s);
-    workload(c);
+    if (setup->restores) {
+        restore_workload(c);
+    } else {
+        workload(c);
+    }
     tally->commits = c->record.commits;
     tally->acked = c->outcome.acked;
     if (c->outcome.text[0] != '\0') {

@@ -4,7 +4,7 @@
  *
  * crash            every n-th point, for `make test`
  * crash --full     all that `make crash` promises
- * crash --point P --class C [--seed S]: one again, with its trace */
+ * crash --point P --class C [--seed S] [--restore 1]: one again, with its trace */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +45,8 @@ static const struct control controls[] = {
     {"synchronous = OFF, torn", {.synchronous = "OFF", .every = {[CLASS_TORN] = 29}}},
     {"synchronous = NORMAL, torn", {.synchronous = "NORMAL", .every = {[CLASS_TORN] = 29}}},
     {"the log is not rewritten", {.log_as_it_is = true, .every = {[CLASS_FSYNC] = 3}}},
+    {"restore: the directory is not synced",
+     {.restores = true, .names_unsynced = true, .every = {[CLASS_TORN] = 1}}},
     {"effects before the commit", {.effects_first = true, .every = {[CLASS_KILL] = 29}}},
     {"on after a failed commit", {.goes_on = true, .every = {[CLASS_EIO] = 29}}},
 };
@@ -68,15 +70,18 @@ static void print_tally(const struct tally *t)
     }
     printf("# podmgr stopped itself at %" PRIu64 " of the failures\n", t->stopped);
     for (unsigned i = 0; i < PLACE_COUNT; i++) {
+        if (t->places[i] == 0) {
+            continue;
+        }
         printf("# points where %-56s %7" PRIu64 "\n", place_texts[i], t->places[i]);
     }
 }
 
 /* A class none of whose crashes came about says nothing. */
-static bool all_struck(const struct tally *t)
+static bool all_struck(const struct setup *setup, const struct tally *t)
 {
     for (unsigned i = 0; i < CLASS_COUNT; i++) {
-        if (t->struck[i] == 0) {
+        if (setup->every[i] > 0 && t->struck[i] == 0) {
             printf("# %s: no point struck\n", class_words[i]);
             return false;
         }
@@ -91,9 +96,9 @@ static bool sweep(unsigned test, const struct setup *setup)
 
     crash_run(setup, &tally);
     print_tally(&tally);
-    bool good = tally.finds == 0 && (setup->only_point != 0 || all_struck(&tally));
-    printf("%s %u - seed %" PRIu64 ": %" PRIu64 " finds\n", good ? "ok" : "not ok", test,
-           setup->seed, tally.finds);
+    bool good = tally.finds == 0 && (setup->only_point != 0 || all_struck(setup, &tally));
+    printf("%s %u - %s, seed %" PRIu64 ": %" PRIu64 " finds\n", good ? "ok" : "not ok", test,
+           setup->restores ? "podmgr restore" : "podmgr", setup->seed, tally.finds);
     return good;
 }
 
@@ -123,6 +128,11 @@ static int run_all(const unsigned every[static CLASS_COUNT], uint64_t seed)
 
     memcpy(setup.every, every, sizeof setup.every);
     bool good = sweep(test, &setup);
+    setup.restores = true;
+    for (unsigned i = 0; i < CLASS_COUNT; i++) { /* its points are few */
+        setup.every[i] = i != CLASS_TWICE;
+    }
+    good = sweep(++test, &setup) && good;
     for (size_t i = 0; i < ARRAY_LEN(controls); i++) {
         good = is_found(++test, &controls[i], seed) && good;
     }
@@ -130,9 +140,9 @@ static int run_all(const unsigned every[static CLASS_COUNT], uint64_t seed)
     return good ? 0 : 1;
 }
 
-static int run_one(uint64_t point, const char *word, uint64_t seed)
+static int run_one(uint64_t point, const char *word, uint64_t seed, bool restores)
 {
-    struct setup setup = {.seed = seed, .only_point = point};
+    struct setup setup = {.seed = seed, .only_point = point, .restores = restores};
 
     for (unsigned i = 0; i < CLASS_COUNT; i++) {
         setup.every[i] = strcmp(word, class_words[i]) == 0;
@@ -157,7 +167,8 @@ int main(int argc, char **argv)
 
     log_init("crash", LOG_FORMAT_TEXT, LOG_ERROR);
     if (point != 0) {
-        return run_one(point, option(argc, argv, "--class", "kill"), seed);
+        return run_one(point, option(argc, argv, "--class", "kill"), seed,
+                       option(argc, argv, "--restore", NULL) != NULL);
     }
     return run_all(argc > 1 && strcmp(argv[1], "--full") == 0 ? full : quick, seed);
 }

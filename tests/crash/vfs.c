@@ -31,9 +31,14 @@ static struct handle *handle_of(sqlite3_file *file)
     return (struct handle *)file;
 }
 
-static int pass(enum disk_call call, bool grows)
+int vfs_pass(enum disk_call call, bool grows)
 {
     return vfs.gate(vfs.arg, call, grows);
+}
+
+struct disk *vfs_disk(void)
+{
+    return vfs.d;
 }
 
 /* ---------------------------------------------------------------- files -- */
@@ -61,7 +66,7 @@ static int on_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 
 {
     struct disk_file *f = handle_of(file)->f;
     size_t size = (size_t)n, at = (size_t)offset;
-    int rc = pass(CALL_WRITE, at + size > f->now.size);
+    int rc = vfs_pass(CALL_WRITE, at + size > f->now.size);
 
     if (rc == SQLITE_OK || rc == SQLITE_IOERR_WRITE) {
         disk_write(f, bytes, rc == SQLITE_OK ? size : size / 2, at);
@@ -72,7 +77,7 @@ static int on_write(sqlite3_file *file, const void *bytes, int n, sqlite3_int64 
 static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
     struct disk_file *f = handle_of(file)->f;
-    int rc = pass(CALL_TRUNCATE, (size_t)size > f->now.size);
+    int rc = vfs_pass(CALL_TRUNCATE, (size_t)size > f->now.size);
 
     if (rc == SQLITE_OK) {
         disk_truncate(f, (size_t)size);
@@ -83,7 +88,7 @@ static int on_truncate(sqlite3_file *file, sqlite3_int64 size)
 static int on_sync(sqlite3_file *file, int flags)
 {
     struct handle *h = handle_of(file);
-    int rc = pass(CALL_SYNC, false);
+    int rc = vfs_pass(CALL_SYNC, false);
 
     (void)flags;
     if (rc == SQLITE_IOERR_FSYNC) {
@@ -226,7 +231,7 @@ static int on_open(sqlite3_vfs *self, const char *name, sqlite3_file *file, int 
         if (name == NULL || !may_be_new) {
             return SQLITE_CANTOPEN;
         }
-        int rc = pass(CALL_CREATE, true);
+        int rc = vfs_pass(CALL_CREATE, true);
         if (rc != SQLITE_OK) {
             return rc;
         }
@@ -242,15 +247,13 @@ static int on_open(sqlite3_vfs *self, const char *name, sqlite3_file *file, int 
 
 static int on_delete(sqlite3_vfs *self, const char *name, int sync_names)
 {
-    struct disk_file *f = disk_find(vfs.d, name);
-
     (void)self;
-    if (f == NULL) {
+    if (disk_find(vfs.d, name) == NULL) {
         return SQLITE_IOERR_DELETE_NOENT;
     }
-    int rc = pass(CALL_DELETE, false);
+    int rc = vfs_pass(CALL_DELETE, false);
     if (rc == SQLITE_OK) {
-        disk_remove(vfs.d, f);
+        disk_remove(vfs.d, name);
         if (sync_names != 0) {
             disk_sync_names(vfs.d);
         }

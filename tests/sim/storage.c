@@ -75,9 +75,8 @@ static void remove_one(struct storage *st, const char *path, const char *suffix)
     char name[DISK_NAME_MAX];
 
     (void)snprintf(name, sizeof name, "%s%s", path, suffix);
-    struct disk_file *f = disk_find(&st->disk, name);
-    if (f != NULL) {
-        disk_remove(&st->disk, f);
+    if (disk_find(&st->disk, name) != NULL) {
+        disk_remove(&st->disk, name);
     }
 }
 
@@ -102,11 +101,11 @@ static void copy_files(struct storage *st, const char *from, const char *to, boo
         char source[DISK_NAME_MAX], target[DISK_NAME_MAX];
         (void)snprintf(source, sizeof source, "%s%s", from, suffixes[i]);
         (void)snprintf(target, sizeof target, "%s%s", to, suffixes[i]);
-        struct disk_file *f = disk_find(&st->disk, source);
-        if (f == NULL || (durable && !f->linked_durably)) {
-            continue;
+        const struct disk_file *f =
+            durable ? disk_find_durable(&st->disk, source) : disk_find(&st->disk, source);
+        if (f != NULL) {
+            disk_copy(&st->disk, f, target, durable);
         }
-        disk_copy(&st->disk, f, target, durable);
     }
     disk_sync_names(&st->disk);
 }
