@@ -298,10 +298,13 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(little_is_needed),   cmocka_unit_test(golden_round_trip),
-        cmocka_unit_test(example_is_good),    cmocka_unit_test(listeners),
+        cmocka_unit_test(little_is_needed),
+        cmocka_unit_test(golden_round_trip),
+        cmocka_unit_test(example_is_good),
+        cmocka_unit_test(listeners),
         cmocka_unit_test(backups_go_beside_the_database),
-        cmocka_unit_test(mistakes_are_named), cmocka_unit_test(a_file_that_is_not_there),
+        cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(a_file_that_is_not_there),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }
