@@ -186,19 +186,25 @@ static uint32_t next_waiting(struct queue *q)
     return state;
 }
 
+/* Every live chip sends to every live destination. */
+static void reach_injection(struct verifier *v, const struct block *b)
+{
+    uint64_t *inject = v->reached + (size_t)v->tables->plane[TPUNET_INJECT] * v->n;
+    memset(v->reached, 0, (size_t)v->planes * v->n * sizeof *v->reached);
+    for (uint32_t chip = 0; chip < v->n; chip++)
+        inject[chip] = v->topology->dead[chip] ? 0 : b->lanes & ~b->dead;
+}
+
 /* Which states packets come to, from injection at every chip on.  With one
  * plane, injection is all there is. */
 static void find_reached(struct verifier *v, const struct block *b)
 {
-    uint32_t inject = v->tables->plane[TPUNET_INJECT] * v->n;
+    reach_injection(v, b);
     assert(v->n > 0);
-    memset(v->reached, 0, (size_t)v->planes * v->n * sizeof *v->reached);
-    for (uint32_t chip = 0; chip < v->n; chip++) {
-        uint64_t lanes = v->topology->dead[chip] ? 0 : b->lanes & ~b->dead;
-        if (v->planes == 1)
-            v->reached[chip] = lanes;
-        else
-            reach(v, inject + chip, lanes);
+    for (uint32_t state = 0; v->planes > 1 && state < v->planes * v->n; state++) {
+        uint64_t lanes = v->reached[state];
+        v->reached[state] = 0;
+        reach(v, state, lanes);
     }
     while (v->queue.waiting > 0) {
         uint32_t state = next_waiting(&v->queue), chip = state % v->n;
@@ -234,7 +240,6 @@ static struct block load_block(struct verifier *v, uint32_t first)
             split_row(v, &b, plane, chip, entries);
         }
     }
-    find_reached(v, &b);
     return b;
 }
 
@@ -322,9 +327,11 @@ static void send_all(struct verifier *v)
         for (unsigned plane = 0; plane < v->planes; plane++) {
             size_t state = (size_t)plane * v->n + turn.from;
             uint64_t go = forward[(size_t)plane * v->n * v->width] & v->reached[state];
-            if (go != 0)
-                v->load[turn.link] +=
-                    send(&v->traffic[state], &v->traffic[turn.to_plane * v->n + turn.to], go);
+            if (go == 0)
+                continue;
+            uint32_t to = turn.to_plane * v->n + turn.to;
+            v->load[turn.link] += send(&v->traffic[state], &v->traffic[to], go);
+            v->reached[to] |= go;
         }
     }
 }
@@ -378,6 +385,7 @@ static int measure(struct verifier *v, struct tpunet_error *err)
         return rc;
     for (uint32_t first = 0; first < v->n; first += LANES) {
         struct block b = load_block(v, first);
+        reach_injection(v, &b);
         inject(v);
         send_all(v);
         count_arrivals(v, &b);
@@ -516,6 +524,7 @@ int tpunet_verify(const struct tpunet_tables *tables, const struct tpunet_topolo
     proof->pairs = live > 0 ? live * (live - 1) : 0;
     for (uint32_t first = 0; first < v.n; first += LANES) {
         struct block b = load_block(&v, first);
+        find_reached(&v, &b);
         check_silent(&v, &b);
         add_dependencies(&v);
     }
