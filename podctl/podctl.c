@@ -50,6 +50,18 @@ static const struct cmd_opt host_options[] = {
     {"health", 0, "HEALTH", false, "only those of this health, such as FAILED"}, {0}};
 static const struct cmd_opt operation_options[] = {
     {"limit", 0, "N", false, "the last N (default 50)"}, {0}};
+static const struct cmd_opt incident_options[] = {
+    {"state", 0, "STATE", false, "only those in this state, OPEN or CLOSED"},
+    {"limit", 0, "N", false, "the last N (default 50)"},
+    {0},
+};
+static const struct cmd_opt repair_options[] = {
+    {"state", 0, "STATE", false, "only those in this state, such as READY_FOR_REPAIR"},
+    {"limit", 0, "N", false, "the last N (default 50)"},
+    {0},
+};
+static const struct cmd_opt advance_options[] = {
+    {"note", 0, "TEXT", false, "a line for the history, such as what was replaced"}, {0}};
 static const struct cmd_opt event_options[] = {
     {"since", 0, "SEQ", false, "those after this number (default: the last 50)"},
     {"follow", 'f', NULL, false, "go on with what happens, also over a restart of podmgr"},
@@ -89,6 +101,17 @@ const struct command podctl_commands[] = {
      operation_options, 0, 0, false},
     {"operation show", "OPERATION", "one change, switch by switch", cmd_operation_show, NULL, 1, 1,
      false},
+    {"incident list", "", "what went wrong, newest first", cmd_incident_list, incident_options, 0,
+     0, false},
+    {"incident show", "INCIDENT", "one incident: cause, evidence, what was done, times",
+     cmd_incident_show, NULL, 1, 1, false},
+    {"repair list", "", "repair tickets, newest first", cmd_repair_list, repair_options, 0, 0,
+     false},
+    {"repair show", "REPAIR", "one ticket: where to walk, what to do, what is safe to unplug",
+     cmd_repair_show, NULL, 1, 1, false},
+    {"repair advance", "REPAIR STATE",
+     "move a ticket on: IN_REPAIR when beginning, VERIFYING when done", cmd_repair_advance,
+     advance_options, 2, 2, false},
     {"event", "", "what happened, and with --follow what happens", cmd_event, event_options, 0, 0,
      false},
     {"audit list", "", "who changed what, oldest first", cmd_audit_list, audit_options, 0, 0,

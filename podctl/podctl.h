@@ -89,6 +89,12 @@ int cmd_ocs_list(struct podctl *ctl);
 int cmd_ocs_show(struct podctl *ctl);
 int cmd_operation_list(struct podctl *ctl);
 int cmd_operation_show(struct podctl *ctl);
+/* repairs.c */
+int cmd_incident_list(struct podctl *ctl);
+int cmd_incident_show(struct podctl *ctl);
+int cmd_repair_list(struct podctl *ctl);
+int cmd_repair_show(struct podctl *ctl);
+int cmd_repair_advance(struct podctl *ctl);
 /* slices.c */
 int cmd_slice_create(struct podctl *ctl);
 int cmd_slice_list(struct podctl *ctl);

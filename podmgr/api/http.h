@@ -33,6 +33,8 @@ enum role { ROLE_NONE, ROLE_VIEWER, ROLE_SCHEDULER, ROLE_OPERATOR, ROLE_ADMIN };
 const char *role_name(enum role role);
 
 struct backup_outcome;
+struct incident;
+struct ticket;
 struct request;
 struct api;
 struct route;
@@ -53,7 +55,7 @@ extern const struct route api_routes[];
 extern const size_t api_route_count;
 
 /* What a request waits for after its handler returned. */
-enum wait_kind { WAIT_NOTHING, WAIT_SETTLED, WAIT_DELETED, WAIT_EVENTS, WAIT_BACKUP };
+enum wait_kind { WAIT_NOTHING, WAIT_SETTLED, WAIT_DELETED, WAIT_EVENTS, WAIT_BACKUP, WAIT_REPAIR };
 
 struct request {
     struct api *api;
@@ -95,6 +97,9 @@ const char *request_header(const struct request *req, const char *name);
 bool request_query_is(struct request *req, const char *const *names, size_t n);
 /* Reads ?wait= into wait_ms; answers 400 and returns false if malformed. */
 bool request_read_wait(struct request *req);
+/* Reads If-Match into *version, 0 = any; answers 412 and returns false if it is
+ * no ETag of ours. */
+bool request_read_if_match(struct request *req, uint64_t *version);
 /* Reads an unsigned query parameter into *out, which holds the default; answers
  * 400 and returns false if bad. */
 bool request_read_number(struct request *req, const char *name, uint64_t min, uint64_t max,
@@ -121,6 +126,7 @@ json_t *body_object(struct request *req);
 /* handlers */
 route_fn slices_post, slices_list, slice_get, slice_delete, slice_links;
 route_fn pod_get, cubes_list, cube_get, hosts_list, host_get, ocs_list, ocs_get;
+route_fn incidents_list, incident_get, repairs_list, repair_get, repair_advance;
 route_fn operation_get, operations_list, events_list, audit_list, backup_post;
 route_fn metrics_get, health_get, ready_get, openapi_get;
 
@@ -131,6 +137,8 @@ json_t *render_host(const struct model *m, unsigned host);
 json_t *render_ocs(const struct model *m, unsigned ocs, bool maps);
 json_t *render_op(const struct op *op);
 json_t *render_pod(const struct model *m);
+json_t *render_incident(const struct incident *incident);
+json_t *render_ticket(const struct ticket *ticket);
 void render_hash(const uint8_t hash[STORE_HASH_SIZE], char hex[static 2 * STORE_HASH_SIZE + 1]);
 json_t *render_backup(const struct backup_outcome *outcome);
 json_t *render_audit(uint64_t seq, const struct audit_entry *entry,
@@ -139,6 +147,7 @@ json_t *render_links(const struct model *m, const struct slice *slice);
 
 /* Called by http.c when a held request may be answered. */
 void answer_slice(struct request *req);
+void answer_repair(struct request *req);
 bool answer_events(struct request *req, bool timed_out);
 
 void metrics_count_request(const struct request *req);

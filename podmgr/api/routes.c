@@ -21,6 +21,11 @@ const struct route api_routes[] = {
     {"GET", "/v1/ocs/{id}", ROLE_VIEWER, ocs_get},
     {"GET", "/v1/operations", ROLE_VIEWER, operations_list},
     {"GET", "/v1/operations/{id}", ROLE_VIEWER, operation_get},
+    {"GET", "/v1/incidents", ROLE_VIEWER, incidents_list},
+    {"GET", "/v1/incidents/{id}", ROLE_VIEWER, incident_get},
+    {"GET", "/v1/repairs", ROLE_VIEWER, repairs_list},
+    {"GET", "/v1/repairs/{id}", ROLE_VIEWER, repair_get},
+    {"POST", "/v1/repairs/{id}:advance", ROLE_OPERATOR, repair_advance},
     {"GET", "/v1/events", ROLE_VIEWER, events_list},
     {"GET", "/v1/audit", ROLE_OPERATOR, audit_list},
     {"POST", "/v1/backup", ROLE_ADMIN, backup_post},
@@ -54,7 +59,7 @@ static bool matches(const char *pattern, const char *path, char *id, size_t id_s
     if (strncmp(pattern, path, before) != 0) {
         return false;
     }
-    size_t len = strcspn(path + before, "/");
+    size_t len = strcspn(path + before, after[0] == ':' ? "/:" : "/"); /* {id}:verb */
     if (len == 0 || len >= id_size || strcmp(path + before + len, after) != 0) {
         return false;
     }

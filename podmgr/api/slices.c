@@ -304,7 +304,7 @@ void slice_links(struct request *req)
 }
 
 /* An ETag of ours is a quoted version; "*" asks for any. */
-static bool read_if_match(struct request *req, uint64_t *version)
+bool request_read_if_match(struct request *req, uint64_t *version)
 {
     const char *text = request_header(req, "If-Match");
     char *end;
@@ -320,7 +320,7 @@ static bool read_if_match(struct request *req, uint64_t *version)
         }
     }
     respond_problem(req, 412, "version-mismatch", "If-Match",
-                    "If-Match: %.40s is not an ETag of a slice", text);
+                    "If-Match: %.40s is not an ETag of podmgr", text);
     return false;
 }
 
@@ -330,7 +330,7 @@ void slice_delete(struct request *req)
     struct event ev = {.kind = EV_DELETE_SLICE};
 
     if (!request_query_is(req, names, ARRAY_LEN(names)) || !request_read_wait(req) ||
-        !read_if_match(req, &ev.del.if_version)) {
+        !request_read_if_match(req, &ev.del.if_version)) {
         return;
     }
     const struct slice *slice = slice_of_path(req);

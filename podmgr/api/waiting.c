@@ -59,6 +59,7 @@ static bool try_answer(struct request *req, uint64_t now_ms)
     switch (req->wait) {
     case WAIT_NOTHING:
     case WAIT_BACKUP: /* request_release() ends it */
+    case WAIT_REPAIR: /* the core's reply does */
         return false;
     case WAIT_SETTLED:
     case WAIT_DELETED:
@@ -97,6 +98,11 @@ void api_reply(struct api *api, const struct effect *effect)
         if (effect->reply.status < 0) {
             respond_problem(req, http_status_of(effect->reply.status), effect->reply.code, NULL,
                             "%s", effect->reply.text);
+            resume(at);
+            return;
+        }
+        if (req->wait == WAIT_REPAIR) {
+            answer_repair(req);
             resume(at);
             return;
         }

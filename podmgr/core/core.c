@@ -75,6 +75,16 @@ void emit_key(struct outbox *out, uint64_t number)
     add_change(out, CHANGE_KEY)->key = number;
 }
 
+void emit_incident(struct outbox *out, struct id id)
+{
+    add_change(out, CHANGE_INCIDENT)->id = id;
+}
+
+void emit_ticket(struct outbox *out, struct id id)
+{
+    add_change(out, CHANGE_TICKET)->id = id;
+}
+
 struct effect *emit_effect(struct outbox *out, enum effect_kind kind)
 {
     VEC_GROW(out->effects, out->n_effects, out->cap_effects);
@@ -201,6 +211,9 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
     case EV_HEALTH:
         health_report(m, ev, out);
         return;
+    case EV_ADVANCE_REPAIR:
+        repairs_advance(m, ev, out);
+        return;
     }
     abort();
 }
@@ -243,6 +256,9 @@ void event_fini(struct event *ev)
         return;
     case EV_HEALTH:
         free(ev->health.findings);
+        return;
+    case EV_ADVANCE_REPAIR:
+        free(ev->repair);
         return;
     case EV_START:
     case EV_TICK:

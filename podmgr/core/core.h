@@ -14,6 +14,7 @@
 #include "err.h"
 #include "health.h"
 #include "model.h"
+#include "repair.h"
 #include "slice.h"
 
 /* ------------------------------------------------------------- events -- */
@@ -55,6 +56,7 @@ enum event_kind {
     EV_HEALTH_HELLO,
     EV_HEALTH_LEASE,
     EV_HEALTH, /* a report of one host */
+    EV_ADVANCE_REPAIR,
 };
 
 struct verdict {
@@ -72,6 +74,14 @@ struct link_change {
     uint32_t chip;
     uint8_t port;
     bool up;
+};
+
+/* A person's move of a repair ticket. */
+struct repair_step {
+    struct id ticket;
+    enum ticket_state to;
+    char note[TICKET_NOTE_MAX];
+    uint64_t if_version; /* 0 = any (A4) */
 };
 
 struct event {
@@ -122,16 +132,25 @@ struct event {
             uint8_t *answering; /* bit i: the i-th of its hosts */
         } lease;
         struct health_report health;
+        struct repair_step *repair; /* ADVANCE_REPAIR */
     };
 };
 
 /* ------------------------------------------------------------ changes -- */
 
-enum change_kind { CHANGE_META, CHANGE_SLICE, CHANGE_OP, CHANGE_CIRCUIT, CHANGE_KEY };
+enum change_kind {
+    CHANGE_META,
+    CHANGE_SLICE,
+    CHANGE_OP,
+    CHANGE_CIRCUIT,
+    CHANGE_KEY,
+    CHANGE_INCIDENT,
+    CHANGE_TICKET,
+};
 struct change {
     enum change_kind kind;
     union {
-        struct id id; /* slice, op */
+        struct id id; /* slice, op, incident, ticket */
         struct {
             uint16_t ocs, north;
         } circuit;

@@ -13,6 +13,8 @@ void emit_slice(struct outbox *out, struct id id);
 void emit_op(struct outbox *out, struct id id);
 void emit_circuit(struct outbox *out, struct tpunet_xc xc);
 void emit_key(struct outbox *out, uint64_t number);
+void emit_incident(struct outbox *out, struct id id);
+void emit_ticket(struct outbox *out, struct id id);
 struct effect *emit_effect(struct outbox *out, enum effect_kind kind);
 void emit_done(struct outbox *out, uint64_t cookie, struct id id);
 void emit_refusal(struct outbox *out, uint64_t cookie, int status, const char *code,
@@ -77,5 +79,9 @@ void agents_tick(struct model *m, struct event *ev, struct outbox *out);
 void health_hello(struct model *m, struct event *ev, struct outbox *out);
 void health_lease(struct model *m, struct event *ev, struct outbox *out);
 void health_report(struct model *m, struct event *ev, struct outbox *out);
+
+/* --------------------------------------------------- repair_events.c -- */
+
+void repairs_advance(struct model *m, struct event *ev, struct outbox *out);
 
 #endif

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "core/health.h"
+#include "core/incident.h"
 #include "core/keys.h"
+#include "core/repair.h"
 #include "core/slice.h"
 #include "mem.h"
 
@@ -126,6 +128,8 @@ struct model *model_create(const struct pod *pod, uint64_t instance)
     m->next_event = 1;
     m->next_agent = 1;
     m->keys = keys_create();
+    m->incidents = incidents_create();
+    m->tickets = tickets_create();
     m->health = health_create();
     for (unsigned h = 0; h < model_hosts(m); h++) {
         m->hosts[h].health = HEALTH_UNKNOWN;
@@ -155,6 +159,8 @@ void model_destroy(struct model *m)
         model_remove_agent(m, m->agents[0]->id);
     }
     keys_destroy(m->keys);
+    incidents_destroy(m->incidents);
+    tickets_destroy(m->tickets);
     health_destroy(m->health);
     free(m->slices);
     free(m->ops);

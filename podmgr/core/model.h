@@ -62,6 +62,8 @@ const char *admin_name(enum admin admin);
 const char *health_name(enum health health);
 
 struct slice;
+struct incidents;
+struct tickets;
 
 /* A host is healthy while a tpunetd that stands for it holds a lease. */
 struct host {
@@ -183,9 +185,11 @@ struct model {
     struct agent *agents[MODEL_HOSTS_MAX];
     size_t n_agents;
     uint32_t next_agent;
-    struct observed *health;    /* core/health.h: what the observers say */
-    struct keys *keys;        /* core/keys.h: what creates with a key made */
-    struct mono_ns last_tick; /* tells our own stalls from silent agents */
+    struct observed *health;     /* core/health.h: what the observers say */
+    struct incidents *incidents; /* core/incident.h */
+    struct tickets *tickets;     /* core/repair.h */
+    struct keys *keys;           /* core/keys.h: what creates with a key made */
+    struct mono_ns last_tick;    /* tells our own stalls from silent agents */
 };
 
 struct model *model_create(const struct pod *pod, uint64_t instance);

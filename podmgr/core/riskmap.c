@@ -19,6 +19,17 @@ const char *risk_kind_name(enum risk_kind kind)
     return names[kind];
 }
 
+bool risk_kind_parse(enum risk_kind *out, const char *text)
+{
+    for (int kind = 0; kind < RISK_KIND_COUNT; kind++) {
+        if (strcmp(text, risk_kind_name((enum risk_kind)kind)) == 0) {
+            *out = (enum risk_kind)kind;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ------------------------------------------------------------ one cube -- */
 
 static void number_cube(struct riskmap *map)

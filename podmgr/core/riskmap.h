@@ -53,6 +53,7 @@ enum risk_kind {
 };
 enum { RISK_KIND_COUNT = RISK_SELF + 1 };
 const char *risk_kind_name(enum risk_kind kind);
+bool risk_kind_parse(enum risk_kind *out, const char *text);
 
 enum signal_kind {
     SIGNAL_LINK_END,      /* number: riskmap_end() */

@@ -11,8 +11,8 @@
 #include "store/blob.h"
 #include "store/sqlite_util.h"
 
-static int contradiction(const struct store *store, struct error *err, const char *table,
-                         struct id id, const char *what)
+int store_contradiction(const struct store *store, struct error *err, const char *table,
+                        struct id id, const char *what)
 {
     char text[48];
     return err_set(err, E_CORRUPT, "%s: table %s, row %s: %s", store->path, table,
@@ -116,7 +116,7 @@ static void copy_text(char *out, size_t size, sqlite3_stmt *s, int at)
 
 /* Every id was taken in an epoch that is not newer than the last one taken;
  * else this epoch could give the same id again. */
-static bool id_was_taken(const struct model *m, struct id id)
+bool store_id_was_taken(const struct model *m, struct id id)
 {
     return !id_is_none(id) && id.epoch <= m->epoch && id.seq > 0 && id.seq <= INT64_MAX;
 }
@@ -219,12 +219,12 @@ static int load_slice(struct store *store, struct model *m, sqlite3_stmt *s, str
     struct id id = {column_u64(s, 0), column_u64(s, 1)};
     struct tpunet_error net_err = {0};
     struct slice *slice = slice_create(id, &nothing);
-    const char *wrong =
-        id_was_taken(m, id) ? take_slice(slice, m, s, &net_err) : "an id that was never given";
+    const char *wrong = store_id_was_taken(m, id) ? take_slice(slice, m, s, &net_err)
+                                                  : "an id that was never given";
 
     if (wrong != NULL) {
         slice_destroy(slice);
-        return contradiction(store, err, "slices", id, wrong);
+        return store_contradiction(store, err, "slices", id, wrong);
     }
     model_add_slice(m, slice);
     return 0;
@@ -321,7 +321,7 @@ static const char *take_op(struct op *op, const struct model *m, sqlite3_stmt *s
     op->breaks = column_xcs(s, 8, &op->n_breaks);
     op->makes = column_xcs(s, 9, &op->n_makes);
     copy_text(op->reason, sizeof op->reason, s, 10);
-    if (!id_was_taken(m, op->id)) {
+    if (!store_id_was_taken(m, op->id)) {
         return "an id that was never given";
     }
     if (kind > OP_RESTORE || state > OP_FAILED) {
@@ -352,7 +352,7 @@ static int load_op(struct store *store, struct model *m, sqlite3_stmt *s, struct
     if (wrong != NULL) {
         struct id id = op->id;
         op_destroy(op);
-        return contradiction(store, err, "ops", id, wrong);
+        return store_contradiction(store, err, "ops", id, wrong);
     }
     op_plan_parts(op);
     model_add_op(m, op);
@@ -389,7 +389,8 @@ static int check_open_ops(const struct store *store, const struct model *m, stru
         const struct slice *slice = m->slices[i];
         const struct op *op = model_op(m, slice->op);
         if (!id_is_none(slice->op) && (op == NULL || op->state != OP_OPEN)) {
-            return contradiction(store, err, "slices", slice->id, "its operation is not open");
+            return store_contradiction(store, err, "slices", slice->id,
+                                       "its operation is not open");
         }
     }
     return 0;
@@ -426,6 +427,8 @@ int store_load(struct store *store, struct model *m, struct error *err)
         {ST_CIRCUIT_ALL, load_circuit},
         {ST_OP_ALL, load_op},
         {ST_KEY_ALL, load_key},
+        {ST_INCIDENT_ALL, store_load_incident},
+        {ST_TICKET_ALL, store_load_ticket},
     };
     int status = load_meta(store, m, err);
 

@@ -68,6 +68,25 @@ static const char *const migrations[] = {
     "INSERT INTO keys SELECT number, '', key, x'', slice_epoch, slice_seq, at_ms FROM idempotency;"
     "DROP TABLE idempotency;"
     "ALTER TABLE keys RENAME TO idempotency;",
+    /* Lists are text, an item a word (slices, incidents) or a line. */
+    "CREATE TABLE incidents ("
+    "  epoch INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    "  kind TEXT NOT NULL, part TEXT NOT NULL, confidence REAL NOT NULL,"
+    "  rivals TEXT NOT NULL, severity TEXT NOT NULL,"
+    "  began_ms INTEGER NOT NULL, opened_ms INTEGER NOT NULL, updated_ms INTEGER NOT NULL,"
+    "  closed_ms INTEGER NOT NULL, decided_ms INTEGER NOT NULL, recovered_ms INTEGER NOT NULL,"
+    "  symptoms INTEGER NOT NULL, healthy INTEGER NOT NULL, count INTEGER NOT NULL,"
+    "  merged_epoch INTEGER NOT NULL, merged_seq INTEGER NOT NULL,"
+    "  slices TEXT NOT NULL, actions TEXT NOT NULL,"
+    "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE repairs ("
+    "  epoch INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    "  kind TEXT NOT NULL, part TEXT NOT NULL, state TEXT NOT NULL,"
+    "  position TEXT NOT NULL, action TEXT NOT NULL, safe TEXT NOT NULL, spare TEXT NOT NULL,"
+    "  opened_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL, well_since_ms INTEGER NOT NULL,"
+    "  relapses INTEGER NOT NULL, version INTEGER NOT NULL,"
+    "  incidents TEXT NOT NULL, history TEXT NOT NULL,"
+    "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations), APPLICATION_ID = 0x706F646D }; /* "podm" */
 
@@ -105,6 +124,14 @@ static const char *const sql[ST_COUNT] = {
     [ST_AUDIT_ADD] = "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [ST_AUDIT_LAST] = "SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1",
     [ST_AUDIT_READ] = "SELECT * FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [ST_INCIDENT_PUT] = "INSERT OR REPLACE INTO incidents VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
+                        "?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+    [ST_INCIDENT_DELETE] = "DELETE FROM incidents WHERE epoch = ?1 AND seq = ?2",
+    [ST_INCIDENT_ALL] = "SELECT * FROM incidents ORDER BY epoch, seq",
+    [ST_TICKET_PUT] = "INSERT OR REPLACE INTO repairs VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+                      "?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    [ST_TICKET_DELETE] = "DELETE FROM repairs WHERE epoch = ?1 AND seq = ?2",
+    [ST_TICKET_ALL] = "SELECT * FROM repairs ORDER BY epoch, seq",
     [ST_JOURNAL_PRUNE] = "DELETE FROM journal WHERE seq < ?1",
 };
 

@@ -32,6 +32,12 @@ enum stmt {
     ST_AUDIT_ADD,
     ST_AUDIT_LAST,
     ST_AUDIT_READ,
+    ST_INCIDENT_PUT,
+    ST_INCIDENT_DELETE,
+    ST_INCIDENT_ALL,
+    ST_TICKET_PUT,
+    ST_TICKET_DELETE,
+    ST_TICKET_ALL,
     ST_COUNT,
 };
 
@@ -53,6 +59,18 @@ int store_new_incarnation(struct model *m, struct error *err);
 
 /* backup.c: makes the names in the directory of `path` durable. */
 int store_sync_names(const char *path, struct error *err);
+
+/* load.c, for those who read rows: E_CORRUPT with the row named; and whether an
+ * id can have been given in an epoch that was taken. */
+int store_contradiction(const struct store *store, struct error *err, const char *table,
+                        struct id id, const char *what);
+bool store_id_was_taken(const struct model *m, struct id id);
+
+/* repairs.c: incidents and repair tickets. */
+int store_put_incident(struct store *store, const struct model *m, struct id id, struct error *err);
+int store_put_ticket(struct store *store, const struct model *m, struct id id, struct error *err);
+int store_load_incident(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
+int store_load_ticket(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
 
 /* audit.c: reads the tip of the chain into store->audit; adds the records of a
  * batch behind *tip and moves it. */

@@ -211,6 +211,10 @@ static int put_change(struct store *store, const struct model *m, const struct c
         return put_circuit(store, m, change->circuit.ocs, change->circuit.north, err);
     case CHANGE_KEY:
         return put_key(store, m, change->key, err);
+    case CHANGE_INCIDENT:
+        return store_put_incident(store, m, change->id, err);
+    case CHANGE_TICKET:
+        return store_put_ticket(store, m, change->id, err);
     }
     abort();
 }

@@ -12,6 +12,8 @@
 
 #include "api/http.h"
 #include "backup.h"
+#include "core/incident.h"
+#include "core/repair.h"
 #include "core/slice.h"
 #include "mem.h"
 #include "openapi_json.h"
@@ -216,6 +218,33 @@ static void operations_fit(void **state)
     assert_fits("Operation", render_op(&op));
 }
 
+static void incidents_fit(void **state)
+{
+    struct incident i = {.id = {1, 9}, .kind = RISK_HOST, .severity = SEVERITY_FATAL, .count = 1};
+
+    (void)state;
+    assert_fits("Incident", render_incident(&i));
+    i.opened.ms = i.closed.ms = i.recovered.ms = 5;
+    (void)incident_touches(&i, (struct id){1, 1});
+    incident_act(&i, (struct wall_ms){6}, "cube/6 instead of cube/5");
+    assert_fits("Incident", render_incident(&i));
+    free(i.slices);
+}
+
+static void repairs_fit(void **state)
+{
+    struct ticket t = {.id = {1, 9}, .kind = RISK_PORT, .spare = "port/12-n-64"};
+    struct error err;
+
+    (void)state;
+    assert_int_equal(ticket_advance(&t, TICKET_DRAINING, "me", "now", (struct wall_ms){1}, &err),
+                     0);
+    t.incidents[t.n_incidents++] = (struct id){1, 8};
+    assert_fits("Repair", render_ticket(&t));
+    t.spare[0] = '\0';
+    assert_fits("Repair", render_ticket(&t));
+}
+
 static void audit_records_fit(void **state)
 {
     static const uint8_t hash[STORE_HASH_SIZE] = {0xab};
@@ -276,6 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_fit),         cmocka_unit_test(links_fit),
         cmocka_unit_test(the_inventory_fits), cmocka_unit_test(operations_fit),
+        cmocka_unit_test(incidents_fit),      cmocka_unit_test(repairs_fit),
         cmocka_unit_test(audit_records_fit),  cmocka_unit_test(backups_fit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -472,6 +472,37 @@ static void parts_are_shown(void **state)
     expect_rows(canned, rows, ARRAY_LEN(rows));
 }
 
+static void what_went_wrong_is_shown(void **state)
+{
+    static const struct canned canned[] = {
+        {"GET /v1/incidents?limit=50&state=OPEN", 200,
+         "{\"incidents\":[{\"id\":\"1-8\",\"part\":\"host/5-3\",\"slices\":[\"1-5\"]}]}", 0},
+        {"GET /v1/incidents/1-8", 200,
+         "{\"id\":\"1-8\",\"actions\":[{\"at\":\"now\",\"text\":\"cube/6 instead of cube/5\"}]}",
+         0},
+        {"GET /v1/repairs?limit=50", 200,
+         "{\"repairs\":[{\"id\":\"1-9\",\"part\":\"host/5-3\",\"relapses\":0}]}", 0},
+        {"GET /v1/repairs/1-9", 200, "{\"id\":\"1-9\",\"position\":\"cube/5, tray 3\"}", 0},
+        {"POST /v1/repairs/1-9:advance", 200,
+         "{\"id\":\"1-9\",\"state\":\"VERIFYING\",\"history\":[{\"note\":\"new tray\"}]}", 0},
+        {0},
+    };
+    static const struct row rows[] = {
+        {{"incident", "list", "--state", "OPEN"}, PODCTL_OK, "host/5-3", NULL, NULL},
+        {{"incident", "show", "1-8"}, PODCTL_OK, "cube/6 instead of cube/5\n", NULL, NULL},
+        {{"repair", "list"}, PODCTL_OK, "1-9     -      host/5-3", NULL, NULL},
+        {{"repair", "show", "repair/1-9"}, PODCTL_OK, "cube/5, tray 3\n", NULL, NULL},
+        {{"repair", "advance", "1-9", "VERIFYING", "--note", "new tray"},
+         PODCTL_OK,
+         "new tray\n",
+         NULL,
+         "{\"to\":\"VERIFYING\",\"note\":\"new tray\"}"},
+    };
+
+    (void)state;
+    expect_rows(canned, rows, ARRAY_LEN(rows));
+}
+
 #define EVENTS(next, incarnation, events)                                                          \
     "{\"next\":" next ",\"incarnation\":\"" incarnation "\",\"events\":[" events "]}"
 #define EVENT(seq, type)                                                                           \
@@ -608,7 +639,7 @@ static void words_are_completed(void **state)
     static const struct row rows[] = {
         {{"completion", "words"},
          PODCTL_OK,
-         "pod\ncube\nhost\nocs\nslice\noperation\nevent\naudit\nbackup\n",
+         "pod\ncube\nhost\nocs\nslice\noperation\nincident\nrepair\nevent\naudit\nbackup\n",
          NULL,
          NULL},
         {{"completion", "words", "--", "-o", "json", "slice"},
@@ -661,6 +692,7 @@ int main(void)
         cmocka_unit_test_teardown(slices_are_found_by_name, after_each),
         cmocka_unit_test_teardown(a_link_is_traced, after_each),
         cmocka_unit_test_teardown(parts_are_shown, after_each),
+        cmocka_unit_test_teardown(what_went_wrong_is_shown, after_each),
         cmocka_unit_test_teardown(events_are_listed, after_each),
         cmocka_unit_test_teardown(audit_records_are_listed, after_each),
         cmocka_unit_test_teardown(a_backup_is_made, after_each),
