@@ -31,19 +31,21 @@ enum { WILD_VC = 2, SWEEPS = 20, TRIES = 1 << 20, TRIES_A_BROKEN_PAIR = 4 };
 struct detour {
     const struct tpunet_topology *topology, *whole;
     size_t n;
-    const uint8_t *dor; /* [n][n] as if nothing were down */
-    uint8_t *transit;   /* [n][n] the same, NO_ROUTE where the route is broken */
-    uint8_t *inject;    /* [n][n] */
-    uint32_t *load;     /* [n * 6] */
-    uint16_t *stack;    /* [n] */
-    uint64_t tries;     /* left */
+    /* Entries by destination, then chip, other than in tables: a route stays in
+     * one row. */
+    uint8_t *dor;     /* as if nothing were down */
+    uint8_t *transit; /* the same, NO_ROUTE where the route is broken */
+    uint8_t *inject;
+    uint32_t *load;  /* [n * 6] */
+    uint16_t *stack; /* [n] */
+    uint64_t tries;  /* left */
 };
 
 /* ----------------------------------------------------------------- routes -- */
 
 static size_t link_of(const struct detour *d, uint32_t chip, uint32_t dst)
 {
-    return (size_t)chip * TPUNET_PORTS + tpunet_entry_port(d->dor[chip * d->n + dst]);
+    return (size_t)chip * TPUNET_PORTS + tpunet_entry_port(d->dor[dst * d->n + chip]);
 }
 
 /* Puts a packet on the dimension-ordered route, or takes it off. */
@@ -59,7 +61,7 @@ static void load_route(struct detour *d, uint32_t chip, uint32_t dst, uint32_t p
 /* The same on the way that the pair takes now. */
 static void load_pair(struct detour *d, uint32_t src, uint32_t dst, uint32_t packets)
 {
-    uint8_t entry = d->inject[src * d->n + dst];
+    uint8_t entry = d->inject[dst * d->n + src];
     if (tpunet_entry_vc(entry) == WILD_VC) {
         size_t link = (size_t)src * TPUNET_PORTS + tpunet_entry_port(entry);
         d->load[link] += packets;
@@ -81,7 +83,7 @@ static uint32_t peak(const struct detour *d, uint32_t src, unsigned port, uint32
         chip = d->topology->peer[link];
         most = d->load[link];
     }
-    if (d->transit[chip * d->n + dst] == TPUNET_NO_ROUTE)
+    if (d->transit[dst * d->n + chip] == TPUNET_NO_ROUTE)
         return limit;
     while (chip != dst && most < limit) {
         size_t link = link_of(d, chip, dst);
@@ -106,8 +108,8 @@ static bool choose(struct detour *d, uint32_t src, uint32_t dst, uint32_t limit)
     }
     if (best == TPUNET_NO_ROUTE)
         return false;
-    d->inject[src * d->n + dst] =
-        best == TPUNET_ARRIVED ? d->transit[src * d->n + dst] : tpunet_entry(best, WILD_VC);
+    d->inject[dst * d->n + src] =
+        best == TPUNET_ARRIVED ? d->transit[dst * d->n + src] : tpunet_entry(best, WILD_VC);
     load_pair(d, src, dst, 1);
     return true;
 }
@@ -124,7 +126,7 @@ static uint32_t upstream(struct detour *d, uint32_t chip, uint32_t dst)
         for (unsigned port = 0; port < TPUNET_PORTS; port++) {
             uint16_t from = d->whole->peer[(size_t)d->stack[i] * TPUNET_PORTS + port];
             if (from != dst &&
-                tpunet_entry_port(d->dor[from * d->n + dst]) == tpunet_port_peer(port))
+                tpunet_entry_port(d->dor[dst * d->n + from]) == tpunet_port_peer(port))
                 d->stack[n++] = from;
         }
     }
@@ -134,11 +136,11 @@ static uint32_t upstream(struct detour *d, uint32_t chip, uint32_t dst)
 static void break_routes(struct detour *d, uint32_t chip, unsigned port)
 {
     for (uint32_t dst = 0; dst < d->n; dst++) {
-        if (chip == dst || tpunet_entry_port(d->dor[chip * d->n + dst]) != port)
+        if (chip == dst || tpunet_entry_port(d->dor[dst * d->n + chip]) != port)
             continue;
         uint32_t n = upstream(d, chip, dst);
         for (uint32_t i = 0; i < n; i++) {
-            size_t pair = d->stack[i] * d->n + dst;
+            size_t pair = dst * d->n + d->stack[i];
             if (d->transit[pair] == TPUNET_NO_ROUTE)
                 continue;
             d->transit[pair] = d->inject[pair] = TPUNET_NO_ROUTE;
@@ -152,7 +154,7 @@ static int mend_routes(struct detour *d, struct tpunet_error *err)
 {
     for (uint32_t dst = 0; dst < d->n; dst++) {
         for (uint32_t src = 0; src < d->n; src++) {
-            if (d->inject[src * d->n + dst] == TPUNET_NO_ROUTE && !choose(d, src, dst, UINT32_MAX))
+            if (d->inject[dst * d->n + src] == TPUNET_NO_ROUTE && !choose(d, src, dst, UINT32_MAX))
                 return tpunet_fail(err, TPUNET_EUNREACHABLE, "no detour from logical chip %u to %u",
                                    src, dst);
         }
@@ -164,11 +166,11 @@ static int mend_routes(struct detour *d, struct tpunet_error *err)
 
 static void try_pair(struct detour *d, uint32_t src, uint32_t dst, uint32_t limit)
 {
-    uint8_t before = d->inject[src * d->n + dst];
+    uint8_t before = d->inject[dst * d->n + src];
     load_pair(d, src, dst, UINT32_MAX);
     d->tries -= d->tries > 0;
     if (!choose(d, src, dst, limit)) {
-        d->inject[src * d->n + dst] = before;
+        d->inject[dst * d->n + src] = before;
         load_pair(d, src, dst, 1);
     }
 }
@@ -180,7 +182,7 @@ static void relieve(struct detour *d, size_t link, uint32_t limit)
 {
     const uint32_t chip = (uint32_t)(link / TPUNET_PORTS);
     for (uint32_t dst = 0; dst < d->n && d->tries > 0; dst++) {
-        if (chip == dst || d->transit[chip * d->n + dst] == TPUNET_NO_ROUTE ||
+        if (chip == dst || d->transit[dst * d->n + chip] == TPUNET_NO_ROUTE ||
             link_of(d, chip, dst) != link)
             continue;
         uint32_t n = upstream(d, chip, dst);
@@ -188,12 +190,12 @@ static void relieve(struct detour *d, size_t link, uint32_t limit)
             const uint32_t src = d->stack[i];
             if (d->load[link] <= limit)
                 return;
-            if (d->inject[src * d->n + dst] == d->transit[src * d->n + dst])
+            if (d->inject[dst * d->n + src] == d->transit[dst * d->n + src])
                 try_pair(d, src, dst, d->load[link] - 1);
             for (unsigned port = 0; port < TPUNET_PORTS; port++) {
                 uint16_t from = d->topology->peer[(size_t)src * TPUNET_PORTS + port];
                 if (from != TPUNET_NONE &&
-                    d->inject[from * d->n + dst] == tpunet_entry(tpunet_port_peer(port), WILD_VC))
+                    d->inject[dst * d->n + from] == tpunet_entry(tpunet_port_peer(port), WILD_VC))
                     try_pair(d, from, dst, d->load[link] - 1);
             }
         }
@@ -234,7 +236,7 @@ static void order_axes(const struct detour *d, uint8_t order[static TPUNET_AXES]
     for (uint8_t k = 0; k < TPUNET_AXES; k++) {
         unsigned place = 0;
         for (uint8_t other = 0; other < TPUNET_AXES; other++)
-            place += dead[other] > dead[k] || (dead[other] == dead[k] && other < k);
+            place += dead[other] > dead[k] || (other < k && dead[other] == dead[k]);
         order[place] = k;
     }
 }
@@ -248,15 +250,26 @@ static void load_whole(struct detour *d)
     }
 }
 
-static int fill(struct detour *d, struct tpunet_tables *t, struct tpunet_error *err)
+/* to[j][i] = from[i][j], in blocks that fit the cache. */
+static void transpose(uint8_t *to, const uint8_t *from, size_t n)
+{
+    enum { BLOCK = 64 };
+    assert(n % BLOCK == 0);
+    for (size_t i = 0; i < n; i += BLOCK) {
+        for (size_t j = 0; j < n; j += BLOCK) {
+            for (size_t k = j; k < j + BLOCK; k++) {
+                for (size_t m = i; m < i + BLOCK; m++)
+                    to[k * n + m] = from[m * n + k];
+            }
+        }
+    }
+}
+
+static int route(struct detour *d, struct tpunet_error *err)
 {
     struct tpunet_bounds bound = {.cut = 0};
-    d->inject = t->rows;
-    d->transit = t->rows + d->n * d->n;
     memcpy(d->inject, d->dor, d->n * d->n);
     memcpy(d->transit, d->dor, d->n * d->n);
-    for (unsigned cls = TPUNET_VC0; cls < TPUNET_CLASSES; cls++)
-        t->plane[cls] = 1;
     load_whole(d);
     for (size_t link = 0; link < d->n * TPUNET_PORTS; link++) {
         if (d->topology->peer[link] == TPUNET_NONE)
@@ -270,32 +283,57 @@ static int fill(struct detour *d, struct tpunet_tables *t, struct tpunet_error *
     return rc;
 }
 
+static int write_tables(struct tpunet_tables **out, const struct detour *d,
+                        struct tpunet_error *err)
+{
+    struct tpunet_tables *t;
+    int rc = tables_create(&t, (uint32_t)d->n, 2, 3, "detour", err);
+    if (rc < 0)
+        return rc;
+    for (unsigned cls = TPUNET_VC0; cls < TPUNET_CLASSES; cls++)
+        t->plane[cls] = 1;
+    transpose(t->rows, d->inject, d->n);
+    transpose(t->rows + d->n * d->n, d->transit, d->n);
+    *out = t;
+    return 0;
+}
+
+static int detour_init(struct detour *d, struct tpunet_error *err)
+{
+    const size_t n = d->n;
+    uint8_t order[TPUNET_AXES];
+    struct tpunet_tables *dor;
+    order_axes(d, order);
+    int rc = tpunet_route_dor(&dor, &d->whole->shape, order, err);
+    if (rc < 0)
+        return rc;
+    d->dor = malloc(3 * n * n);
+    d->load = calloc(n * TPUNET_PORTS, sizeof *d->load);
+    d->stack = malloc(n * sizeof *d->stack);
+    if (d->dor == NULL || d->load == NULL || d->stack == NULL) {
+        rc = tpunet_fail_nomem(err);
+    } else {
+        d->transit = d->dor + n * n;
+        d->inject = d->transit + n * n;
+        transpose(d->dor, dor->rows, n);
+    }
+    tpunet_tables_destroy(dor);
+    return rc;
+}
+
 int route_detour(struct tpunet_tables **out, const struct tpunet_topology *topology,
                  const struct tpunet_topology *whole, struct tpunet_error *err)
 {
-    const size_t n = topology->n_chips;
-    struct tpunet_tables *dor, *t;
-    struct detour d = {.topology = topology, .whole = whole, .n = n, .tries = TRIES};
-    uint8_t order[TPUNET_AXES];
+    struct detour d = {
+        .topology = topology, .whole = whole, .n = topology->n_chips, .tries = TRIES};
     assert(!whole->shape.mesh && !whole->shape.twisted && topology->n_dead == 0);
-    order_axes(&d, order);
-    int rc = tpunet_route_dor(&dor, &whole->shape, order, err);
-    if (rc < 0)
-        return rc;
-    rc = tables_create(&t, (uint32_t)n, 2, 3, "detour", err);
-    if (rc < 0)
-        goto err_after_dor;
-    d.dor = dor->rows;
-    d.load = calloc(n * TPUNET_PORTS, sizeof *d.load);
-    d.stack = malloc(n * sizeof *d.stack);
-    rc = d.load == NULL || d.stack == NULL ? tpunet_fail_nomem(err) : fill(&d, t, err);
+    int rc = detour_init(&d, err);
+    if (rc == 0)
+        rc = route(&d, err);
+    if (rc == 0)
+        rc = write_tables(out, &d, err);
+    free(d.dor);
     free(d.load);
     free(d.stack);
-    if (rc < 0)
-        tpunet_tables_destroy(t);
-    else
-        *out = t;
-err_after_dor:
-    tpunet_tables_destroy(dor);
     return rc;
 }

@@ -20,7 +20,7 @@ typedef struct sample bench_fn(unsigned run);
 bench_fn bench_discover, bench_routes, bench_proof;
 /* libtpunet after a switch has died (faults.c). */
 bench_fn bench_ft_cold_8, bench_ft_cold_16, bench_ft_cached_8, bench_ft_cached_16,
-    bench_ft_random_8, bench_ft_peak;
+    bench_ft_random_8, bench_ft_link_16, bench_ft_peak;
 /* Real processes (pod.c). */
 bench_fn bench_bringup, bench_activate_8, bench_activate_16, bench_podmgr_rss, bench_podsim_rss;
 /* Many clients at once (cycles.c). */

@@ -38,6 +38,8 @@ static const struct bench {
     {"ft_cached_16x16x16_ms", "the same for 4096 chips", "ms", LOWER, 300, 9, bench_ft_cached_16},
     {"ft_random_8x8x8_ms", "1-3 switches, 0-8 links, 0-2 chips dead: route, prove", "ms", LOWER,
      1000, 9, bench_ft_random_8},
+    {"ft_link_16x16x16_ms", "one dead link, 4096 chips: route, prove", "ms", LOWER, 1000, 5,
+     bench_ft_link_16},
     {"ft_peak_16x16x16_mib", "peak memory of solve, expand, prove", "MiB", LOWER, 1024, 3,
      bench_ft_peak},
     {"bringup_4096_ms", "tpunetd and podsim: discover to installed", "ms", LOWER, 400, 7,
