@@ -9,8 +9,24 @@
 
 #include "store/sqlite_util.h"
 
-/* A process that has the database open holds its lock. */
-static int refuse_live(const char *path, struct error *err)
+uint64_t store_epoch_restored(uint64_t backup, uint64_t replaced, struct wall_ms now)
+{
+    uint64_t least = replaced > 0 ? replaced : (uint64_t)now.ms;
+
+    return (backup > least ? backup : least) + STORE_RESTORE_EPOCHS;
+}
+
+static int take_epoch(void *epoch, int n, char **values, char **names)
+{
+    (void)n;
+    (void)names;
+    *(uint64_t *)epoch = values[0] != NULL ? strtoull(values[0], NULL, 10) : 0;
+    return 0;
+}
+
+/* A process that has the database open holds its lock.  *epoch: the last one
+ * that the database names, 0 if it names none. */
+static int refuse_live(const char *path, uint64_t *epoch, struct error *err)
 {
     sqlite3 *db;
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -18,6 +34,11 @@ static int refuse_live(const char *path, struct error *err)
     if (rc == SQLITE_OK) {
         rc = sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT", NULL,
                           NULL, NULL);
+    }
+    *epoch = 0;
+    if (rc == SQLITE_OK) {
+        (void)sqlite3_exec(db, "SELECT value FROM meta WHERE key = 'epoch'", take_epoch, epoch,
+                           NULL);
     }
     (void)sqlite3_close(db); /* folds its log in, if it is whole */
     return rc == SQLITE_BUSY
@@ -49,7 +70,8 @@ static int copy(const char *from, const char *to, struct error *err)
 }
 
 /* Everything that a start checks; then the mark and a journal of its own. */
-static int check_and_mark(const char *path, const struct pod *pod, struct error *err)
+static int check_and_mark(const char *path, const struct pod *pod, uint64_t replaced_epoch,
+                          struct error *err)
 {
     struct change meta = {.kind = CHANGE_META};
     struct outbox batch = {.changes = &meta, .n_changes = 1};
@@ -66,7 +88,7 @@ static int check_and_mark(const char *path, const struct pod *pod, struct error 
     }
     if (status == 0) {
         m->restored = true;
-        m->epoch += STORE_RESTORE_EPOCHS;
+        m->epoch = store_epoch_restored(m->epoch, replaced_epoch, clock_read().wall);
         status = store_new_incarnation(m, err);
     }
     if (status == 0) {
@@ -108,18 +130,19 @@ int store_restore(const char *path, const char *backup, const struct pod *pod, c
                   size_t aside_size, struct error *err)
 {
     char fresh[560], log[600];
+    uint64_t replaced_epoch;
 
     (void)snprintf(fresh, sizeof fresh, "%s.restoring", path);
     (void)snprintf(log, sizeof log, "%s-wal", fresh);
     (void)snprintf(aside, aside_size, "%s.before-%lld", path, (long long)clock_read().wall.ms);
     (void)unlink(fresh); /* of an earlier attempt */
     (void)unlink(log);
-    int status = refuse_live(path, err);
+    int status = refuse_live(path, &replaced_epoch, err);
     if (status == 0) {
         status = copy(backup, fresh, err);
     }
     if (status == 0) {
-        status = check_and_mark(fresh, pod, err);
+        status = check_and_mark(fresh, pod, replaced_epoch, err);
     }
     if (status == 0) {
         status = exchange(fresh, path, aside, err);

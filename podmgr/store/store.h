@@ -71,10 +71,15 @@ struct store_backup_facts {
 int store_backup_seal(const char *partial, const char *path, const struct pod *pod,
                       struct store_backup_facts *facts, struct error *err);
 
-/* Epochs that a restore leaves out.  podmgr took some since the backup, and may
- * make an operation before any switch tells it which: none may have the id of
- * one that a switch has on record (D5). */
+/* The epoch that a restored database names as the last one taken.  podmgr took
+ * some since the backup, perhaps after a restore of the same one, and may make an
+ * operation before any switch tells it which: none may have the id of one that
+ * a switch has on record (D5).  So a restore leaves out many epochs, after the
+ * last of the database that it replaces, or, where that cannot be read (0),
+ * after the milliseconds of the clock, which no earlier restore can have
+ * reached. */
 enum { STORE_RESTORE_EPOCHS = 1000000 };
+uint64_t store_epoch_restored(uint64_t backup, uint64_t replaced, struct wall_ms now);
 
 /* Puts a backup in the place of the database at `path`, which stays under the
  * name that `aside` gets.  E_BUSY if a podmgr has it open; a backup that

@@ -227,13 +227,16 @@ bool storage_restore(struct sim *s)
     if (storage_is_full(s)) {
         return false;
     }
+    store_close(open_model(s, s->db, &m));
+    uint64_t replaced = m->epoch;
+    model_destroy(m);
     storage_remove(s, s->db);
     new_name(s, s->db);
     copy_files(st, st->backup, s->db, false);
     struct store *store = open_model(s, s->db, &m);
     if (store != NULL) {
         m->restored = true;
-        m->epoch += STORE_RESTORE_EPOCHS;
+        m->epoch = store_epoch_restored(m->epoch, replaced, (struct wall_ms){0});
         (void)snprintf(m->incarnation, sizeof m->incarnation, "restored-%u", st->files);
         if (store_commit(store, m, &batch, &err) < 0) {
             sim_found(s, V_A2, "%s", err.text);

@@ -859,9 +859,24 @@ static void backup_comes_back_marked(void **state)
     fixture_open(f);
     assert_int_equal(f->m->n_slices, 1);
     assert_true(f->m->restored);
-    assert_true(f->m->epoch > STORE_RESTORE_EPOCHS); /* no id is given twice */
+    assert_true(f->m->epoch > STORE_RESTORE_EPOCHS); /* no id is given twice, */
+    take_epoch(f, f->m->epoch + 1);
+    uint64_t taken = f->m->epoch;
     assert_string_not_equal(f->m->incarnation, incarnation);
     assert_int_equal(access(aside, R_OK), 0);
+    assert_int_equal(unlink(aside), 0);
+    fixture_close(f);
+    if (store_restore(path, backup, &f->pod, aside, sizeof aside, &err) < 0)
+        fail_msg("%s", err.text);
+    fixture_open(f);
+    assert_true(f->m->epoch > taken); /* after a second restore neither, */
+    fixture_close(f);
+    assert_int_equal(truncate(path, 4096), 0);
+    assert_int_equal(unlink(aside), 0);
+    if (store_restore(path, backup, &f->pod, aside, sizeof aside, &err) < 0)
+        fail_msg("%s", err.text);
+    fixture_open(f);
+    assert_true(f->m->epoch > taken + STORE_RESTORE_EPOCHS); /* nor after one of a lost database */
     assert_int_equal(unlink(aside), 0);
     assert_int_equal(unlink(backup), 0);
     (void)snprintf(aside, sizeof aside, "%s-wal", backup); /* SQLite's, of reading it */
