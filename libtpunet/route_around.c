@@ -2,8 +2,8 @@
  *
  *  1. Nothing is down: dimension order.
  *  2. The circuits of one OCS are down and nothing else: wild-first routes.
- *  3. Links of a plain torus are down, few enough, and there are three VCs:
- *     dimension order with detours.
+ *  3. Links are down, few enough, and there are three VCs: dimension order with
+ *     detours.
  *  4. Anything else, links included that the shape does not have, and what 2 or 3
  *     cannot serve: the general method, which serves whatever is connected.
  */
@@ -79,8 +79,7 @@ static int route_one_ocs(struct tpunet_tables **out, const struct tpunet_shape *
 /* Detours are for faults that leave most routes as they are. */
 static bool may_detour(const struct tpunet_topology *t, const struct faults *f, unsigned vcs)
 {
-    return vcs == 3 && !t->shape.mesh && !t->shape.twisted && !f->foreign && t->n_dead == 0 &&
-           f->down <= t->n_chips * TPUNET_AXES / 16;
+    return vcs == 3 && !f->foreign && t->n_dead == 0 && f->down <= t->n_chips * TPUNET_AXES / 16;
 }
 
 int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology *topology,

@@ -1,4 +1,4 @@
-/* Dead links of few axes in a plain torus: dimension order, and one hop out of
+/* Dead links of few axes: dimension order, and one hop out of
  * order at injection where that helps.
  *
  * The general method routes everything anew; dimension order is faster and, when
@@ -125,7 +125,7 @@ static uint32_t upstream(struct detour *d, uint32_t chip, uint32_t dst)
     for (uint32_t i = 0; i < n; i++) {
         for (unsigned port = 0; port < TPUNET_PORTS; port++) {
             uint16_t from = d->whole->peer[(size_t)d->stack[i] * TPUNET_PORTS + port];
-            if (from != dst &&
+            if (from != TPUNET_NONE && from != dst &&
                 tpunet_entry_port(d->dor[dst * d->n + from]) == tpunet_port_peer(port))
                 d->stack[n++] = from;
         }
@@ -232,7 +232,7 @@ static void order_axes(const struct detour *d, uint8_t order[static TPUNET_AXES]
     uint32_t dead[TPUNET_AXES] = {0};
     for (size_t link = 0; link < d->n * TPUNET_PORTS; link++)
         dead[tpunet_port_axis((unsigned)(link % TPUNET_PORTS))] +=
-            d->topology->peer[link] == TPUNET_NONE;
+            d->topology->peer[link] != d->whole->peer[link];
     for (uint8_t k = 0; k < TPUNET_AXES; k++) {
         unsigned place = 0;
         for (uint8_t other = 0; other < TPUNET_AXES; other++)
@@ -241,24 +241,30 @@ static void order_axes(const struct detour *d, uint8_t order[static TPUNET_AXES]
     }
 }
 
-/* What dimension order puts on each link: N n / 8 on an axis of n chips. */
+/* What dimension order puts on each link: N n / 8 on an axis of n chips of a plain
+ * torus, elsewhere it is counted. */
 static void load_whole(struct detour *d)
 {
+    const struct tpunet_shape *shape = &d->whole->shape;
     for (size_t link = 0; link < d->n * TPUNET_PORTS; link++) {
-        unsigned len = d->whole->shape.dim[tpunet_port_axis((unsigned)(link % TPUNET_PORTS))];
-        d->load[link] = (uint32_t)(d->n * len / 8);
+        unsigned len = shape->dim[tpunet_port_axis((unsigned)(link % TPUNET_PORTS))];
+        d->load[link] = shape->mesh || shape->twisted ? 0 : (uint32_t)(d->n * len / 8);
+    }
+    for (uint32_t dst = 0; (shape->mesh || shape->twisted) && dst < d->n; dst++) {
+        for (uint32_t src = 0; src < d->n; src++)
+            load_route(d, src, dst, 1);
     }
 }
 
 /* to[j][i] = from[i][j], in blocks that fit the cache. */
 static void transpose(uint8_t *to, const uint8_t *from, size_t n)
 {
-    enum { BLOCK = 64 };
-    assert(n % BLOCK == 0);
-    for (size_t i = 0; i < n; i += BLOCK) {
-        for (size_t j = 0; j < n; j += BLOCK) {
-            for (size_t k = j; k < j + BLOCK; k++) {
-                for (size_t m = i; m < i + BLOCK; m++)
+    const size_t block = n < 64 ? n : 64;
+    assert(n % block == 0);
+    for (size_t i = 0; i < n; i += block) {
+        for (size_t j = 0; j < n; j += block) {
+            for (size_t k = j; k < j + block; k++) {
+                for (size_t m = i; m < i + block; m++)
                     to[k * n + m] = from[m * n + k];
             }
         }
@@ -272,14 +278,15 @@ static int route(struct detour *d, struct tpunet_error *err)
     memcpy(d->transit, d->dor, d->n * d->n);
     load_whole(d);
     for (size_t link = 0; link < d->n * TPUNET_PORTS; link++) {
-        if (d->topology->peer[link] == TPUNET_NONE)
+        if (d->topology->peer[link] != d->whole->peer[link])
             break_routes(d, (uint32_t)(link / TPUNET_PORTS), (unsigned)(link % TPUNET_PORTS));
     }
     int rc = mend_routes(d, err);
+    if (rc == 0) /* on a plain torus the cut is what binds, and quickly found */
+        rc = d->whole->shape.twisted ? tpunet_bound(&bound, d->topology, err)
+                                     : bound_cut(&bound, d->topology, err);
     if (rc == 0)
-        rc = bound_cut(&bound, d->topology, err);
-    if (rc == 0)
-        wear_down(d, (uint32_t)bound.cut);
+        wear_down(d, (uint32_t)(bound.cut > bound.hop ? bound.cut : bound.hop));
     return rc;
 }
 
@@ -326,7 +333,7 @@ int route_detour(struct tpunet_tables **out, const struct tpunet_topology *topol
 {
     struct detour d = {
         .topology = topology, .whole = whole, .n = topology->n_chips, .tries = TRIES};
-    assert(!whole->shape.mesh && !whole->shape.twisted && topology->n_dead == 0);
+    assert(topology->n_dead == 0);
     int rc = detour_init(&d, err);
     if (rc == 0)
         rc = route(&d, err);

@@ -18,8 +18,8 @@ int route_twisted_fill(struct tpunet_tables *t, const struct tpunet_shape *shape
 int route_any(struct tpunet_tables **out, const struct tpunet_topology *topology, unsigned vcs,
               struct tpunet_error *err);
 
-/* Dimension order with detours around the dead links of a plain torus, whose
- * whole topology is given; three VCs.  TPUNET_EUNREACHABLE when a pair has none. */
+/* Dimension order with detours around dead links, on three VCs; `whole` is the
+ * topology without faults.  TPUNET_EUNREACHABLE when a pair has none. */
 int route_detour(struct tpunet_tables **out, const struct tpunet_topology *topology,
                  const struct tpunet_topology *whole, struct tpunet_error *err);
 

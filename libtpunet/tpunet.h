@@ -469,7 +469,7 @@ int tpunet_route_dor_unsafe(struct tpunet_tables **out, const struct tpunet_shap
                             struct tpunet_error *err);
 /* Routes over the links that are up, whatever is down: tpunet_route_dor() when
  * that is nothing, wild-first routes when it is one OCS (below), dimension order
- * with detours ("detour") when it is links of few axes of a plain torus, else
+ * with detours ("detour") when it is links of few axes and VCs are three, else
  * ("up-down") shortest paths in an acyclic order of the channels with the load
  * balanced, which serve every pair that the links connect.  A chip that is
  * marked dead is neither served nor used.  TPUNET_EINVAL for other numbers of VCs than 2 and 3;
