@@ -134,7 +134,10 @@ err_after_state:
 
 void healthd_stop(struct healthd *d)
 {
-    (void)healthd_save(d, clock_read()); /* the penalties, as of now */
+    struct now now = clock_read();
+
+    (void)reports_seal(d->reports, now.wall); /* of a round that is not over */
+    (void)healthd_save(d, now);
     uplink_stop(d->uplink);
     round_stop(d->round);
     d->probe->ops->destroy(d->probe);

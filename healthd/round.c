@@ -30,7 +30,7 @@ struct round {
     struct healthd *d;
     uv_timer_t timer;
     size_t open; /* reads not answered yet */
-    bool beginning, stopped;
+    bool beginning, stopped, saved;
     unsigned skipped;
     struct now begun, ended;
     bool *answers;  /* of the round under way */
@@ -124,7 +124,9 @@ static void end(struct round *r)
     }
     memcpy(r->answered, r->answers, d->config->n_hosts * sizeof *r->answered);
     r->ended = clock_read();
-    if (reports_seal(d->reports, r->begun.wall) && healthd_save(d, r->ended)) {
+    bool news = reports_seal(d->reports, r->begun.wall);
+    if ((news || !r->saved) && healthd_save(d, r->ended)) {
+        r->saved = true; /* once at least: where the counters began */
         uplink_wake(d->uplink);
     }
 }

@@ -19,7 +19,7 @@ enum { STATE_BYTES_MAX = 256 << 20 };
 
 struct packing {
     Wire__HealthState *state;
-    size_t *cap;
+    size_t *cap; /* of the list that is being made, by host */
     struct now now;
 };
 
@@ -41,6 +41,22 @@ static void pack_condition(void *arg, size_t host, const struct raised *raised)
     out->conditions[out->n_conditions++] = c;
 }
 
+static void pack_counter(void *arg, size_t host, const struct counted *counted)
+{
+    struct packing *p = arg;
+    Wire__HealthStateHost *out = p->state->hosts[host];
+    Wire__HealthCounter *c = xmalloc(sizeof *c);
+
+    wire__health_counter__init(c);
+    c->scope = (Wire__HealthScope)counted->scope;
+    c->index = counted->index;
+    c->check = xstrdup(counted->check);
+    c->value = counted->value;
+    c->incarnation = counted->incarnation;
+    VEC_GROW(out->counters, out->n_counters, p->cap[host]);
+    out->counters[out->n_counters++] = c;
+}
+
 static Wire__HealthState *pack(const struct kept *kept, struct now now)
 {
     Wire__HealthState *state = xmalloc(sizeof *state);
@@ -59,6 +75,8 @@ static Wire__HealthState *pack(const struct kept *kept, struct now now)
         reports_save(kept->reports, h, state->hosts[h]);
     }
     judge_each_raised(kept->judge, now, pack_condition, &packing);
+    memset(packing.cap, 0, kept->n_hosts * sizeof(size_t));
+    judge_each_counter(kept->judge, pack_counter, &packing);
     free(packing.cap);
     return state;
 }
@@ -210,6 +228,19 @@ static void restore_condition(const struct kept *kept, size_t host, const Wire__
     }
 }
 
+static void restore_counter(const struct kept *kept, size_t host, const Wire__HealthCounter *in)
+{
+    struct counted counted = {.scope = (enum finding_scope)in->scope,
+                              .index = (uint8_t)in->index,
+                              .check = in->check,
+                              .value = in->value,
+                              .incarnation = in->incarnation};
+
+    if ((unsigned)in->scope <= SCOPE_LINK && in->index < finding_parts(counted.scope)) {
+        judge_restore_counter(kept->judge, host, &counted);
+    }
+}
+
 int state_restore(const struct kept *kept, const Wire__HealthState *in, struct now now,
                   struct error *err)
 {
@@ -224,6 +255,9 @@ int state_restore(const struct kept *kept, const Wire__HealthState *in, struct n
         }
         for (size_t k = 0; k < host->n_conditions; k++) {
             restore_condition(kept, h, host->conditions[k], now);
+        }
+        for (size_t k = 0; k < host->n_counters; k++) {
+            restore_counter(kept, h, host->counters[k]);
         }
     }
     return 0;

@@ -55,7 +55,7 @@ static Wire__HealthReply *take_reply(struct uplink *u, const char *what, int sta
     Wire__HealthReply *reply =
         status == 0 ? rpc_unpack(&wire__health_reply__descriptor, body, len) : NULL;
 
-    if (status != 0 || u->stopped) {
+    if (status != 0) {
         return NULL;
     }
     if (reply != NULL && reply->status == WIRE__HEALTH_STATUS__HEALTH_OK) {

@@ -308,6 +308,8 @@ void judge_destroy(struct judge *j)
     }
 }
 
+/* ------------------------------------------------------------- restarts -- */
+
 void judge_each_raised(const struct judge *j, struct now now, judge_each_fn *fn, void *arg)
 {
     for (size_t host = 0; host < j->n_hosts; host++) {
@@ -330,20 +332,72 @@ void judge_each_raised(const struct judge *j, struct now now, judge_each_fn *fn,
     }
 }
 
-bool judge_restore(struct judge *j, size_t host, const struct raised *raised, struct now now)
+/* NULL if the policy has no such check of such a part; else *rule is its rule. */
+static struct condition *find(struct judge *j, size_t host, const char *check,
+                              enum finding_scope scope, unsigned part, const struct rule **rule)
 {
     for (size_t r = 0; r < RULES; r++) {
-        const struct rule *rule = &j->policy.rules[r];
-        if (strcmp(rule->name, raised->check) == 0 && raised->since.ms > 0 &&
-            class_scope(metric_info(rule->metric)->class) == raised->scope &&
-            raised->index < finding_parts(raised->scope)) {
-            struct condition *c = condition_at(j, host, r, raised->index);
-            c->raised = raised->since;
-            c->penalty = (float)fmax(0, fmin(raised->penalty, PENALTY_MAX));
-            c->penalty_ms = ms_of(now);
-            c->damped = raised->damped;
-            return true;
+        *rule = &j->policy.rules[r];
+        if (strcmp((*rule)->name, check) == 0 &&
+            class_scope(metric_info((*rule)->metric)->class) == scope &&
+            part < finding_parts(scope)) {
+            return condition_at(j, host, r, part);
         }
     }
-    return false;
+    return NULL;
+}
+
+bool judge_restore(struct judge *j, size_t host, const struct raised *raised, struct now now)
+{
+    const struct rule *rule;
+    struct condition *c = find(j, host, raised->check, raised->scope, raised->index, &rule);
+
+    if (c == NULL || raised->since.ms <= 0) {
+        return false;
+    }
+    c->raised = raised->since;
+    c->penalty = (float)fmax(0, fmin(raised->penalty, PENALTY_MAX));
+    c->penalty_ms = ms_of(now);
+    c->damped = raised->damped;
+    if (rule->kind == RULE_COUNT) {
+        window_add(&c->window, rule->window_ms, ms_of(now), rule->limit);
+    }
+    return true;
+}
+
+static bool is_raised_by_one(const struct rule *rule)
+{
+    return rule->kind == RULE_COUNT && rule->limit <= 1;
+}
+
+void judge_each_counter(const struct judge *j, judge_counter_fn *fn, void *arg)
+{
+    for (size_t host = 0; host < j->n_hosts; host++) {
+        for (size_t r = 0; r < RULES; r++) {
+            const struct rule *rule = &j->policy.rules[r];
+            enum finding_scope scope = class_scope(metric_info(rule->metric)->class);
+            for (unsigned part = 0; is_raised_by_one(rule) && part < finding_parts(scope); part++) {
+                const struct counter *counter = &condition_at(j, host, r, part)->counter;
+                if (counter->known) {
+                    fn(arg, host,
+                       &(struct counted){.scope = scope,
+                                         .index = (uint8_t)part,
+                                         .check = rule->name,
+                                         .value = counter->last,
+                                         .incarnation = counter->incarnation});
+                }
+            }
+        }
+    }
+}
+
+void judge_restore_counter(struct judge *j, size_t host, const struct counted *counted)
+{
+    const struct rule *rule;
+    struct condition *c = find(j, host, counted->check, counted->scope, counted->index, &rule);
+
+    if (c != NULL && is_raised_by_one(rule) && counted->value >= 0) {
+        c->counter = (struct counter){
+            .last = counted->value, .incarnation = counted->incarnation, .known = true};
+    }
 }

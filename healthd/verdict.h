@@ -76,7 +76,22 @@ struct raised {
 };
 typedef void judge_each_fn(void *arg, size_t host, const struct raised *raised);
 void judge_each_raised(const struct judge *j, struct now now, judge_each_fn *fn, void *arg);
-/* Puts a check back to RAISED without a word; false if the policy has no such. */
+/* Puts a check back to RAISED without a word, its window as full as its limit;
+ * false if the policy has no such. */
 bool judge_restore(struct judge *j, size_t host, const struct raised *raised, struct now now);
+
+/* Counters of checks that a single event raises, as last read: an event that
+ * comes while nobody looks is found when the next judge begins from there. */
+struct counted {
+    enum finding_scope scope;
+    uint8_t index;
+    const char *check;
+    double value;
+    unsigned long long incarnation;
+};
+typedef void judge_counter_fn(void *arg, size_t host, const struct counted *counted);
+void judge_each_counter(const struct judge *j, judge_counter_fn *fn, void *arg);
+/* Passed over if the policy has no such check. */
+void judge_restore_counter(struct judge *j, size_t host, const struct counted *counted);
 
 #endif

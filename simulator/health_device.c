@@ -80,21 +80,6 @@ static struct host *host_of(const struct world *w, uint32_t chip)
     return &w->instruments->hosts[sim_host_of(chip)];
 }
 
-struct sim_chip_ills *sim_chip_ills(struct world *w, uint32_t chip)
-{
-    return &host_of(w, chip)->chip_ills[place_in_tray(chip)];
-}
-
-struct sim_link_ills *sim_link_ills(struct world *w, uint32_t chip, unsigned port)
-{
-    return &host_of(w, chip)->link_ills[place_in_tray(chip) * SIM_CHIP_PORTS + port];
-}
-
-struct sim_host_ills *sim_host_ills(struct world *w, unsigned host)
-{
-    return &w->instruments->hosts[host].ills;
-}
-
 bool sim_host_is_silent(const struct world *w, unsigned host)
 {
     return w->instruments->hosts[host].ills.silent;
@@ -186,6 +171,30 @@ static void forward(const struct world *w, struct host *h)
     c->kernel += count(&h->rng, KERNEL_RATE + ills->kernel_rate, seconds);
 }
 
+struct sim_chip_ills *sim_chip_ills(struct world *w, uint32_t chip)
+{
+    struct host *h = host_of(w, chip);
+
+    forward(w, h);
+    return &h->chip_ills[place_in_tray(chip)];
+}
+
+struct sim_link_ills *sim_link_ills(struct world *w, uint32_t chip, unsigned port)
+{
+    struct host *h = host_of(w, chip);
+
+    forward(w, h);
+    return &h->link_ills[place_in_tray(chip) * SIM_CHIP_PORTS + port];
+}
+
+struct sim_host_ills *sim_host_ills(struct world *w, unsigned host)
+{
+    struct host *h = &w->instruments->hosts[host];
+
+    forward(w, h);
+    return &h->ills;
+}
+
 void sim_reset_counters(struct world *w, unsigned host)
 {
     struct host *h = &w->instruments->hosts[host];
@@ -228,7 +237,7 @@ static void read_chip(const struct world *w, struct host *h, uint32_t chip, doub
 /* Light falls on a fibre that a circuit joins to another, whoever lives there. */
 static double light_dbm(const struct world *w, struct host *h, uint32_t chip, unsigned port)
 {
-    const struct sim_link_ills *ills = sim_link_ills((struct world *)(uintptr_t)w, chip, port);
+    const struct sim_link_ills *ills = &h->link_ills[place_in_tray(chip) * SIM_CHIP_PORTS + port];
     unsigned fibre;
 
     if (!sim_chip_fibre(chip, port, &fibre)) {

@@ -39,6 +39,7 @@ struct sim_instruments;
 struct sim_instruments *sim_instruments_create(const struct world *w);
 void sim_instruments_destroy(struct sim_instruments *instruments);
 
+/* To be changed: what was counted with the old ones is counted first. */
 struct sim_chip_ills *sim_chip_ills(struct world *w, uint32_t chip);
 struct sim_link_ills *sim_link_ills(struct world *w, uint32_t chip, unsigned port);
 struct sim_host_ills *sim_host_ills(struct world *w, unsigned host);

@@ -106,6 +106,9 @@ void agents_tick(struct model *m, struct event *ev, struct outbox *out)
     bool stalled = mono_ms_since(m->last_tick, ev->now.mono) > m->pod->lease_ms / 2.0;
 
     m->last_tick = ev->now.mono;
+    if (stalled) {
+        health_renew(m, ev->now);
+    }
     for (size_t i = m->n_agents; i-- > 0;) {
         struct agent *agent = m->agents[i];
         if (stalled) {

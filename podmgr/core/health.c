@@ -199,6 +199,16 @@ void health_lease(struct model *m, struct event *ev, struct outbox *out)
     }
 }
 
+void health_renew(struct model *m, struct now now)
+{
+    for (unsigned h = 0; h < model_hosts(m); h++) {
+        struct host_health *host = &m->health->hosts[h];
+        if (host->heard.ns != 0 && !host->silent) {
+            host->heard = now.mono;
+        }
+    }
+}
+
 /* ------------------------------------------------------------- reports -- */
 
 static struct finding *find(struct host_health *host, const struct finding *like)

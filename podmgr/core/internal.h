@@ -79,6 +79,8 @@ void agents_tick(struct model *m, struct event *ev, struct outbox *out);
 void health_hello(struct model *m, struct event *ev, struct outbox *out);
 void health_lease(struct model *m, struct event *ev, struct outbox *out);
 void health_report(struct model *m, struct event *ev, struct outbox *out);
+/* We stalled: who answered before has not fallen silent by that. */
+void health_renew(struct model *m, struct now now);
 
 /* --------------------------------------------------- repair_events.c -- */
 

@@ -171,6 +171,20 @@ static void a_new_podmgr_hears_all_again(void **state)
     (void)await_entry(pod, seq, "health.verdict", "chip/0-3-3-3", "hot", "OK");
 }
 
+static bool has_no_fault(void *arg)
+{
+    json_t *json = sim(arg, "status");
+    bool none = json_array_size(json_object_get(json, "faults")) == 0;
+
+    json_decref(json);
+    return none;
+}
+
+static void await_heal(struct pod *pod)
+{
+    assert_true(await_until(has_no_fault, pod, AWAIT_MS));
+}
+
 /* What was not acknowledged survives healthd's death, and a sick part is not
  * found healthy by the next. */
 static void a_new_healthd_goes_on_where_the_old_one_was(void **state)
@@ -181,7 +195,10 @@ static void a_new_healthd_goes_on_where_the_old_one_was(void **state)
     int64_t seq = await_entry(pod, 0, "health.verdict", "chip/0-1-0-0", "hot", "DEGRADED");
     pod_kill_healthd(pod);
     heal(pod, "chip/0-1-0-0");
+    simctl(pod, "inject %s %s --for 100ms --set rate=1000", "hbm-ue", "chip/0-2-3-0");
+    await_heal(pod);
     pod_start_healthd(pod);
+    (void)await_entry(pod, seq, "health.verdict", "chip/0-2-3-0", "hbm-uncorrectable", "SEVERE");
     (void)await_entry(pod, seq, "health.verdict", "chip/0-1-0-0", "hot", "OK");
 }
 

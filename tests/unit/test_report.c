@@ -224,6 +224,16 @@ static void count(void *arg, size_t host, const struct raised *raised)
     (*n)++;
 }
 
+static void count_counter(void *arg, size_t host, const struct counted *counted)
+{
+    unsigned *n = arg;
+
+    assert_int_equal(host, 2);
+    assert_int_equal(counted->index, 3);
+    assert_true(counted->value == 5 && counted->incarnation == 9);
+    (*n)++;
+}
+
 static void the_state_file_holds_all(void **state)
 {
     struct fixture *f = *state;
@@ -231,13 +241,19 @@ static void the_state_file_holds_all(void **state)
     struct kept kept = kept_of(f->reports, judge);
     struct raised raised = {
         .scope = SCOPE_CHIP, .index = 1, .check = "hot", .since = {55}, .penalty = 2000};
+    struct counted counted = {.scope = SCOPE_CHIP,
+                              .index = 3,
+                              .check = "hbm-uncorrectable",
+                              .value = 5,
+                              .incarnation = 9};
     Wire__HealthState *in;
     struct error err;
-    unsigned n = 0;
+    unsigned n = 0, n_counted = 0;
 
     assert_int_equal(state_read(&in, "p", f->file, &err), 0);
     assert_null(in); /* none yet */
     assert_true(judge_restore(judge, 1, &raised, now));
+    judge_restore_counter(judge, 2, &counted);
     put(f, 0, "hot", SEVERITY_DEGRADED);
     (void)next(f);
     (void)all_taken(f);
@@ -255,6 +271,8 @@ static void the_state_file_holds_all(void **state)
     wire__health_state__free_unpacked(in, NULL);
     judge_each_raised(judge, now, count, &n);
     assert_int_equal(n, 1);
+    judge_each_counter(judge, count_counter, &n_counted);
+    assert_int_equal(n_counted, 1);
     assert_string_equal(next(f), "4:2[hbm=3]"); /* with its number */
     reports_lost(f->reports);
     reports_start_over(f->reports);

@@ -193,6 +193,22 @@ static void hosts_draw_from_streams_of_their_own(void **state)
     sim_fixture_fini(&g);
 }
 
+/* A fault that came and went between two readings has left its mark. */
+static void what_came_and_went_was_counted(void **state)
+{
+    struct sim_fixture f;
+
+    (void)state;
+    sim_fixture_init(&f, 2, 1);
+    double before = read_at(&f, CHIP0(HBM_UNCORRECTABLE));
+    assert_int_equal(sim_break(&f, "hbm-ue", "chip/1-2-2-0", "rate", "100"), 0);
+    sim_pass_ms(&f, 1000);
+    assert_int_equal(sim_heal(&f, "chip/1-2-2-0"), 1);
+    sim_pass_ms(&f, 1000);
+    assert_true(read_at(&f, CHIP0(HBM_UNCORRECTABLE)) > before + 50);
+    sim_fixture_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_silent_host_says_nothing_and_lets_nobody_in),
         cmocka_unit_test(counters_start_anew_with_the_driver),
         cmocka_unit_test(hosts_draw_from_streams_of_their_own),
+        cmocka_unit_test(what_came_and_went_was_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

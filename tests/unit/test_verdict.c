@@ -332,6 +332,49 @@ static void what_is_raised_outlives_the_judge(void **state)
     fixture_fini(&g);
 }
 
+/* The window is as full as it was at the raise, at least. */
+static void lost_data_is_not_forgiven_by_a_restart(void **state)
+{
+    struct raised raised = {.scope = SCOPE_CHIP,
+                            .index = 1,
+                            .check = "hbm-uncorrectable",
+                            .since = {WALL_MS},
+                            .penalty = 1000};
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f);
+    assert_true(judge_restore(f.judge, 0, &raised, now_of(&f)));
+    pass(&f, 50 * MIN);
+    assert_int_equal(f.n_seen, 0);
+    pass(&f, 15 * MIN);
+    assert_int_equal(f.n_seen, 1);
+    fixture_fini(&f);
+}
+
+static void give(void *arg, size_t host, const struct counted *counted)
+{
+    judge_restore_counter(arg, host, counted);
+}
+
+static void what_came_while_nobody_looked_is_found(void **state)
+{
+    struct fixture f, g;
+
+    (void)state;
+    fixture_init(&f);
+    pass(&f, 2 * S);
+    fixture_init(&g);
+    judge_each_counter(f.judge, give, g.judge);
+    *value(&g, METRIC_HBM_UNCORRECTABLE, 1) += 1;
+    *value(&g, METRIC_HBM_CORRECTABLE, 2) += 1000; /* its past is not kept */
+    pass(&g, S);
+    assert_int_equal(g.n_seen, 1);
+    assert_string_equal(g.seen[0].finding.check, "hbm-uncorrectable");
+    fixture_fini(&f);
+    fixture_fini(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -341,6 +384,8 @@ int main(void)
         cmocka_unit_test(the_unknown_heals_nothing_and_raises_nothing),
         cmocka_unit_test(what_flaps_is_damped),
         cmocka_unit_test(what_is_raised_outlives_the_judge),
+        cmocka_unit_test(lost_data_is_not_forgiven_by_a_restart),
+        cmocka_unit_test(what_came_while_nobody_looked_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
