@@ -3,6 +3,8 @@
  *   DISCOVERING ──► ROUTING ──► WRITING ──► QUIESCING ──► COMMITTING ──► DONE
  *    probe, place   and prove   shadow bank  injection off  bank switched
  *
+ *  0. Ports that the slice needs are enabled and all others disabled (ports.c);
+ *     if that changed anything, it is discovered again.
  *  1. What is found must be what is intended, link by link, but for the links
  *     that the caller accepts as dead; else the verdict lists the differences
  *     and nothing has been written.
@@ -39,8 +41,12 @@ struct tpunet_bringup {
     size_t n_dead;
     enum tpunet_bringup_phase phase;
 
+    uint32_t entry;
     struct tpunet_discovery *discovery;
     struct tpunet_probe_answer *answers;
+    struct port_change *changes; /* NULL before they are known */
+    size_t n_changes, next_change;
+    uint8_t *change_hops; /* of the call under way */
 
     struct tpunet_topology *topology; /* without the dead links */
     /* The chips found, nearest first, and not dead. */
@@ -114,8 +120,53 @@ static int compare_with_intent(struct tpunet_bringup *b)
                        tpunet_mismatch_format(&v->mismatches[0], text, sizeof text));
 }
 
+static int discover_anew(struct tpunet_bringup *b)
+{
+    tpunet_discovery_destroy(b->discovery);
+    b->discovery = NULL;
+    b->asked = false;
+    return tpunet_discovery_create(&b->discovery, b->entry, b->intent, &b->verdict.error);
+}
+
+/* Rule 0, a port at a time: few are ever to be changed. */
+static int step_ports(struct tpunet_bringup *b)
+{
+    const struct tpunet_graph *graph = tpunet_discovery_graph(b->discovery);
+    const struct port_change *change = &b->changes[b->next_change++];
+    uint8_t *hops = realloc(b->change_hops, graph->chips[change->found].depth + 1U);
+    if (hops == NULL)
+        return tpunet_fail_nomem(&b->verdict.error);
+    b->change_hops = hops;
+    struct tpunet_path path = {.entry = b->entry, .hops = hops};
+    path.n_hops = graph_path(graph, change->found, hops);
+    begin_call(b);
+    return called(b, b->fabric->set_port(b->fabric->ctx, &b->stamp, path, change->port,
+                                         change->enabled, on_done, b));
+}
+
+/* The search is over: set the ports right, or go on. */
+static int step_found(struct tpunet_bringup *b)
+{
+    if (b->mode == TPUNET_CHECK || b->changes != NULL)
+        return compare_with_intent(b);
+    int rc = ports_to_change(&b->changes, &b->n_changes, tpunet_discovery_graph(b->discovery),
+                             b->intent, b->dead, b->n_dead, &b->verdict.error);
+    if (rc < 0)
+        return rc;
+    return b->n_changes > 0 ? step_ports(b) : compare_with_intent(b);
+}
+
 static int step_discover(struct tpunet_bringup *b)
 {
+    if (b->next_change > 0 && b->next_change < b->n_changes)
+        return step_ports(b);
+    if (b->next_change > 0 && b->next_change == b->n_changes) {
+        b->n_changes = b->next_change = 0;
+        int rc = discover_anew(b);
+        if (rc < 0)
+            return rc;
+    }
+
     const struct tpunet_path *paths;
     struct tpunet_error *err = &b->verdict.error;
     size_t n = tpunet_discovery_frontier(b->discovery, &paths);
@@ -126,7 +177,7 @@ static int step_discover(struct tpunet_bringup *b)
         n = tpunet_discovery_frontier(b->discovery, &paths);
     }
     if (n == 0)
-        return compare_with_intent(b);
+        return step_found(b);
     free(b->answers);
     b->answers = calloc(n, sizeof *b->answers);
     if (b->answers == NULL)
@@ -387,6 +438,7 @@ int tpunet_bringup_create(struct tpunet_bringup **out, const struct tpunet_fabri
         free(b);
         return rc;
     }
+    b->entry = entry_chip;
     b->fabric = fabric;
     b->intent = intent;
     b->wiring = wiring;
@@ -426,6 +478,8 @@ void tpunet_bringup_destroy(struct tpunet_bringup *b)
     tpunet_topology_destroy(b->topology);
     free(b->dead);
     free(b->answers);
+    free(b->changes);
+    free(b->change_hops);
     free(b->paths);
     free(b->hops);
     free(b->logical);

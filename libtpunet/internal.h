@@ -38,6 +38,20 @@ unsigned tpunet_fibre_ocs(struct tpunet_fibre fibre);
 /* The OCS that a logical chip's port is wired to, TPUNET_NONE for copper. */
 unsigned logical_ocs(const struct tpunet_shape *shape, uint32_t logical, unsigned port);
 
+/* ports.c: a port of a chip that was found, not as the slice wants it. */
+struct port_change {
+    uint32_t found; /* index in the graph */
+    uint8_t port;
+    bool enabled; /* as it should be */
+};
+/* In the order in which they can be carried out; the caller frees *out.  Dead
+ * links are named by physical chips within the pod's bounds. */
+int ports_to_change(struct port_change **out, size_t *n, const struct tpunet_graph *graph,
+                    const struct tpunet_intent *intent, const struct tpunet_link_end *dead,
+                    size_t n_dead, struct tpunet_error *err);
+/* The ports to leave by from the entry to this chip; returns how many. */
+uint16_t graph_path(const struct tpunet_graph *graph, uint32_t found, uint8_t *hops);
+
 /* Part names for messages: "chip/5-3-0-2", "fibre/5+x-0-3". */
 struct part_name {
     char text[32];

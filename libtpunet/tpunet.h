@@ -620,7 +620,7 @@ double tpunet_reference_load(const struct tpunet_shape *shape);
 /* Brings a slice up over the fabric seam: discover, place, route, prove,
  * install.  Without I/O of its own, it moves when the fabric answers. */
 enum tpunet_bringup_mode {
-    TPUNET_INSTALL, /* the whole way */
+    TPUNET_INSTALL, /* the whole way; first enables the ports that it needs, and no others */
     TPUNET_CHECK,   /* discover and place only: nothing is written */
 };
 enum tpunet_bringup_phase {

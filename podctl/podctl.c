@@ -74,6 +74,15 @@ static const struct cmd_opt audit_options[] = {
     {0},
 };
 
+static const struct cmd_opt migrate_options[] = {
+    {"replace", 0, "CUBE[=CUBE]", false, "swap this cube, for that one if given; may be repeated"},
+    WAIT_OPTIONS,
+    {0},
+};
+
+static const struct cmd_opt word_options[] = {
+    {"reason", 0, "TEXT", false, "what you saw or did; it is kept for the next person"}, {0}};
+
 static const struct cmd_opt backup_options[] = {
     {"name", 0, "NAME", false, "of the file, NAME.backup (default: the pod's id and the time)"},
     {0},
@@ -97,6 +106,14 @@ const struct command podctl_commands[] = {
      cmd_slice_links, links_options, 1, 1, true},
     {"slice delete", "SLICE...", "release slices, wait until every mirror is dark",
      cmd_slice_delete, delete_options, 1, 4096, true},
+    {"slice migrate", "SLICE", "swap cubes under a serving slice", cmd_slice_migrate,
+     migrate_options, 1, 1, true},
+    {"fault list", "", "what is FAILED or SUSPECT, and the liens", cmd_fault_list, NULL, 0, 0,
+     false},
+    {"fail", "PART", "call ocs/17, cube/5 or host/5-3 FAILED; needs --reason", cmd_fail,
+     word_options, 1, 1, false},
+    {"clear", "PART", "it is good again; also for a SUSPECT port such as port/12-n-5", cmd_clear,
+     word_options, 1, 1, false},
     {"operation list", "", "changes of the switches, newest first", cmd_operation_list,
      operation_options, 0, 0, false},
     {"operation show", "OPERATION", "one change, switch by switch", cmd_operation_show, NULL, 1, 1,

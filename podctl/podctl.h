@@ -100,6 +100,11 @@ int cmd_slice_create(struct podctl *ctl);
 int cmd_slice_list(struct podctl *ctl);
 int cmd_slice_show(struct podctl *ctl);
 int cmd_slice_delete(struct podctl *ctl);
+int cmd_slice_migrate(struct podctl *ctl);
+/* faults.c */
+int cmd_fault_list(struct podctl *ctl);
+int cmd_fail(struct podctl *ctl);
+int cmd_clear(struct podctl *ctl);
 /* links.c */
 int cmd_slice_links(struct podctl *ctl);
 /* events.c */

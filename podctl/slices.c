@@ -269,6 +269,86 @@ int cmd_slice_delete(struct podctl *ctl)
     return code;
 }
 
+/* "5" or "5=9" into {"cube": 5, "with": 9}; NULL after a usage error. */
+static json_t *swap_of(struct podctl *ctl, const char *text)
+{
+    char *end = NULL;
+    unsigned long cube = strtoul(text, &end, 10), with = 0;
+    bool good = text[0] >= '0' && text[0] <= '9', named = *end == '=';
+
+    if (good && named) {
+        const char *second = end + 1;
+        with = strtoul(second, &end, 10);
+        good = second[0] >= '0' && second[0] <= '9';
+    }
+    if (!good || *end != '\0') {
+        (void)ctl_usage(ctl, "--replace: '%s' is not a cube such as 5, nor a swap such as 5=9",
+                        text);
+        return NULL;
+    }
+    json_t *swap = json_pack("{s:I}", "cube", (json_int_t)cube);
+    if (named) {
+        (void)json_object_set_new(swap, "with", json_integer((json_int_t)with));
+    }
+    return swap;
+}
+
+static json_t *swaps_of_options(struct podctl *ctl)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < ctl->args.n; i++) {
+        if (strcmp(ctl->args.given[i].opt->name, "replace") == 0) {
+            json_t *swap = swap_of(ctl, ctl->args.given[i].value);
+            if (swap == NULL) {
+                json_decref(list);
+                return NULL;
+            }
+            (void)json_array_append_new(list, swap);
+        }
+    }
+    if (json_array_size(list) == 0) {
+        (void)ctl_usage(ctl, "slice migrate needs --replace CUBE");
+        json_decref(list);
+        return NULL;
+    }
+    return json_pack("{s:o}", "replace", list);
+}
+
+int cmd_slice_migrate(struct podctl *ctl)
+{
+    char id[48], path[128], waiting_for[96];
+    unsigned wait_ms;
+    int code = PODCTL_USAGE;
+
+    if (!ctl_read_wait(ctl, &wait_ms)) {
+        return code;
+    }
+    json_t *body = swaps_of_options(ctl);
+    if (body == NULL || (code = ctl_slice_id(ctl, ctl->args.operands[0], id)) != PODCTL_OK) {
+        json_decref(body);
+        return code;
+    }
+    int len = snprintf(path, sizeof path, "/v1/slices/%s:migrate", id);
+    if (wait_ms != 0) {
+        (void)snprintf(path + len, sizeof path - (size_t)len, "?wait=%ums", wait_ms);
+    }
+    (void)snprintf(waiting_for, sizeof waiting_for, "waiting for slice/%s to be ACTIVE again", id);
+    json_t *slice = ctl_call(ctl,
+                             &(struct http_call){.method = "POST",
+                                                 .path = path,
+                                                 .body = body,
+                                                 .wait_ms = wait_ms,
+                                                 .waiting_for = waiting_for},
+                             &code);
+    json_decref(body);
+    if (slice != NULL) {
+        code = report(ctl, slice, "ACTIVE", wait_ms);
+    }
+    json_decref(slice);
+    return code;
+}
+
 /* "?state=S&name=N&limit=1000" from the options given. */
 static char *list_path(struct podctl *ctl, const char *page_token)
 {

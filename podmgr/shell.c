@@ -79,6 +79,9 @@ static void carry_out(struct podmgr *p, const struct effect *effect)
     case EFFECT_RELEASE:
         agents_server_release(p->agents, effect);
         return;
+    case EFFECT_FENCE:
+        agents_server_fence(p->agents, effect);
+        return;
     case EFFECT_STOP:
         log_error("podmgr", "stopping: %s", effect->text);
         _exit(EX_TEMPFAIL); /* its own status: a restart would fight the new one */

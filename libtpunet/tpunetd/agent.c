@@ -157,6 +157,9 @@ static void carry_out(struct agent *a, const Wire__AgentCommand *command)
     case WIRE__AGENT_COMMAND__BODY_RELEASE:
         jobs_release(a->t->jobs, command->release);
         break;
+    case WIRE__AGENT_COMMAND__BODY_FENCE:
+        fence_ports(a->t, command->fence);
+        break;
     case WIRE__AGENT_COMMAND__BODY__NOT_SET:
     case _WIRE__AGENT_COMMAND__BODY__CASE_IS_INT_SIZE:
         log_warning("podmgr", "command %" PRIu64 " is of a kind unknown here", command->sequence);
@@ -277,6 +280,31 @@ void agent_report_verdict(struct agent *a, const Wire__AgentVerdict *verdict)
     (*at)->agent = a;
     (*at)->verdict = copy(verdict);
     step(a);
+}
+
+/* ------------------------------------------------------------------ fence -- */
+
+static void on_fenced_taken(void *arg, int status, const uint8_t *body, size_t len)
+{
+    struct agent *a = arg;
+    Wire__AgentReply *reply;
+
+    if (!a->stopped && take_reply(a, "fence report", status, body, len, &reply) == ACCEPTED) {
+        wire__agent_reply__free_unpacked(reply, NULL);
+    }
+}
+
+/* Not repeated: podmgr asks again for what it has not heard of. */
+void agent_report_fenced(struct agent *a, const Wire__AgentFenced *report)
+{
+    Wire__AgentRequest request = WIRE__AGENT_REQUEST__INIT;
+
+    if (a->stopped) {
+        return;
+    }
+    request.body_case = WIRE__AGENT_REQUEST__BODY_FENCED;
+    request.fenced = (Wire__AgentFenced *)(uintptr_t)report; /* packed only, never written */
+    call(a, &request, CALL_TIMEOUT_MS, on_fenced_taken, a);
 }
 
 /* ------------------------------------------------------------------ links -- */

@@ -81,8 +81,12 @@ void agent_stop(struct agent *a);
 void agent_fini(struct agent *a);
 /* Sent until acknowledged; the message is copied. */
 void agent_report_verdict(struct agent *a, const Wire__AgentVerdict *verdict);
+void agent_report_fenced(struct agent *a, const Wire__AgentFenced *report);
 /* There may be something to do: the chips can be reached, or links changed. */
 void agent_wake(struct agent *a);
+
+/* fence.c: disables chip ports and reports those that are disabled. */
+void fence_ports(struct tpunetd *t, const Wire__AgentFence *command);
 
 /* jobs.c */
 struct jobs *jobs_create(struct tpunetd *t);

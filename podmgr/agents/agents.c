@@ -112,10 +112,11 @@ static struct mailbox *open_box(struct agents_server *s, const char *name, uint6
 static void answer_poll(struct agents_server *s, struct mailbox *box)
 {
     size_t n = box->n < COMMANDS_A_REPLY ? box->n : COMMANDS_A_REPLY;
+    const struct agent *agent = model_agent_named(s->p->model, box->name);
     struct rpc_request *req = box->poll;
 
     box->poll = NULL;
-    pack_commands(s->p->model, box->commands, n, req);
+    pack_commands(s->p->model, agent != NULL ? agent->id : 0, box->commands, n, req);
 }
 
 static void enqueue(struct agents_server *s, struct command command, uint32_t agent_id)
@@ -134,20 +135,27 @@ static void enqueue(struct agents_server *s, struct command command, uint32_t ag
     }
 }
 
+static void enqueue_effect(struct agents_server *s, enum command_kind kind,
+                           const struct effect *effect)
+{
+    struct command command = {.kind = kind, .slice = effect->id, .generation = effect->generation};
+
+    enqueue(s, command, effect->agent);
+}
+
 void agents_server_bring_up(struct agents_server *s, const struct effect *effect)
 {
-    enqueue(s,
-            (struct command){.slice = effect->id,
-                             .generation = effect->generation,
-                             .check_only = effect->check_only},
-            effect->agent);
+    enqueue_effect(s, effect->check_only ? COMMAND_CHECK : COMMAND_BRING_UP, effect);
 }
 
 void agents_server_release(struct agents_server *s, const struct effect *effect)
 {
-    enqueue(
-        s, (struct command){.slice = effect->id, .generation = effect->generation, .release = true},
-        effect->agent);
+    enqueue_effect(s, COMMAND_RELEASE, effect);
+}
+
+void agents_server_fence(struct agents_server *s, const struct effect *effect)
+{
+    enqueue_effect(s, COMMAND_FENCE, effect);
 }
 
 /* ------------------------------------------------------------ requests -- */
@@ -259,6 +267,19 @@ static void take_links(struct agents_server *s, struct rpc_request *req,
     podmgr_post(s->p, &ev);
 }
 
+static void take_fenced(struct agents_server *s, struct rpc_request *req,
+                        const Wire__AgentRequest *in)
+{
+    struct event ev = {.kind = EV_FENCED};
+
+    if (!unpack_fenced(&ev, in->fenced, s->p->model->pod->n_cubes * (uint32_t)TPUNET_CUBE_CHIPS)) {
+        reply_status(s, req, WIRE__AGENT_STATUS__AGENT_MALFORMED, "fenced: no such chip or port");
+        return;
+    }
+    ev.cookie = remember(s, req);
+    podmgr_post(s->p, &ev);
+}
+
 /* Anything but a hello is for agents on record, and renews their lease. */
 static bool is_known(struct agents_server *s, struct rpc_request *req, const Wire__AgentRequest *in)
 {
@@ -297,6 +318,9 @@ static void dispatch_request(struct agents_server *s, struct rpc_request *req,
             return;
         case WIRE__AGENT_REQUEST__BODY_LINKS:
             take_links(s, req, in);
+            return;
+        case WIRE__AGENT_REQUEST__BODY_FENCED:
+            take_fenced(s, req, in);
             return;
         case WIRE__AGENT_REQUEST__BODY_HELLO:
         case WIRE__AGENT_REQUEST__BODY__NOT_SET:

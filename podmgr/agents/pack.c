@@ -7,13 +7,37 @@
 #include "mem.h"
 #include "part.h"
 
+enum { FENCE_PORTS = 4096 }; /* of a request; the rest is asked for again */
+
 struct packed {
     Wire__AgentCommand command;
     Wire__AgentBringUp bring_up;
     Wire__AgentRelease release;
+    Wire__AgentFence fence;
     char slice[48];
     char topology[24];
 };
+
+static Wire__AgentLinkEnd **pack_ends(const struct chip_port *ports, size_t n)
+{
+    Wire__AgentLinkEnd **ends = xcalloc(n, sizeof *ends);
+
+    for (size_t i = 0; i < n; i++) {
+        ends[i] = xcalloc(1, sizeof *ends[i]);
+        wire__agent_link_end__init(ends[i]);
+        ends[i]->chip = ports[i].chip;
+        ends[i]->port = ports[i].port;
+    }
+    return ends;
+}
+
+static void free_ends(Wire__AgentLinkEnd **ends, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(ends[i]);
+    }
+    free(ends);
+}
 
 static void pack_rewires(Wire__AgentBringUp *up, const struct pod *pod)
 {
@@ -41,6 +65,7 @@ static void pack_bring_up(struct packed *out, const struct model *m, const struc
     Wire__AgentBringUp *up = &out->bring_up;
     const struct tpunet_intent *intent = slice->intent;
     size_t n_next = (size_t)TPUNET_OCSES * intent->n_cubes;
+    struct chip_port dead[TPUNET_OCSES * MODEL_CUBES_MAX];
 
     wire__agent_bring_up__init(up);
     up->slice = out->slice;
@@ -64,9 +89,27 @@ static void pack_bring_up(struct packed *out, const struct model *m, const struc
     up->pod_cubes = m->pod->n_cubes;
     up->ports_per_side = m->pod->ports_per_side;
     up->vc_classes = m->pod->vc_classes;
+    up->accept_degraded = slice->spec.accept_degraded;
+    up->n_dead_links = core_dead_links(m, slice, dead, sizeof dead / sizeof dead[0]);
+    up->dead_links = pack_ends(dead, up->n_dead_links);
     pack_rewires(up, m->pod);
     out->command.body_case = WIRE__AGENT_COMMAND__BODY_BRING_UP;
     out->command.bring_up = up;
+}
+
+static void pack_fence(struct packed *out, const struct model *m, uint32_t agent,
+                       const struct command *command)
+{
+    struct chip_port ports[FENCE_PORTS];
+    Wire__AgentFence *fence = &out->fence;
+
+    wire__agent_fence__init(fence);
+    fence->epoch = m->epoch;
+    fence->generation = command->generation;
+    fence->n_ports = core_unfenced(m, agent, ports, FENCE_PORTS);
+    fence->ports = pack_ends(ports, fence->n_ports);
+    out->command.body_case = WIRE__AGENT_COMMAND__BODY_FENCE;
+    out->command.fence = fence;
 }
 
 static void pack_release(struct packed *out, const struct model *m, const struct command *command)
@@ -89,10 +132,31 @@ static void packed_fini(struct packed *out)
         free(out->bring_up.rewires);
         free(out->bring_up.cubes);
         free(out->bring_up.next);
+        free_ends(out->bring_up.dead_links, out->bring_up.n_dead_links);
+    } else if (out->command.body_case == WIRE__AGENT_COMMAND__BODY_FENCE) {
+        free_ends(out->fence.ports, out->fence.n_ports);
     }
 }
 
-void pack_commands(const struct model *m, const struct command *commands, size_t n,
+static void pack_one(struct packed *out, const struct model *m, uint32_t agent,
+                     const struct command *command)
+{
+    const struct slice *slice = model_slice(m, command->slice);
+
+    wire__agent_command__init(&out->command);
+    out->command.sequence = command->seq;
+    (void)id_format(command->slice, out->slice);
+    if (command->kind == COMMAND_FENCE) {
+        pack_fence(out, m, agent, command);
+    } else if (command->kind == COMMAND_RELEASE || slice == NULL ||
+               slice->generation != command->generation) {
+        pack_release(out, m, command);
+    } else {
+        pack_bring_up(out, m, slice, command->kind == COMMAND_CHECK);
+    }
+}
+
+void pack_commands(const struct model *m, uint32_t agent, const struct command *commands, size_t n,
                    struct rpc_request *req)
 {
     struct packed *store = xcalloc(n, sizeof *store);
@@ -100,15 +164,7 @@ void pack_commands(const struct model *m, const struct command *commands, size_t
     Wire__AgentReply reply = WIRE__AGENT_REPLY__INIT;
 
     for (size_t i = 0; i < n; i++) {
-        const struct slice *slice = model_slice(m, commands[i].slice);
-        wire__agent_command__init(&store[i].command);
-        store[i].command.sequence = commands[i].seq;
-        (void)id_format(commands[i].slice, store[i].slice);
-        if (commands[i].release || slice == NULL || slice->generation != commands[i].generation) {
-            pack_release(&store[i], m, &commands[i]);
-        } else {
-            pack_bring_up(&store[i], m, slice, commands[i].check_only);
-        }
+        pack_one(&store[i], m, agent, &commands[i]);
         list[i] = &store[i].command;
     }
     reply.version = RPC_VERSION;
@@ -161,8 +217,26 @@ bool unpack_verdict(struct verdict *out, const Wire__AgentVerdict *in)
     out->routes.table_bytes_per_chip = in->table_bytes_per_chip;
     out->routes.max_link_load = in->max_link_load;
     out->routes.unreachable_pairs = in->unreachable_pairs;
+    out->routes.retained = in->retained;
     out->discovered_ms = in->discovered_ms;
     out->proved_ms = in->proved_ms;
     out->installed_ms = in->installed_ms;
+    return true;
+}
+
+bool unpack_fenced(struct event *out, const Wire__AgentFenced *in, uint32_t chips)
+{
+    out->fenced.epoch = in->epoch;
+    out->fenced.generation = in->generation;
+    for (size_t i = 0; i < in->n_ports; i++) {
+        if (in->ports[i]->chip >= chips || in->ports[i]->port >= TPUNET_PORTS) {
+            return false;
+        }
+    }
+    out->fenced.ports = xcalloc(in->n_ports, sizeof *out->fenced.ports);
+    out->fenced.n = in->n_ports;
+    for (size_t i = 0; i < in->n_ports; i++) {
+        out->fenced.ports[i] = (struct chip_port){in->ports[i]->chip, (uint8_t)in->ports[i]->port};
+    }
     return true;
 }

@@ -55,7 +55,15 @@ extern const struct route api_routes[];
 extern const size_t api_route_count;
 
 /* What a request waits for after its handler returned. */
-enum wait_kind { WAIT_NOTHING, WAIT_SETTLED, WAIT_DELETED, WAIT_EVENTS, WAIT_BACKUP, WAIT_REPAIR };
+enum wait_kind {
+    WAIT_NOTHING,
+    WAIT_SETTLED,
+    WAIT_MIGRATED,
+    WAIT_DELETED,
+    WAIT_EVENTS,
+    WAIT_BACKUP,
+    WAIT_REPAIR,
+};
 
 struct request {
     struct api *api;
@@ -76,7 +84,8 @@ struct request {
     unsigned wait_ms; /* 0: do not wait */
     uint64_t deadline_ms;
     struct id slice;
-    json_t *last_seen; /* WAIT_DELETED: the slice as it was */
+    route_fn *finish;  /* answers once the core has; NULL: with the slice */
+    json_t *last_seen; /* what the answer needs; WAIT_DELETED: the slice as it was */
     uint64_t since;    /* WAIT_EVENTS */
     size_t limit;
 
@@ -124,7 +133,8 @@ int http_status_of(int err_code);
 json_t *body_object(struct request *req);
 
 /* handlers */
-route_fn slices_post, slices_list, slice_get, slice_delete, slice_links;
+route_fn slices_post, slices_list, slice_get, slice_delete, slice_links, slice_migrate;
+route_fn faults_list, faults_post, faults_delete;
 route_fn pod_get, cubes_list, cube_get, hosts_list, host_get, ocs_list, ocs_get;
 route_fn incidents_list, incident_get, repairs_list, repair_get, repair_advance;
 route_fn operation_get, operations_list, events_list, audit_list, backup_post;
@@ -143,6 +153,8 @@ void render_hash(const uint8_t hash[STORE_HASH_SIZE], char hex[static 2 * STORE_
 json_t *render_backup(const struct backup_outcome *outcome);
 json_t *render_audit(uint64_t seq, const struct audit_entry *entry,
                      const uint8_t hash[STORE_HASH_SIZE]);
+json_t *render_fault(const struct part_fault *fault);
+json_t *render_lien(const struct model *m, const struct lien *lien);
 json_t *render_links(const struct model *m, const struct slice *slice);
 
 /* Called by http.c when a held request may be answered. */

@@ -112,7 +112,7 @@ static void print_switches(FILE *out, const struct model *m)
         unsigned desired = 0, observed = 0;
         for (unsigned p = 0; p < m->pod->ports_per_side; p++) {
             const struct circuit *circuit = &m->ocs[o].north[p];
-            desired += circuit->south != TPUNET_NONE && !circuit->breaking;
+            desired += circuit->south != TPUNET_NONE;
             observed += circuit->seen != TPUNET_NONE;
         }
         (void)fprintf(out,

@@ -35,11 +35,11 @@ static json_t *render_routes(const struct slice_routes *routes)
     if (routes->algorithm[0] == '\0') {
         return json_null();
     }
-    return json_pack("{s:s,s:i,s:i,s:f,s:I,s:i}", "algorithm", routes->algorithm, "vcs",
+    return json_pack("{s:s,s:i,s:i,s:f,s:I,s:i,s:f}", "algorithm", routes->algorithm, "vcs",
                      (int)routes->vcs, "max_hops", (int)routes->max_hops, "max_link_load",
                      routes->max_link_load, "unreachable_pairs",
                      (json_int_t)routes->unreachable_pairs, "table_bytes_per_chip",
-                     (int)routes->table_bytes_per_chip);
+                     (int)routes->table_bytes_per_chip, "retained", routes->retained);
 }
 
 static json_t *render_slice_cubes(const struct slice *slice)
@@ -84,6 +84,7 @@ json_t *render_slice(const struct slice *slice)
         slice->spec.priority, "labels", labels, "accept_degraded", slice->spec.accept_degraded,
         "version", (json_int_t)slice->version, "generation", (json_int_t)slice->generation,
         "created_at", time_json(slice->created), "changed_at", time_json(slice->changed));
+    (void)json_object_set_new(json, "dead_links", json_integer(slice->dead_links));
     (void)json_object_set_new(json, "operation", id_json(slice->op));
     (void)json_object_set_new(json, "cubes", render_slice_cubes(slice));
     (void)json_object_set_new(json, "hosts", render_slice_hosts(slice));
@@ -195,7 +196,7 @@ static json_t *pairs(const struct ocs *ocs, unsigned ports, bool desired)
     for (unsigned p = 0; p < ports; p++) {
         const struct circuit *circuit = &ocs->north[p];
         uint16_t south = desired ? circuit->south : circuit->seen;
-        if (south != TPUNET_NONE && !(desired && circuit->breaking)) {
+        if (south != TPUNET_NONE) {
             (void)json_array_append_new(list, json_pack("[i,i]", p, south));
         }
     }
@@ -254,10 +255,10 @@ json_t *render_op(const struct op *op)
     json_t *parts = json_array();
 
     for (unsigned o = 0; o < TPUNET_OCSES; o++) {
-        if (op->part[o] != PART_NONE) {
+        if (op->part[o].state != PART_NONE) {
             (void)json_array_append_new(
                 parts, json_pack("{s:o,s:s}", "ocs", json_sprintf("ocs/%u", o), "state",
-                                 part_state_name((enum part_state)op->part[o])));
+                                 part_state_name((enum part_state)op->part[o].state)));
         }
     }
     return json_pack("{s:o,s:o,s:s,s:s,s:i,s:i,s:i,s:s,s:o,s:o,s:o}", "id", id_json(op->id),

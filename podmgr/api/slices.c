@@ -342,6 +342,80 @@ void slice_delete(struct request *req)
     }
 }
 
+/* ------------------------------------------------------------ migrate -- */
+
+static bool take_cube(struct request *req, size_t i, const char *name, json_t *value, uint16_t *out)
+{
+    json_int_t number = json_integer_value(value);
+
+    if (!json_is_integer(value) || number < 0 || number >= MODEL_CUBES_MAX) {
+        respond_problem(req, 400, "invalid-field", "replace",
+                        "replace[%zu].%s: must be the number of a cube, 0 to %d", i, name,
+                        MODEL_CUBES_MAX - 1);
+        return false;
+    }
+    *out = (uint16_t)number;
+    return true;
+}
+
+static bool take_swap(struct request *req, size_t i, json_t *item, struct swap *swap)
+{
+    json_t *with = json_object_get(item, "with");
+    size_t known = 1 + (with != NULL);
+
+    if (!json_is_object(item) || json_object_get(item, "cube") == NULL ||
+        json_object_size(item) != known) {
+        respond_problem(req, 400, "invalid-field", "replace",
+                        "replace[%zu]: must be {\"cube\": N} or {\"cube\": N, \"with\": M}", i);
+        return false;
+    }
+    swap->with = TPUNET_NONE;
+    return take_cube(req, i, "cube", json_object_get(item, "cube"), &swap->cube) &&
+           (with == NULL || take_cube(req, i, "with", with, &swap->with));
+}
+
+static bool take_swaps(struct request *req, json_t *body, struct event *ev)
+{
+    json_t *list = json_object_get(body, "replace");
+    size_t n = json_array_size(list);
+    bool good = true;
+
+    if (!json_is_array(list) || n == 0 || n > MODEL_CUBES_MAX || json_object_size(body) != 1) {
+        respond_problem(req, 400, "invalid-field", "replace",
+                        "replace: must be the one field, a list of 1 to %d swaps such as "
+                        "{\"cube\": 5, \"with\": 9}",
+                        MODEL_CUBES_MAX);
+        return false;
+    }
+    ev->migrate.swaps = xcalloc(n, sizeof *ev->migrate.swaps);
+    ev->migrate.n_swaps = n;
+    for (size_t i = 0; i < n && good; i++) {
+        good = take_swap(req, i, json_array_get(list, i), &ev->migrate.swaps[i]);
+    }
+    return good;
+}
+
+void slice_migrate(struct request *req)
+{
+    static const char *const names[] = {"wait"};
+    struct event ev = {.kind = EV_MIGRATE_SLICE};
+    json_t *body;
+
+    if (!request_query_is(req, names, ARRAY_LEN(names)) || !request_read_wait(req) ||
+        !request_read_if_match(req, &ev.migrate.if_version) || (body = body_object(req)) == NULL) {
+        return;
+    }
+    const struct slice *slice = slice_of_path(req);
+    if (slice != NULL && take_swaps(req, body, &ev)) {
+        ev.migrate.id = slice->id;
+        req->wait = WAIT_MIGRATED;
+        request_defer(req, &ev);
+    } else {
+        event_fini(&ev);
+    }
+    json_decref(body);
+}
+
 /* The answer to a create or delete, settled or not. */
 void answer_slice(struct request *req)
 {
@@ -358,6 +432,8 @@ void answer_slice(struct request *req)
                                slice_state_name(SLICE_DELETED)));
     } else if (req->wait == WAIT_DELETED) {
         respond_slice(req, slice->state == SLICE_FAILED ? 200 : 202, slice);
+    } else if (req->wait == WAIT_MIGRATED) {
+        respond_slice(req, slice_state_settled(slice->state) ? 200 : 202, slice);
     } else if (slice->state == SLICE_FAILED) {
         respond_slice(req, 200, slice);
     } else {

@@ -62,6 +62,7 @@ static bool try_answer(struct request *req, uint64_t now_ms)
     case WAIT_REPAIR: /* the core's reply does */
         return false;
     case WAIT_SETTLED:
+    case WAIT_MIGRATED:
     case WAIT_DELETED:
         if (slice_wait_is_over(req, timed_out)) {
             answer_slice(req);
@@ -107,7 +108,10 @@ void api_reply(struct api *api, const struct effect *effect)
             return;
         }
         req->slice = effect->id;
-        if (req->wait_ms == 0) {
+        if (req->finish != NULL) {
+            req->finish(req);
+            resume(at);
+        } else if (req->wait_ms == 0) {
             answer_slice(req);
             resume(at);
         }

@@ -56,7 +56,7 @@ static void drop(struct model *m, struct agent *agent, struct now now, const cha
     for (size_t i = 0; i < m->n_agents; i++) {
         take_orphans(m, m->agents[i], now.wall);
     }
-    slices_agent_gone(m, id, out);
+    bringup_agent_gone(m, id, now, out);
 }
 
 void agents_hello(struct model *m, struct event *ev, struct outbox *out)
@@ -89,7 +89,7 @@ void agents_hello(struct model *m, struct event *ev, struct outbox *out)
     emit_journal(m, out, ev->now, "agent.arrived", agent->name,
                  json_pack("{s:I}", "hosts", (json_int_t)agent->n_hosts));
     emit_done(out, ev->cookie, (struct id){0});
-    slices_agent_came(m, out);
+    bringup_agent_came(m, ev->now, out);
 }
 
 void agents_seen(struct model *m, struct event *ev)

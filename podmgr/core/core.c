@@ -85,6 +85,16 @@ void emit_ticket(struct outbox *out, struct id id)
     add_change(out, CHANGE_TICKET)->id = id;
 }
 
+void emit_fault(struct outbox *out, const struct part *part)
+{
+    add_change(out, CHANGE_FAULT)->part = *part;
+}
+
+void emit_lien(struct outbox *out, struct tpunet_ocs_port port)
+{
+    add_change(out, CHANGE_LIEN)->port = port;
+}
+
 struct effect *emit_effect(struct outbox *out, enum effect_kind kind)
 {
     VEC_GROW(out->effects, out->n_effects, out->cap_effects);
@@ -167,6 +177,9 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         return;
     case EV_TICK:
         agents_tick(m, ev, out);
+        ops_tick(m, ev->now, out);
+        liens_tick(m, ev->now, out);
+        bringup_tick(m, ev->now, out);
         slices_expire_keys(m, ev->now, out);
         return;
     case EV_CREATE_SLICE:
@@ -174,6 +187,15 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         return;
     case EV_DELETE_SLICE:
         slices_delete(m, ev, out);
+        return;
+    case EV_MIGRATE_SLICE:
+        slices_migrate(m, ev, out);
+        return;
+    case EV_FAIL_PART:
+        faults_fail(m, ev, out);
+        return;
+    case EV_CLEAR_PART:
+        faults_clear(m, ev, out);
         return;
     case EV_OCS_ATTACHED:
         switches_attached(m, ev, out);
@@ -197,10 +219,13 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         agents_seen(m, ev);
         return;
     case EV_VERDICT:
-        slices_verdict(m, ev, out);
+        bringup_verdict(m, ev, out);
         return;
     case EV_LINKS:
-        slices_links(m, ev, out);
+        bringup_links(m, ev, out);
+        return;
+    case EV_FENCED:
+        liens_fenced(m, ev, out);
         return;
     case EV_HEALTH_HELLO:
         health_hello(m, ev, out);
@@ -260,9 +285,17 @@ void event_fini(struct event *ev)
     case EV_ADVANCE_REPAIR:
         free(ev->repair);
         return;
+    case EV_MIGRATE_SLICE:
+        free(ev->migrate.swaps);
+        return;
+    case EV_FENCED:
+        free(ev->fenced.ports);
+        return;
     case EV_START:
     case EV_TICK:
     case EV_DELETE_SLICE:
+    case EV_FAIL_PART:
+    case EV_CLEAR_PART:
     case EV_AGENT_SEEN:
         return;
     }

@@ -34,7 +34,10 @@ struct ocs_identity {
 struct ocs_op_result {
     struct id op;
     bool done;
-    char text[160];            /* why not; names port and mirror */
+    char text[160];    /* why not; names port and mirror */
+    bool mirror_fault; /* the mirror of this port did not move: */
+    bool south;
+    uint16_t port;
     struct seen_circuit *seen; /* the touched north ports, read back */
     size_t n_seen;
 };
@@ -44,6 +47,9 @@ enum event_kind {
     EV_TICK,
     EV_CREATE_SLICE,
     EV_DELETE_SLICE,
+    EV_MIGRATE_SLICE,
+    EV_FAIL_PART,      /* an operator's word */
+    EV_CLEAR_PART,     /* and its withdrawal */
     EV_OCS_ATTACHED,   /* fenced with our epoch, map read */
     EV_OCS_LOOKED,     /* map read again, nothing of ours under way */
     EV_OCS_SUPERSEDED, /* it holds a claim that is not older than ours */
@@ -57,6 +63,7 @@ enum event_kind {
     EV_HEALTH_LEASE,
     EV_HEALTH, /* a report of one host */
     EV_ADVANCE_REPAIR,
+    EV_FENCED, /* an agent has disabled chip ports */
 };
 
 struct verdict {
@@ -84,6 +91,11 @@ struct repair_step {
     uint64_t if_version; /* 0 = any (A4) */
 };
 
+/* Cubes to swap under a slice: `with` TPUNET_NONE lets placement choose. */
+struct swap {
+    uint16_t cube, with;
+};
+
 struct event {
     enum event_kind kind;
     struct mono_ns arrived; /* when the shell took it */
@@ -96,6 +108,21 @@ struct event {
             struct id id;
             uint64_t if_version; /* 0 = any (A4) */
         } del;
+        struct {
+            struct id id;
+            uint64_t if_version;
+            struct swap *swaps; /* owned */
+            size_t n_swaps;
+        } migrate;
+        struct {
+            struct part part;
+            char reason[160];
+        } word;
+        struct {
+            uint64_t epoch, generation; /* of the request */
+            struct chip_port *ports;    /* owned */
+            size_t n;
+        } fenced;
         struct {
             uint16_t ocs;
             struct ocs_identity identity;
@@ -146,6 +173,8 @@ enum change_kind {
     CHANGE_KEY,
     CHANGE_INCIDENT,
     CHANGE_TICKET,
+    CHANGE_FAULT,
+    CHANGE_LIEN,
 };
 struct change {
     enum change_kind kind;
@@ -154,7 +183,9 @@ struct change {
         struct {
             uint16_t ocs, north;
         } circuit;
-        uint64_t key; /* number of an idempotency key */
+        uint64_t key;                /* number of an idempotency key */
+        struct part part;            /* fault */
+        struct tpunet_ocs_port port; /* lien */
     };
 };
 
@@ -184,6 +215,7 @@ enum effect_kind {
     EFFECT_OCS_APPLY,  /* send what operation `id` wants of switch `ocs` */
     EFFECT_BRING_UP,   /* hand the intent of slice `id` to its coordinator */
     EFFECT_RELEASE,    /* tell agent `agent` to stop watching slice `id` */
+    EFFECT_FENCE,      /* tell agent `agent` to disable its chip ports under unfenced liens */
     EFFECT_STOP,       /* another manager took over: stop at once; see text */
 };
 /* What a client hears.  status 0: `id` names the slice. */
@@ -222,6 +254,12 @@ void outbox_fini(struct outbox *out);
  * event_fini(), which the caller calls after the step. */
 void core_step(struct model *m, struct event *ev, struct outbox *out);
 void event_fini(struct event *ev);
+
+/* What an agent is to disable: chip ports of its hosts under unfenced liens. */
+size_t core_unfenced(const struct model *m, uint32_t agent, struct chip_port *out, size_t max);
+/* The links of the slice that are not to be used, by the port at their + face. */
+size_t core_dead_links(const struct model *m, const struct slice *slice, struct chip_port *out,
+                       size_t max);
 
 /* Ready to serve: the epoch is taken and every switch has answered once or is
  * known to be unreachable.  If not, *why says what is awaited. */

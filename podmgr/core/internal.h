@@ -15,6 +15,8 @@ void emit_circuit(struct outbox *out, struct tpunet_xc xc);
 void emit_key(struct outbox *out, uint64_t number);
 void emit_incident(struct outbox *out, struct id id);
 void emit_ticket(struct outbox *out, struct id id);
+void emit_fault(struct outbox *out, const struct part *part);
+void emit_lien(struct outbox *out, struct tpunet_ocs_port port);
 struct effect *emit_effect(struct outbox *out, enum effect_kind kind);
 void emit_done(struct outbox *out, uint64_t cookie, struct id id);
 void emit_refusal(struct outbox *out, uint64_t cookie, int status, const char *code,
@@ -31,31 +33,85 @@ void emit_audit(struct outbox *out, const struct event *ev, const char *action, 
 void slices_create(struct model *m, struct event *ev, struct outbox *out);
 void slices_expire_keys(struct model *m, struct now now, struct outbox *out);
 void slices_delete(struct model *m, struct event *ev, struct outbox *out);
-void slices_verdict(struct model *m, struct event *ev, struct outbox *out);
-void slices_links(struct model *m, struct event *ev, struct outbox *out);
+void slices_migrate(struct model *m, struct event *ev, struct outbox *out);
 /* The open operation of the slice has ended. */
 void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, struct now now,
                      struct outbox *out);
-/* Its circuits on a switch were lost and are restored: check its links again. */
-void slices_restored(struct model *m, struct slice *slice, struct outbox *out);
+/* The one place where a slice's state changes: move, row, journal. */
+void slice_enter(struct model *m, struct slice *slice, enum slice_state state, struct now now,
+                 struct outbox *out);
+void slice_fail(struct model *m, struct slice *slice, struct now now, struct outbox *out,
+                const char *reason);
+const char *slice_subject(const struct slice *slice, char buf[static 64]);
+double slice_age_ms(const struct slice *slice, struct now now);
+
+/* ------------------------------------- bringup.c: slices and their agents -- */
+
+/* Hands the slice's intent to a coordinator, once its circuits are there. */
+void bringup_start(struct model *m, struct slice *slice, struct now now, struct outbox *out);
+void bringup_verdict(struct model *m, struct event *ev, struct outbox *out);
+void bringup_links(struct model *m, struct event *ev, struct outbox *out);
+void bringup_tick(struct model *m, struct now now, struct outbox *out);
+/* A switch lost circuits of the slice. */
+void bringup_lost(struct slice *slice, struct outbox *out);
+/* An operation that puts circuits of the slice back has ended. */
+void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now,
+                            struct outbox *out);
+/* A switch or a port is no longer to be relied on: slices with circuits there
+ * go around them, or fail with the reason. */
+void bringup_part_lost(struct model *m, const char *reason, struct now now, struct outbox *out);
+/* The coordinator is to stop watching the slice. */
+void bringup_stop(struct slice *slice, struct outbox *out);
 /* An agent came (somebody may coordinate now) or went. */
-void slices_agent_came(struct model *m, struct outbox *out);
+void bringup_agent_came(struct model *m, struct now now, struct outbox *out);
+void bringup_agent_gone(struct model *m, uint32_t agent, struct now now, struct outbox *out);
 /* Verdicts of the epoch before count no more: ask again. */
-void slices_epoch_taken(struct model *m, struct outbox *out);
-void slices_agent_gone(struct model *m, uint32_t agent, struct outbox *out);
+void bringup_epoch_taken(struct model *m, struct now now, struct outbox *out);
 
 /* ------------------------------------------------------- operations.c -- */
 
-/* Opens an operation for the slice and sends it to every switch that it
- * concerns.  If nothing is to be done the operation ends at once. */
-void ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct now now,
-              struct outbox *out);
+/* Each opens an operation for the slice, whose result is slices_op_ended(),
+ * perhaps before the call returns. */
+void ops_program(struct model *m, struct slice *slice, struct now now, struct outbox *out);
+void ops_reconfigure(struct model *m, struct slice *slice, struct tpunet_intent *to, struct now now,
+                     struct outbox *out); /* takes `to` */
+void ops_release(struct model *m, struct slice *slice, struct now now, struct outbox *out);
 void ops_applied(struct model *m, struct event *ev, struct outbox *out);
 /* The switch is back: send again what it has not confirmed. */
-void ops_resend(struct model *m, uint16_t ocs, struct outbox *out);
-/* Puts back what slices have on this switch and the switch does not show, in
- * one operation; nothing if nothing is missing. */
+void ops_resend(struct model *m, uint16_t ocs, bool lost_power, struct outbox *out);
+/* The switch is FAILED: nobody waits for it any more. */
+void ops_skip(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
+/* Puts back what slices have on this switch and the switch does not show, and
+ * clears its liens, in one operation; nothing if nothing is to be done. */
 void ops_restore(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
+void ops_tick(struct model *m, struct now now, struct outbox *out);
+
+/* ------------------------------------------------------------ plans.c -- */
+
+/* Fills the breaks and makes of an operation that leads the slice from what is
+ * intended for it to `wanted` (sorted), and changes the intent. */
+void plan_slice(struct model *m, struct op *op, const struct tpunet_xc *wanted, size_t n_wanted,
+                struct outbox *out);
+void plan_restore(const struct model *m, struct op *op, uint16_t ocs);
+/* Adds the obstacles on this switch that have been seen since; true if any. */
+bool plan_again(const struct model *m, struct op *op, uint16_t ocs);
+/* Does an open operation make (else: break) the circuit? */
+bool plan_is_open(const struct model *m, struct tpunet_xc xc, bool made);
+
+/* ------------------------------------------------- faults.c, liens.c -- */
+
+void faults_fail(struct model *m, struct event *ev, struct outbox *out);
+void faults_clear(struct model *m, struct event *ev, struct outbox *out);
+void faults_suspect(struct model *m, struct tpunet_ocs_port port, const char *reason,
+                    struct now now, struct outbox *out);
+/* Both ports of a circuit of the slice are freed unconfirmed. */
+void liens_hold(struct model *m, struct tpunet_xc xc, struct id slice, struct now now,
+                struct outbox *out);
+/* The map of this switch was read: liens that it disproves go. */
+void liens_settle(struct model *m, uint16_t ocs, struct outbox *out);
+void liens_fenced(struct model *m, struct event *ev, struct outbox *out);
+/* Asks the agents to fence what is not fenced yet, once a second. */
+void liens_tick(struct model *m, struct now now, struct outbox *out);
 
 /* --------------------------------------------------------- switches.c -- */
 
@@ -65,7 +121,8 @@ void switches_looked(struct model *m, struct event *ev, struct outbox *out);
 void switches_superseded(struct model *m, struct event *ev, struct outbox *out);
 void switches_lost(struct model *m, struct event *ev, struct outbox *out);
 void switches_saw(struct ocs *ocs, const struct seen_circuit *seen, size_t n, struct wall_ms at);
-bool switches_all_reachable(const struct model *m, char *why, size_t why_size);
+/* FAILED ones are passed over if `failed_too`. */
+bool switches_all_reachable(const struct model *m, bool failed_too, char *why, size_t why_size);
 
 /* ----------------------------------------------------------- agents.c -- */
 

@@ -56,6 +56,7 @@ const char *op_kind_name(enum op_kind kind)
         NAME_CASE(OP_, PROGRAM)
         NAME_CASE(OP_, RELEASE)
         NAME_CASE(OP_, RESTORE)
+        NAME_CASE(OP_, RECONFIGURE)
     }
     abort();
 }
@@ -77,6 +78,7 @@ const char *part_state_name(enum part_state state)
         NAME_CASE(PART_, PENDING)
         NAME_CASE(PART_, DONE)
         NAME_CASE(PART_, FAILED)
+        NAME_CASE(PART_, SKIPPED)
     }
     abort();
 }
@@ -162,6 +164,8 @@ void model_destroy(struct model *m)
     incidents_destroy(m->incidents);
     tickets_destroy(m->tickets);
     health_destroy(m->health);
+    free(m->faults);
+    free(m->liens);
     free(m->slices);
     free(m->ops);
     free(m);
@@ -178,6 +182,9 @@ enum health model_cube_health(const struct model *m, unsigned cube)
 
     for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
         enum health health = m->hosts[cube * TPUNET_CUBE_HOSTS + h].health;
+        if (m->hosts[cube * TPUNET_CUBE_HOSTS + h].failed) {
+            health = HEALTH_FAILED;
+        }
         if (rank[health] > rank[worst]) {
             worst = health;
         }
@@ -190,12 +197,46 @@ static const struct host *sick_host(const struct model *m, unsigned cube, unsign
 {
     for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
         const struct host *host = &m->hosts[cube * TPUNET_CUBE_HOSTS + h];
-        if (host->health != HEALTH_HEALTHY || host->admin != ADMIN_IN_SERVICE) {
+        if (host->health != HEALTH_HEALTHY || host->admin != ADMIN_IN_SERVICE || host->failed) {
             *number = h;
             return host;
         }
     }
     return NULL;
+}
+
+static bool is_of_cube(const struct model *m, struct tpunet_ocs_port port, unsigned cube)
+{
+    struct tpunet_fibre fibre;
+    return tpunet_wiring_fibre(m->pod->wiring, port, &fibre) && fibre.cube == cube;
+}
+
+/* Neither a SUSPECT port (A6) nor a lien, unless it is fenced and its switch
+ * FAILED: one that obeys is about to break the circuit (A8). */
+static bool cube_ports_free(const struct model *m, unsigned cube, char *why, size_t size)
+{
+    char name[80], at[32], id[48];
+
+    for (size_t i = 0; i < m->n_faults; i++) {
+        const struct part_fault *fault = &m->faults[i];
+        struct tpunet_ocs_port port = {fault->part.ocs, fault->part.south, fault->part.port};
+        if (fault->part.kind == PART_PORT && is_of_cube(m, port, cube)) {
+            (void)snprintf(why, size, "%s %s since %s", part_format(&fault->part, name),
+                           health_name(fault->health), wall_format(fault->since, at));
+            return false;
+        }
+    }
+    for (size_t i = 0; i < m->n_liens; i++) {
+        const struct lien *lien = &m->liens[i];
+        bool harmless = lien->fenced && m->ocs[lien->port.ocs].state == OCS_STATE_FAILED;
+        if (!harmless && is_of_cube(m, lien->port, cube)) {
+            (void)snprintf(why, size, "port/%u-%c-%u of slice/%s not confirmed down since %s",
+                           lien->port.ocs, "ns"[lien->port.side], lien -> port.port,
+                           id_format(lien->slice, id), wall_format(lien->since, at));
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool cube_free_reason(const struct model *m, unsigned index, char *why, size_t size)
@@ -216,10 +257,11 @@ static bool cube_free_reason(const struct model *m, unsigned index, char *why, s
     const struct host *host = sick_host(m, index, &h);
     if (host != NULL) {
         (void)snprintf(why, size, "host/%u-%u %s %s since %s", index, h, admin_name(host->admin),
-                       health_name(host->health), wall_format(host->since, at));
+                       health_name(host->failed ? HEALTH_FAILED : host->health),
+                       wall_format(host->since, at));
         return false;
     }
-    return true;
+    return cube_ports_free(m, index, why, size);
 }
 
 bool model_cube_free(const struct model *m, unsigned cube, char *why, size_t why_size)
@@ -277,6 +319,7 @@ void model_remove_slice(struct model *m, struct id id)
     struct slice *slice = model_slice(m, id);
 
     assert(slice != NULL);
+    model_free_departed(m, slice);
     for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
         struct cube *cube = &m->cubes[slice->intent->cubes[i]];
         assert(id_compare(cube->owner, id) == 0);
@@ -338,19 +381,27 @@ void op_destroy(struct op *op)
     }
 }
 
-void op_plan_parts(struct op *op)
+static void plan_part(const struct model *m, struct op *op, uint16_t ocs)
 {
-    enum part_state state = op->state == OP_OPEN ? PART_PENDING : PART_DONE;
+    struct op_part *part = &op->part[ocs];
 
+    if (part->state == PART_NONE) {
+        bool skip = m->ocs[ocs].state == OCS_STATE_FAILED;
+        part->state = op->state != OP_OPEN ? PART_DONE : skip ? PART_SKIPPED : PART_PENDING;
+        part->wire = op->id;
+        op->open_parts = (uint16_t)(op->open_parts + (part->state == PART_PENDING));
+    }
+}
+
+void model_plan_parts(const struct model *m, struct op *op)
+{
+    op->open_parts = 0;
+    memset(op->part, 0, sizeof op->part);
     for (size_t i = 0; i < op->n_breaks; i++) {
-        op->part[op->breaks[i].ocs] = (uint8_t)state;
+        plan_part(m, op, op->breaks[i].ocs);
     }
     for (size_t i = 0; i < op->n_makes; i++) {
-        op->part[op->makes[i].ocs] = (uint8_t)state;
-    }
-    op->open_parts = 0;
-    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
-        op->open_parts = (uint16_t)(op->open_parts + (op->part[o] == PART_PENDING));
+        plan_part(m, op, op->makes[i].ocs);
     }
 }
 
@@ -390,35 +441,49 @@ void model_remove_agent(struct model *m, uint32_t id)
 
 /* ----------------------------------------------------------- circuits -- */
 
-static bool owns_port(const struct model *m, struct tpunet_xc xc, uint8_t side, struct id slice)
+void model_cubes_of(const struct model *m, struct tpunet_xc xc, uint16_t cubes[static 2])
 {
-    struct tpunet_ocs_port port = {
-        .ocs = xc.ocs, .side = side, .port = side == TPUNET_NORTH ? xc.north : xc.south};
+    const struct tpunet_ocs_port ends[2] = {{xc.ocs, TPUNET_NORTH, xc.north},
+                                            {xc.ocs, TPUNET_SOUTH, xc.south}};
+
+    for (unsigned e = 0; e < 2; e++) {
+        struct tpunet_fibre fibre;
+        bool wired = ends[e].port < m->pod->ports_per_side &&
+                     tpunet_wiring_fibre(m->pod->wiring, ends[e], &fibre);
+        cubes[e] = wired ? fibre.cube : TPUNET_NONE;
+    }
+}
+
+bool model_chip_port(const struct model *m, struct tpunet_ocs_port port, struct chip_port *out)
+{
     struct tpunet_fibre fibre;
 
-    return tpunet_wiring_fibre(m->pod->wiring, port, &fibre) &&
-           id_compare(m->cubes[fibre.cube].owner, slice) == 0;
+    if (port.port >= m->pod->ports_per_side || !tpunet_wiring_fibre(m->pod->wiring, port, &fibre)) {
+        return false;
+    }
+    struct tpunet_chip chip = {.cube = fibre.cube};
+    chip.at[fibre.axis] = fibre.minus ? 0 : TPUNET_CUBE_DIM - 1;
+    chip.at[fibre.axis == 0 ? 1 : 0] = fibre.a;
+    chip.at[fibre.axis == 2 ? 1 : 2] = fibre.b;
+    *out = (struct chip_port){tpunet_chip_number(chip), (uint8_t)(2 * fibre.axis + fibre.minus)};
+    return true;
 }
 
 void model_intend(struct model *m, struct tpunet_xc xc, struct id slice)
 {
     struct ocs *ocs = &m->ocs[xc.ocs];
     struct circuit *circuit = &ocs->north[xc.north];
+    uint16_t cubes[2];
 
-    assert(circuit->south == TPUNET_NONE && ocs->owner_of_south[xc.south] == TPUNET_NONE);  /* D1 */
-    assert(owns_port(m, xc, TPUNET_NORTH, slice) && owns_port(m, xc, TPUNET_SOUTH, slice)); /* D2 */
+    model_cubes_of(m, xc, cubes);
+    assert(circuit->south == TPUNET_NONE && ocs->owner_of_south[xc.south] == TPUNET_NONE); /* D1 */
+    for (unsigned e = 0; e < 2; e++) {
+        assert(cubes[e] != TPUNET_NONE &&
+               id_compare(m->cubes[cubes[e]].owner, slice) == 0); /* D2 */
+    }
     circuit->south = xc.south;
     circuit->slice = slice;
-    circuit->breaking = false;
     ocs->owner_of_south[xc.south] = xc.north;
-}
-
-void model_breaking(struct model *m, struct tpunet_xc xc)
-{
-    struct circuit *circuit = &m->ocs[xc.ocs].north[xc.north];
-
-    assert(circuit->south == xc.south);
-    circuit->breaking = true;
 }
 
 void model_forget(struct model *m, struct tpunet_xc xc)
@@ -429,6 +494,30 @@ void model_forget(struct model *m, struct tpunet_xc xc)
     assert(circuit->south == xc.south && ocs->owner_of_south[xc.south] == xc.north);
     circuit->south = TPUNET_NONE;
     circuit->slice = (struct id){0};
-    circuit->breaking = false;
     ocs->owner_of_south[xc.south] = TPUNET_NONE;
+}
+
+void model_change_intent(struct model *m, struct slice *slice, struct tpunet_intent *to)
+{
+    for (unsigned i = 0; i < to->n_cubes; i++) {
+        struct cube *cube = &m->cubes[to->cubes[i]];
+        assert(id_is_none(cube->owner) || id_compare(cube->owner, slice->id) == 0); /* A1 */
+        cube->owner = slice->id;
+    }
+    tpunet_intent_destroy(slice->intent);
+    slice->intent = to;
+}
+
+void model_free_departed(struct model *m, const struct slice *slice)
+{
+    bool stays[MODEL_CUBES_MAX] = {false};
+
+    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
+        stays[slice->intent->cubes[i]] = true;
+    }
+    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
+        if (!stays[c] && id_compare(m->cubes[c].owner, slice->id) == 0) {
+            m->cubes[c].owner = (struct id){0};
+        }
+    }
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "clock.h"
+#include "part.h"
 #include "tpunet.h"
 
 /* (epoch, sequence): an epoch never repeats, so neither does an id, whatever
@@ -65,12 +66,19 @@ struct slice;
 struct incidents;
 struct tickets;
 
+/* A port of a chip: names the link that leaves there. */
+struct chip_port {
+    uint32_t chip; /* number */
+    uint8_t port;
+};
+
 /* A host is healthy while a tpunetd that stands for it holds a lease. */
 struct host {
     enum admin admin;
     enum health health;
     struct wall_ms since; /* of this health */
     uint32_t agent;       /* id of the agent that stands for it, 0 = none */
+    bool failed;          /* by an operator's word, whatever its agent says */
     struct id owner;      /* set when a slice below 64 chips owns it (A1) */
 };
 struct cube {
@@ -82,8 +90,8 @@ struct cube {
 
 /* ------------------------------------------------------------ switches -- */
 
-/* UNKNOWN until first heard of; UNREACHABLE is not FAILED (D7, ruling of an
- * operator).  Only REACHABLE ones are commanded. */
+/* UNKNOWN until first heard of; UNREACHABLE is not FAILED (D7): that is an
+ * operator's word.  Only REACHABLE ones are commanded. */
 #define OCS_STATES(X) X(UNKNOWN) X(REACHABLE) X(UNREACHABLE) X(FAILED)
 enum ocs_state {
 #define X(name) OCS_STATE_##name,
@@ -92,11 +100,12 @@ enum ocs_state {
 };
 const char *ocs_state_name(enum ocs_state state);
 
-/* A north port: what we intend and what the switch last showed. */
+/* A north port: what we intend and what the switch last showed.  What is
+ * intended no more and not yet confirmed down stands in the breaks of an open
+ * operation, or is a lien. */
 struct circuit {
     uint16_t south;  /* intended, or TPUNET_NONE */
     struct id slice; /* whose intent */
-    bool breaking;   /* intended no more, not yet confirmed down */
     uint16_t seen;   /* observed south port, or TPUNET_NONE */
     float north_dbm, south_dbm, loss_db;
 };
@@ -108,24 +117,38 @@ struct ocs {
     uint64_t generation;
     uint64_t epoch; /* highest claim that it reported */
     bool supports_light;
-    unsigned foreign; /* circuits that nobody intended, when last looked at */
+    unsigned foreign;                 /* circuits that nobody intended, when last looked at */
+    bool suspect[2][MODEL_PORTS_MAX]; /* by enum tpunet_side; see struct part_fault */
     struct circuit north[MODEL_PORTS_MAX];
     uint16_t owner_of_south[MODEL_PORTS_MAX]; /* north port intended for it, or NONE */
 };
 
 /* ----------------------------------------------------------- operations -- */
 
-enum op_kind { OP_PROGRAM, OP_RELEASE, OP_RESTORE };
+enum op_kind { OP_PROGRAM, OP_RELEASE, OP_RESTORE, OP_RECONFIGURE };
 enum op_state { OP_OPEN, OP_DONE, OP_FAILED };
 const char *op_kind_name(enum op_kind kind);
 const char *op_state_name(enum op_state state);
 
-enum part_state { PART_NONE, PART_PENDING, PART_DONE, PART_FAILED };
+/* SKIPPED: the switch is FAILED and was not asked, or was not waited for. */
+enum part_state { PART_NONE, PART_PENDING, PART_DONE, PART_FAILED, PART_SKIPPED };
 const char *part_state_name(enum part_state state);
 
+/* How far an operation is at one switch.  A switch keeps the result of an id
+ * for ever (D5), so each attempt after the first goes out under an id of its
+ * own. */
+struct op_part {
+    uint8_t state; /* enum part_state */
+    uint8_t attempts;
+    struct id wire;          /* the id that the switch hears */
+    struct mono_ns retry_at; /* of the next attempt; 0: none is waiting */
+};
+
 /* One change of the switches: explicit breaks and makes, both sorted by (ocs,
- * north), and how far each switch is.  PROGRAM and RELEASE are on behalf of one
- * slice; RESTORE puts back what a switch lost, for all slices on it. */
+ * north), and how far each switch is.  RESTORE puts back what a switch lost and
+ * clears its liens, for all slices; the others are on behalf of one slice:
+ * PROGRAM makes its circuits, RELEASE breaks them, RECONFIGURE leads from the
+ * circuits on one set of cubes to those on another. */
 struct op {
     struct id id;
     struct id slice; /* none: RESTORE */
@@ -134,9 +157,34 @@ struct op {
     struct wall_ms created, finished;
     struct tpunet_xc *breaks, *makes;
     size_t n_breaks, n_makes;
-    uint8_t part[TPUNET_OCSES]; /* enum part_state */
+    struct op_part part[TPUNET_OCSES];
     uint16_t open_parts;
     char reason[240]; /* why it failed: names switch, port, mirror */
+};
+
+/* ------------------------------------------------------ faults, liens -- */
+
+/* A part not to be relied on: FAILED by an operator's word (a switch, cube or
+ * host), or SUSPECT by what was read back (a port).  It stays so until an
+ * operator clears it. */
+struct part_fault {
+    struct part part;
+    enum health health;
+    struct wall_ms since;
+    char who[64]; /* "podmgr", or as in the audit */
+    char reason[200];
+};
+
+/* A port of a cube that went free before its circuit was confirmed down.  Once
+ * the chip port behind it is disabled (fenced) nothing can come through, and
+ * the cube may be given to another slice (A8).  It goes when the switch shows
+ * that the port is dark, or in a circuit that is intended. */
+struct lien {
+    struct tpunet_ocs_port port;
+    struct id held;  /* names the occasion; later requests to fence confirm it */
+    struct id slice; /* whose circuit it was */
+    struct wall_ms since;
+    bool fenced;
 };
 
 /* -------------------------------------------------------------- agents -- */
@@ -167,12 +215,13 @@ struct pod {
 
 struct model {
     const struct pod *pod;
-    uint64_t epoch;       /* of this process; 0 before it is taken */
-    uint64_t instance;    /* random, of this process */
-    uint64_t next_seq;    /* of ids in this epoch */
-    uint64_t next_event;  /* of the journal */
-    char incarnation[40]; /* of the journal: changes when numbering restarts */
-    bool restored;        /* from a backup, and the switches show what it cannot explain */
+    uint64_t epoch;        /* of this process; 0 before it is taken */
+    uint64_t instance;     /* random, of this process */
+    uint64_t next_seq;     /* of ids in this epoch */
+    uint64_t next_event;   /* of the journal */
+    char incarnation[40];  /* of the journal: changes when numbering restarts */
+    bool restored;         /* from a backup, and the switches show what it cannot explain */
+    uint64_t backup_epoch; /* restored: ids up to this epoch are of before */
 
     struct cube cubes[MODEL_CUBES_MAX];
     struct host hosts[MODEL_HOSTS_MAX];
@@ -189,7 +238,12 @@ struct model {
     struct incidents *incidents; /* core/incident.h */
     struct tickets *tickets;     /* core/repair.h */
     struct keys *keys;           /* core/keys.h: what creates with a key made */
-    struct mono_ns last_tick;    /* tells our own stalls from silent agents */
+    struct part_fault *faults;   /* sorted by name */
+    size_t n_faults, cap_faults;
+    struct lien *liens; /* sorted by port */
+    size_t n_liens, cap_liens;
+    struct mono_ns fence_asked; /* when agents were last asked to fence */
+    struct mono_ns last_tick;   /* tells our own stalls from silent agents */
 };
 
 struct model *model_create(const struct pod *pod, uint64_t instance);
@@ -208,8 +262,9 @@ struct op *model_op(const struct model *m, struct id id);
 void model_add_op(struct model *m, struct op *op);
 void model_remove_op(struct model *m, struct id id);
 void op_destroy(struct op *op);
-/* Which switches an operation concerns: all pending while it is open. */
-void op_plan_parts(struct op *op);
+/* Which switches an operation concerns: pending while it is open, but for
+ * those that are FAILED. */
+void model_plan_parts(const struct model *m, struct op *op);
 struct agent *model_agent(const struct model *m, uint32_t id);
 struct agent *model_agent_named(const struct model *m, const char *name);
 void model_remove_agent(struct model *m, uint32_t id);
@@ -221,7 +276,31 @@ bool model_cube_free(const struct model *m, unsigned cube, char *why, size_t why
 
 /* The only writers of intended circuits; they assert D1 and D2. */
 void model_intend(struct model *m, struct tpunet_xc xc, struct id slice);
-void model_breaking(struct model *m, struct tpunet_xc xc);
 void model_forget(struct model *m, struct tpunet_xc xc);
+/* Makes `to` the slice's intent (taken).  Its cubes are the slice's from now
+ * on; the cubes of the old intent stay with it until model_free_departed(). */
+void model_change_intent(struct model *m, struct slice *slice, struct tpunet_intent *to);
+void model_free_departed(struct model *m, const struct slice *slice);
+/* Cubes at either end of the circuit, TPUNET_NONE for a spare port. */
+void model_cubes_of(const struct model *m, struct tpunet_xc xc, uint16_t cubes[static 2]);
+
+/* The chip port behind a port of a switch; false for a spare one. */
+bool model_chip_port(const struct model *m, struct tpunet_ocs_port port, struct chip_port *out);
+
+/* A switch, port, cube or host that this pod has. */
+bool model_knows(const struct model *m, const struct part *part);
+
+/* faults.c, liens.c.  A fault or lien that is not there is NULL. */
+struct part_fault *model_fault(const struct model *m, const struct part *part);
+void model_add_fault(struct model *m, const struct part_fault *fault); /* or changes it */
+void model_remove_fault(struct model *m, const struct part *part);
+struct lien *model_lien(const struct model *m, struct tpunet_ocs_port port);
+void model_add_lien(struct model *m, const struct lien *lien); /* or changes it */
+void model_remove_lien(struct model *m, struct tpunet_ocs_port port);
+/* A lien on either port of the circuit, of this history and not only of the one
+ * that a restored backup knew. */
+bool model_circuit_left(const struct model *m, struct tpunet_xc xc);
+/* Is a circuit not to be relied on: over a FAILED switch or a SUSPECT port? */
+bool model_circuit_dead(const struct model *m, struct tpunet_xc xc);
 
 #endif

@@ -1,28 +1,31 @@
-/* Operations on the switches: the intent of one slice, sent to every switch
- * that it concerns, judged by what is read back.
+/* Operations on the switches: sent to every switch that they concern, judged by
+ * what is read back.  What they break and make is planned in plans.c.
  *
  *   1. The intent is in the model (and durable with this batch) before any
  *      switch is told (D6).
  *   2. A part is done when the read-back shows every make with light within
  *      the loss threshold and no break any more, whatever the switch's word:
  *      so a replay after a lost answer ends the same way.
- *   3. An operation ends when all its parts have; it failed if one did, and its
+ *   3. A part that is not done is tried again after a pause that doubles, with
+ *      jitter, OP_ATTEMPTS times in all, each time under an id of its own (D5).
+ *      The ports that the second failure blames become SUSPECT and are left out
+ *      from then on, so that one bad mirror does not hold the other circuits
+ *      back; each further port found costs one more attempt.
+ *   4. An operation ends when all its parts have; it failed if one did, and its
  *      reason names the switch, the port and what was seen.
- *   4. Circuits that were broken are forgotten only when their operation is
- *      done (A8).
- *   5. A port that a make needs and that holds a circuit nobody intended is
- *      freed by the same operation; other foreign circuits are not touched.
- *   6. While a restored backup cannot explain what the switches show, no
- *      foreign circuit is broken: it may be of a slice made since the backup.
+ *   5. What it was to break and is not confirmed down becomes a lien on both
+ *      ports (A8).
+ *   6. A part at a switch that is FAILED, or becomes so, is skipped.
  */
-#include "core/internal.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/internal.h"
 #include "mem.h"
+
+enum { OP_ATTEMPTS = 3, RETRY_MS = 150 };
 
 /* The stretch of a sorted list that concerns one switch. */
 struct stretch {
@@ -42,32 +45,6 @@ static struct stretch of_switch(const struct tpunet_xc *xcs, size_t n, unsigned 
     return (struct stretch){xcs + lo, hi - lo};
 }
 
-static void owned_circuits(const struct model *m, struct id slice, struct tpunet_xc **out,
-                           size_t *n)
-{
-    size_t cap = 0;
-
-    *out = NULL;
-    *n = 0;
-    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
-        for (unsigned p = 0; p < m->pod->ports_per_side; p++) {
-            const struct circuit *circuit = &m->ocs[o].north[p];
-            if (circuit->south != TPUNET_NONE && id_compare(circuit->slice, slice) == 0) {
-                VEC_GROW(*out, *n, cap);
-                (*out)[(*n)++] = (struct tpunet_xc){
-                    .ocs = (uint16_t)o, .north = (uint16_t)p, .south = circuit->south};
-            }
-        }
-    }
-}
-
-static void send_part(struct outbox *out, const struct op *op, uint16_t ocs)
-{
-    struct effect *effect = emit_effect(out, EFFECT_OCS_APPLY);
-    effect->id = op->id;
-    effect->ocs = ocs;
-}
-
 static void tell_end(struct model *m, const struct op *op, struct now now, struct outbox *out)
 {
     char id[48], slice[48], subject[64];
@@ -81,52 +58,41 @@ static void tell_end(struct model *m, const struct op *op, struct now now, struc
                            (json_int_t)(op->finished.ms - op->created.ms), "reason", op->reason));
 }
 
-/* The slices whose lost circuits an operation put back hear of it once no
- * switch misses any of theirs. */
-static void tell_restored(struct model *m, const struct op *op, struct outbox *out)
+/* ---------------------------------------------------------------- the end -- */
+
+/* Rule 5. */
+static void leave_liens(struct model *m, const struct op *op, struct now now, struct outbox *out)
 {
-    for (size_t i = 0; i < m->n_slices; i++) {
-        struct slice *slice = m->slices[i];
-        bool touched = false, whole = true;
-        for (size_t k = 0; k < op->n_makes && !touched; k++) {
-            const struct tpunet_xc *xc = &op->makes[k];
-            touched = id_compare(m->ocs[xc->ocs].north[xc->north].slice, slice->id) == 0;
-        }
-        for (unsigned o = 0; touched && whole && o < TPUNET_OCSES; o++) {
-            for (unsigned p = 0; whole && p < m->pod->ports_per_side; p++) {
-                const struct circuit *circuit = &m->ocs[o].north[p];
-                whole =
-                    id_compare(circuit->slice, slice->id) != 0 || circuit->south == circuit->seen;
-            }
-        }
-        if (touched && whole) {
-            slices_restored(m, slice, out);
+    for (size_t i = 0; i < op->n_breaks; i++) {
+        const struct tpunet_xc *xc = &op->breaks[i];
+        uint8_t state = op->part[xc->ocs].state;
+        bool unknown = state == PART_SKIPPED;
+        bool still_there = m->ocs[xc->ocs].north[xc->north].seen == xc->south;
+        if (state != PART_DONE && (unknown || still_there)) {
+            liens_hold(m, *xc, op->slice, now, out);
         }
     }
 }
 
-/* Rule 3; also drops the oldest finished operations beyond what is kept. */
-static void end_op(struct model *m, struct op *op, struct now now, struct outbox *out)
+/* The slices whose lost circuits an operation put back hear of it. */
+static void tell_restored(struct model *m, const struct op *op, struct now now, struct outbox *out)
 {
-    struct slice *slice = op->kind == OP_RESTORE ? NULL : model_slice(m, op->slice);
-
-    assert(op->open_parts == 0 && op->state == OP_OPEN);
-    assert((slice == NULL) == (op->kind == OP_RESTORE));
-    op->state = op->reason[0] == '\0' ? OP_DONE : OP_FAILED;
-    op->finished = now.wall;
-    emit_op(out, op->id);
-    tell_end(m, op, now, out);
-    for (size_t i = 0; op->state == OP_DONE && op->kind == OP_RELEASE && i < op->n_breaks; i++) {
-        model_forget(m, op->breaks[i]);
-        emit_circuit(out, op->breaks[i]);
+    for (size_t i = 0; i < m->n_slices; i++) {
+        struct slice *slice = m->slices[i];
+        bool touched = false;
+        for (size_t k = 0; k < op->n_makes && !touched; k++) {
+            const struct tpunet_xc *xc = &op->makes[k];
+            touched = id_compare(m->ocs[xc->ocs].north[xc->north].slice, slice->id) == 0;
+        }
+        if (touched) {
+            bringup_circuits_moved(m, slice, now, out);
+        }
     }
-    if (slice == NULL) {
-        tell_restored(m, op, out);
-    } else {
-        slice->op = (struct id){0};
-        slices_op_ended(m, slice, op, now, out);
-    }
+}
 
+/* Drops the oldest finished operations beyond what is kept. */
+static void prune(struct model *m, struct outbox *out)
+{
     for (size_t i = 0; m->n_ops > MODEL_OPS_KEPT && i < m->n_ops;) {
         struct id id = m->ops[i]->id;
         if (m->ops[i]->state == OP_OPEN) {
@@ -138,58 +104,38 @@ static void end_op(struct model *m, struct op *op, struct now now, struct outbox
     }
 }
 
-/* One circuit can be in the way twice, by its north and by its south port. */
-static size_t drop_repeats(struct tpunet_xc *xcs, size_t n)
+/* Rule 4. */
+static void end_op(struct model *m, struct op *op, struct now now, struct outbox *out)
 {
-    size_t kept = 1;
+    struct slice *slice = op->kind == OP_RESTORE ? NULL : model_slice(m, op->slice);
 
-    for (size_t i = 1; i < n; i++) {
-        if (tpunet_xc_compare(&xcs[kept - 1], &xcs[i]) != 0) {
-            xcs[kept++] = xcs[i];
-        }
+    assert(op->open_parts == 0 && op->state == OP_OPEN);
+    assert((slice == NULL) == (op->kind == OP_RESTORE));
+    op->state = op->reason[0] == '\0' ? OP_DONE : OP_FAILED;
+    op->finished = now.wall;
+    emit_op(out, op->id);
+    tell_end(m, op, now, out);
+    leave_liens(m, op, now, out);
+    if (slice == NULL) {
+        tell_restored(m, op, now, out);
+    } else {
+        slice->op = (struct id){0};
+        model_free_departed(m, slice);
+        slices_op_ended(m, slice, op, now, out);
     }
-    return kept;
+    liens_tick(m, now, out);
+    prune(m, out);
 }
 
-/* A circuit that nobody intended on one of the two ports. */
-static bool is_in_the_way(const struct ocs *ocs, uint16_t north, const struct tpunet_xc *make)
+/* ------------------------------------------------------------------ start -- */
+
+static void send_part(struct op *op, uint16_t ocs, struct outbox *out)
 {
-    uint16_t south = ocs->north[north].seen;
+    struct effect *effect = emit_effect(out, EFFECT_OCS_APPLY);
 
-    return south != TPUNET_NONE && south != ocs->north[north].south &&
-           (north == make->north || south == make->south);
-}
-
-/* Rule 6. */
-static bool must_wait(const struct model *m, const struct tpunet_xc *make)
-{
-    bool found = false;
-
-    for (uint16_t p = 0; m->restored && !found && p < MODEL_PORTS_MAX; p++) {
-        found = is_in_the_way(&m->ocs[make->ocs], p, make);
-    }
-    return found;
-}
-
-/* Rule 5: appends the circuits in the way of the makes, sorted. */
-static void add_obstacles(const struct model *m, struct op *op)
-{
-    size_t cap = op->n_breaks;
-
-    for (size_t i = 0; i < op->n_makes && !m->restored; i++) {
-        const struct tpunet_xc *make = &op->makes[i];
-        const struct ocs *ocs = &m->ocs[make->ocs];
-        for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
-            if (is_in_the_way(ocs, p, make)) {
-                VEC_GROW(op->breaks, op->n_breaks, cap);
-                op->breaks[op->n_breaks++] = (struct tpunet_xc){make->ocs, p, ocs->north[p].seen};
-            }
-        }
-    }
-    if (op->n_breaks > 1) {
-        qsort(op->breaks, op->n_breaks, sizeof *op->breaks, tpunet_xc_compare);
-        op->n_breaks = drop_repeats(op->breaks, op->n_breaks);
-    }
+    effect->id = op->id;
+    effect->ocs = ocs;
+    op->part[ocs].retry_at = (struct mono_ns){0};
 }
 
 static struct op *op_create(struct model *m, enum op_kind kind, struct id slice, struct now now)
@@ -206,12 +152,12 @@ static struct op *op_create(struct model *m, enum op_kind kind, struct id slice,
 /* From here on it is on record, and each switch is told after the commit. */
 static void op_start(struct model *m, struct op *op, struct now now, struct outbox *out)
 {
-    op_plan_parts(op);
+    model_plan_parts(m, op);
     model_add_op(m, op);
     emit_op(out, op->id);
     for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
-        if (op->part[o] == PART_PENDING) {
-            send_part(out, op, o);
+        if (op->part[o].state == PART_PENDING) {
+            send_part(op, o, out);
         }
     }
     if (op->open_parts == 0) {
@@ -219,115 +165,248 @@ static void op_start(struct model *m, struct op *op, struct now now, struct outb
     }
 }
 
-static bool is_being_made(const struct model *m, struct tpunet_xc xc)
-{
-    for (size_t i = 0; i < m->n_ops; i++) {
-        const struct op *op = m->ops[i];
-        if (op->state == OP_OPEN && op->part[xc.ocs] == PART_PENDING && op->n_makes > 0 &&
-            bsearch(&xc, op->makes, op->n_makes, sizeof xc, tpunet_xc_compare) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void ops_restore(struct model *m, uint16_t number, struct now now, struct outbox *out)
-{
-    const struct ocs *ocs = &m->ocs[number];
-    struct tpunet_xc *missing = NULL;
-    size_t n = 0, cap = 0;
-
-    for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
-        const struct circuit *circuit = &ocs->north[p];
-        struct tpunet_xc xc = {number, p, circuit->south};
-        const struct slice *slice = model_slice(m, circuit->slice);
-        if (circuit->south != TPUNET_NONE && !circuit->breaking &&
-            circuit->seen != circuit->south && slice != NULL && slice->state != SLICE_FAILED &&
-            !is_being_made(m, xc) && !must_wait(m, &xc)) {
-            VEC_GROW(missing, n, cap);
-            missing[n++] = xc;
-        }
-    }
-    if (n == 0) {
-        return;
-    }
-    struct op *op = op_create(m, OP_RESTORE, (struct id){0}, now);
-    op->makes = missing;
-    op->n_makes = n;
-    add_obstacles(m, op);
-    op_start(m, op, now, out);
-}
-
-void ops_open(struct model *m, struct slice *slice, enum op_kind kind, struct now now,
-              struct outbox *out)
+static void open_for_slice(struct model *m, struct slice *slice, enum op_kind kind, struct now now,
+                           struct outbox *out)
 {
     struct op *op = op_create(m, kind, slice->id, now);
+    struct tpunet_xc *wanted = NULL;
+    size_t n = 0;
 
-    assert(id_is_none(slice->op) && kind != OP_RESTORE);
-    if (kind == OP_PROGRAM) {
-        int status =
-            tpunet_intent_xcs(slice->intent, m->pod->wiring, &op->makes, &op->n_makes, NULL);
+    assert(id_is_none(slice->op));
+    if (kind != OP_RELEASE) {
+        int status = tpunet_intent_xcs(slice->intent, m->pod->wiring, &wanted, &n, NULL);
         assert(status == 0); /* the intent was checked when it was made */
-        for (size_t i = 0; i < op->n_makes; i++) {
-            model_intend(m, op->makes[i], slice->id);
-            emit_circuit(out, op->makes[i]);
-        }
-        add_obstacles(m, op);
-    } else {
-        owned_circuits(m, slice->id, &op->breaks, &op->n_breaks);
-        for (size_t i = 0; i < op->n_breaks; i++) {
-            model_breaking(m, op->breaks[i]);
-            emit_circuit(out, op->breaks[i]);
-        }
     }
+    plan_slice(m, op, wanted, n, out);
+    free(wanted);
     slice->op = op->id;
     emit_slice(out, slice->id);
     op_start(m, op, now, out);
 }
 
-void ops_resend(struct model *m, uint16_t ocs, struct outbox *out)
+void ops_program(struct model *m, struct slice *slice, struct now now, struct outbox *out)
+{
+    open_for_slice(m, slice, OP_PROGRAM, now, out);
+}
+
+void ops_reconfigure(struct model *m, struct slice *slice, struct tpunet_intent *to, struct now now,
+                     struct outbox *out)
+{
+    model_change_intent(m, slice, to);
+    open_for_slice(m, slice, OP_RECONFIGURE, now, out);
+}
+
+void ops_release(struct model *m, struct slice *slice, struct now now, struct outbox *out)
+{
+    open_for_slice(m, slice, OP_RELEASE, now, out);
+}
+
+void ops_restore(struct model *m, uint16_t ocs, struct now now, struct outbox *out)
+{
+    struct op plan = {.kind = OP_RESTORE};
+
+    plan_restore(m, &plan, ocs);
+    if (plan.n_breaks + plan.n_makes == 0) {
+        return;
+    }
+    for (size_t i = 0; i < plan.n_makes; i++) {
+        bringup_lost(model_slice(m, m->ocs[ocs].north[plan.makes[i].north].slice), out);
+    }
+    struct op *op = op_create(m, OP_RESTORE, (struct id){0}, now);
+    op->breaks = plan.breaks;
+    op->n_breaks = plan.n_breaks;
+    op->makes = plan.makes;
+    op->n_makes = plan.n_makes;
+    op_start(m, op, now, out);
+}
+
+/* ------------------------------------------------------------ send again -- */
+
+/* 75 % to 125 % of the pause, by chance that is the same in every run. */
+static int64_t retry_pause_ns(const struct op *op, uint16_t ocs, unsigned attempts)
+{
+    uint64_t mixed = (op->id.epoch * 0x9E3779B97F4A7C15U + op->id.seq) * 0xD1342543DE82EF95U +
+                     ocs * 0x2545F4914F6CDD1DU + attempts;
+    int64_t pause_ns = (int64_t)RETRY_MS * 1000000 << (attempts - 1);
+
+    return pause_ns * 3 / 4 + (int64_t)((mixed >> 33) % (uint64_t)(pause_ns / 2));
+}
+
+void ops_tick(struct model *m, struct now now, struct outbox *out)
 {
     for (size_t i = 0; i < m->n_ops; i++) {
-        if (m->ops[i]->state == OP_OPEN && m->ops[i]->part[ocs] == PART_PENDING) {
-            send_part(out, m->ops[i], ocs);
+        struct op *op = m->ops[i];
+        for (uint16_t o = 0; op->state == OP_OPEN && o < TPUNET_OCSES; o++) {
+            struct op_part *part = &op->part[o];
+            if (part->state == PART_PENDING && part->retry_at.ns != 0 &&
+                part->retry_at.ns <= now.mono.ns) {
+                send_part(op, o, out);
+            }
         }
     }
 }
 
-/* Rule 2.  False with a reason if the read-back contradicts the intent. */
-static bool part_holds(const struct model *m, const struct op *op, uint16_t number,
-                       const char *word, char *why, size_t why_size)
+void ops_resend(struct model *m, uint16_t ocs, bool lost_power, struct outbox *out)
 {
-    const struct ocs *ocs = &m->ocs[number];
-    struct stretch makes = of_switch(op->makes, op->n_makes, number);
-    struct stretch breaks = of_switch(op->breaks, op->n_breaks, number);
+    for (size_t i = 0; i < m->n_ops; i++) {
+        struct op *op = m->ops[i];
+        if (op->state != OP_OPEN || op->part[ocs].state != PART_PENDING) {
+            continue;
+        }
+        bool changed = plan_again(m, op, ocs);
+        if (changed) {
+            emit_op(out, op->id);
+        }
+        if (changed || lost_power) { /* what it did under the old id is gone */
+            op->part[ocs].wire = model_new_id(m);
+        }
+        send_part(op, ocs, out);
+    }
+}
 
-    for (size_t i = 0; i < breaks.n; i++) {
-        const struct tpunet_xc *xc = &breaks.first[i];
-        if (ocs->north[xc->north].seen == xc->south) {
-            (void)snprintf(why, why_size, "ocs/%u north %u to south %u is still connected: %s",
-                           number, xc->north, xc->south, word);
-            return false;
+/* Rule 6. */
+void ops_skip(struct model *m, uint16_t ocs, struct now now, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_ops; i++) {
+        struct op *op = m->ops[i];
+        if (op->state != OP_OPEN || op->part[ocs].state != PART_PENDING) {
+            continue;
+        }
+        op->part[ocs].state = PART_SKIPPED;
+        op->open_parts--;
+        if (op->open_parts == 0) {
+            end_op(m, op, now, out);
+            i = (size_t)-1; /* ending one may open or drop others */
         }
     }
-    for (size_t i = 0; i < makes.n; i++) {
-        const struct tpunet_xc *xc = &makes.first[i];
-        const struct circuit *circuit = &ocs->north[xc->north];
-        if (circuit->seen != xc->south) {
-            (void)snprintf(why, why_size, "ocs/%u north %u to south %u did not connect: %s", number,
-                           xc->north, xc->south, word);
-            return false;
+}
+
+/* ------------------------------------------------------------- read back -- */
+
+/* What a part's read-back says against it. */
+struct findings {
+    char why[sizeof((struct op *)0)->reason]; /* of the first, "" = it holds */
+    struct tpunet_ocs_port suspects[2 * MODEL_PORTS_MAX];
+    size_t n_suspects;
+};
+
+static void blame(struct findings *f, uint16_t ocs, uint8_t side, uint16_t port)
+{
+    if (f->n_suspects < ARRAY_LEN(f->suspects)) {
+        f->suspects[f->n_suspects++] = (struct tpunet_ocs_port){ocs, side, port};
+    }
+}
+
+static void judge_break(const struct ocs *ocs, const struct tpunet_xc *xc, const char *word,
+                        struct findings *f)
+{
+    if (ocs->north[xc->north].seen == xc->south && f->why[0] == '\0') {
+        (void)snprintf(f->why, sizeof f->why, "ocs/%u north %u to south %u is still connected: %s",
+                       xc->ocs, xc->north, xc->south, word);
+    }
+}
+
+/* Too dim a circuit may be the fault of either port. */
+static void judge_make(const struct model *m, const struct tpunet_xc *xc, const char *word,
+                       struct findings *f)
+{
+    const struct ocs *ocs = &m->ocs[xc->ocs];
+    const struct circuit *circuit = &ocs->north[xc->north];
+
+    if (circuit->seen != xc->south) {
+        if (f->why[0] == '\0') {
+            (void)snprintf(f->why, sizeof f->why, "ocs/%u north %u to south %u did not connect: %s",
+                           xc->ocs, xc->north, xc->south, word);
         }
-        if (ocs->supports_light && !(circuit->loss_db <= (float)m->pod->loss_db_max)) {
-            (void)snprintf(why, why_size,
+    } else if (ocs->supports_light && !(circuit->loss_db <= (float)m->pod->loss_db_max)) {
+        if (f->why[0] == '\0') {
+            (void)snprintf(f->why, sizeof f->why,
                            "ocs/%u north %u to south %u loses %.1f dB, at most %.1f is good: "
                            "port/%u-n-%u or port/%u-s-%u is dark or dirty",
-                           number, xc->north, xc->south, (double)circuit->loss_db,
-                           m->pod->loss_db_max, number, xc->north, number, xc->south);
-            return false;
+                           xc->ocs, xc->north, xc->south, (double)circuit->loss_db,
+                           m->pod->loss_db_max, xc->ocs, xc->north, xc->ocs, xc->south);
         }
+        blame(f, xc->ocs, TPUNET_NORTH, xc->north);
+        blame(f, xc->ocs, TPUNET_SOUTH, xc->south);
     }
-    return true;
+}
+
+/* Rule 2. */
+static void judge_part(const struct model *m, const struct op *op, uint16_t number,
+                       const struct ocs_op_result *result, struct findings *f)
+{
+    struct stretch makes = of_switch(op->makes, op->n_makes, number);
+    struct stretch breaks = of_switch(op->breaks, op->n_breaks, number);
+    const char *word = result->done ? "the switch says it is" : result->text;
+
+    f->why[0] = '\0';
+    f->n_suspects = 0;
+    for (size_t i = 0; i < breaks.n; i++) {
+        judge_break(&m->ocs[number], &breaks.first[i], word, f);
+    }
+    for (size_t i = 0; i < makes.n; i++) {
+        judge_make(m, &makes.first[i], word, f);
+    }
+    if (f->why[0] != '\0' && !result->done && result->mirror_fault) {
+        blame(f, number, result->south ? TPUNET_SOUTH : TPUNET_NORTH, result->port);
+    }
+}
+
+/* Rule 3.  True if that is news of a port. */
+static bool suspect(struct model *m, const struct findings *f, struct now now, struct outbox *out)
+{
+    size_t before = m->n_faults;
+
+    for (size_t i = 0; i < f->n_suspects; i++) {
+        faults_suspect(m, f->suspects[i], f->why, now, out);
+    }
+    return m->n_faults > before;
+}
+
+static void try_again(struct model *m, struct op *op, uint16_t number, struct now now,
+                      struct outbox *out)
+{
+    struct op_part *part = &op->part[number];
+    unsigned doublings = part->attempts < OP_ATTEMPTS ? part->attempts : OP_ATTEMPTS - 1;
+
+    if (plan_again(m, op, number)) {
+        emit_op(out, op->id);
+    }
+    part->wire = model_new_id(m);
+    part->retry_at.ns = now.mono.ns + retry_pause_ns(op, number, doublings);
+}
+
+static void end_part(struct model *m, struct op *op, uint16_t number, enum part_state state,
+                     struct now now, struct outbox *out)
+{
+    op->part[number].state = (uint8_t)state;
+    op->open_parts--;
+    if (op->open_parts == 0) {
+        end_op(m, op, now, out);
+    }
+}
+
+static void take_result(struct model *m, struct op *op, uint16_t number,
+                        const struct ocs_op_result *result, struct now now, struct outbox *out)
+{
+    struct op_part *part = &op->part[number];
+    struct findings f;
+
+    judge_part(m, op, number, result, &f);
+    if (f.why[0] == '\0') {
+        end_part(m, op, number, PART_DONE, now, out);
+        return;
+    }
+    bool first = part->attempts++ == 0;
+    if (!first && op->reason[0] == '\0') {
+        memcpy(op->reason, f.why, sizeof op->reason);
+    }
+    bool news = !first && suspect(m, &f, now, out);
+    if (part->attempts < OP_ATTEMPTS || news) {
+        try_again(m, op, number, now, out);
+    } else {
+        end_part(m, op, number, PART_FAILED, now, out);
+    }
 }
 
 void ops_applied(struct model *m, struct event *ev, struct outbox *out)
@@ -343,23 +422,9 @@ void ops_applied(struct model *m, struct event *ev, struct outbox *out)
     for (size_t i = 0; i < ev->applied.n_results; i++) {
         const struct ocs_op_result *result = &ev->applied.results[i];
         struct op *op = model_op(m, result->op);
-        char why[sizeof op->reason];
-
-        if (op == NULL || op->state != OP_OPEN || op->part[number] != PART_PENDING) {
-            continue; /* an answer to a repeated question */
-        }
-        if (part_holds(m, op, number, result->done ? "the switch says it is" : result->text, why,
-                       sizeof why)) {
-            op->part[number] = PART_DONE;
-        } else {
-            op->part[number] = PART_FAILED;
-            if (op->reason[0] == '\0') {
-                memcpy(op->reason, why, sizeof op->reason);
-            }
-        }
-        op->open_parts--;
-        if (op->open_parts == 0) {
-            end_op(m, op, ev->now, out);
-        }
+        if (op != NULL && op->state == OP_OPEN && op->part[number].state == PART_PENDING) {
+            take_result(m, op, number, result, ev->now, out);
+        } /* else an answer to a repeated question */
     }
+    liens_settle(m, number, out);
 }

@@ -7,6 +7,8 @@
  *   3. A cube is free if it is in service, it and its 16 hosts are healthy, and
  *      nobody owns it (A1, A6).
  *   4. A refusal names what blocks: each cube, in what state, since when.
+ *   5. A cube that is to be replaced keeps its logical position; the free cube
+ *      with the lowest number takes it, or the one that was asked for.
  */
 #include "core/placement.h"
 
@@ -89,4 +91,41 @@ int placement_choose(const struct model *m, const struct slice_spec *spec, uint1
         }
     }
     return found == needed ? 0 : no_room(m, spec, needed, found, err);
+}
+
+int placement_replace(const struct model *m, const struct tpunet_intent *intent,
+                      const struct swap *swaps, size_t n, uint16_t *cubes, struct error *err)
+{
+    bool taken[MODEL_CUBES_MAX] = {false};
+    char why[160];
+
+    memcpy(cubes, intent->cubes, intent->n_cubes * sizeof *cubes);
+    for (size_t i = 0; i < n; i++) {
+        unsigned at = 0, with = swaps[i].with;
+        while (at < intent->n_cubes && intent->cubes[at] != swaps[i].cube) {
+            at++;
+        }
+        if (at == intent->n_cubes || cubes[at] != swaps[i].cube) {
+            return err_set(err, E_INVALID, "replace[%zu].cube: cube/%u is %s", i, swaps[i].cube,
+                           at == intent->n_cubes ? "not of this slice" : "repeated");
+        }
+        if (with != TPUNET_NONE && with >= m->pod->n_cubes) {
+            return err_set(err, E_INVALID,
+                           "replace[%zu].with: no cube/%u, the pod has cube/0 to cube/%u", i, with,
+                           m->pod->n_cubes - 1U);
+        }
+        if (with != TPUNET_NONE && (taken[with] || !model_cube_free(m, with, why, sizeof why))) {
+            return err_set(err, E_CONFLICT, "replace[%zu].with: cube/%u is not free: %s", i, with,
+                           taken[with] ? "it is repeated" : why);
+        }
+        for (unsigned c = 0; with == TPUNET_NONE && c < m->pod->n_cubes; c++) {
+            with = !taken[c] && model_cube_free(m, c, NULL, 0) ? c : with;
+        }
+        if (with == TPUNET_NONE) {
+            return err_set(err, E_FULL, "no free cube can replace cube/%u", swaps[i].cube);
+        }
+        taken[with] = true;
+        cubes[at] = (uint16_t)with;
+    }
+    return 0;
 }

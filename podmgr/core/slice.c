@@ -72,6 +72,8 @@ struct slice *slice_create(struct id id, const struct slice_spec *spec)
 
     slice->id = id;
     slice->spec = *spec;
+    slice->pinned = spec->cubes != NULL;
+    slice->placements = 1;
     slice->spec.cubes = NULL;
     slice->spec.n_cubes = 0;
     slice->state = SLICE_ACTIVATING;

@@ -62,6 +62,7 @@ struct slice_routes {
     uint32_t vcs, max_hops, table_bytes_per_chip;
     double max_link_load;
     uint64_t unreachable_pairs;
+    double retained; /* all-to-all throughput against the same slice without faults */
 };
 
 struct slice {
@@ -69,6 +70,9 @@ struct slice {
     struct slice_spec spec; /* spec.cubes unused after placement */
     enum slice_state state;
     bool degraded;
+    bool pinned;         /* its cubes were asked for by number */
+    uint16_t placements; /* how often its cubes were chosen */
+    uint16_t dead_links; /* that its routes go around */
     char reason[SLICE_REASON_MAX];
     uint64_t version;             /* rises with each change: the ETag */
     uint64_t generation;          /* of the intent given to the fabric */
@@ -81,7 +85,11 @@ struct slice {
     struct slice_routes routes;
     uint32_t coordinator; /* host number, UINT32_MAX = none yet */
     uint32_t coordinator_agent;
-    bool verified; /* since this process started (A5) */
+    /* Of this process: */
+    bool waiting;            /* for its circuits, or for a coordinator */
+    bool verified;           /* since the last loss or start (A5) */
+    bool check_failed;       /* and told of */
+    struct mono_ns check_at; /* when to ask (again) */
 };
 
 struct slice *slice_create(struct id id, const struct slice_spec *spec);

@@ -1,20 +1,23 @@
-/* The slice machine: what moves a slice from state to state.
+/* The slice machine: what clients ask of slices, and what follows when the
+ * switches have moved.  Bringing up is in bringup.c.
  *
  *   1. Create: placement chooses the cubes, the intent and its operation are
  *      made in the same batch as the slice; nothing is sent before that batch
  *      is durable (D6).
  *      With an idempotency key that is on record the answer is the slice that
  *      it made, or 422 if the request is another (A3).
- *   2. The operation done, the intent goes to the coordinator: the first host
- *      in logical order whose agent holds a lease.  If the agent goes before
- *      its verdict, the next one is asked, with a new generation.
- *   3. A good verdict of the current generation makes the slice ACTIVE (A5), a
- *      bad one FAILED with what was found; a FAILED slice keeps its cubes until
- *      it is deleted, so that a person can look.
+ *   2. Every torus needs all switches: while one is unreachable, its state is
+ *      unknown and nothing new is made (D7).  Over a FAILED one a slice that
+ *      accepts degraded is made, with routes around it.
+ *   3. When a port turns out SUSPECT while a slice is coming up, other cubes take
+ *      the place of those behind it, PLACEMENTS_MAX times in all, unless the
+ *      cubes were asked for by number.  Where that cannot be, a new slice is
+ *      rolled back as a whole and FAILs with the port's name; one that served
+ *      goes around the port if it accepts that.
  *   4. Delete: an open operation ends first, then the circuits are broken, and
- *      only when all are confirmed down are the cubes free (A8).
- *   5. After a restart an ACTIVE slice stays ACTIVE and is checked again: links
- *      compared, nothing written.
+ *      when all are confirmed down, or hold a lien, are the cubes free (A8).
+ *   5. Migrate swaps cubes under a serving slice; the other cubes keep their
+ *      circuits, and one operation does it all.
  */
 #include "core/internal.h"
 
@@ -27,22 +30,23 @@
 #include "core/keys.h"
 #include "core/placement.h"
 
-static const char *subject_of(const struct slice *slice, char buf[static 64])
+enum { PLACEMENTS_MAX = 4 };
+
+const char *slice_subject(const struct slice *slice, char buf[static 64])
 {
     char id[48];
     (void)snprintf(buf, 64, "slice/%s", id_format(slice->id, id));
     return buf;
 }
 
-static double since_creation_ms(const struct slice *slice, struct now now)
+double slice_age_ms(const struct slice *slice, struct now now)
 {
     return slice->created_mono.ns != 0 ? mono_ms_since(slice->created_mono, now.mono)
                                        : (double)(now.wall.ms - slice->created.ms);
 }
 
-/* The one place where a slice's state changes: move, row, journal. */
-static void enter(struct model *m, struct slice *slice, enum slice_state state, struct now now,
-                  struct outbox *out)
+void slice_enter(struct model *m, struct slice *slice, enum slice_state state, struct now now,
+                 struct outbox *out)
 {
     static const char *const types[] = {
         [SLICE_ACTIVATING] = "slice.created",
@@ -59,7 +63,7 @@ static void enter(struct model *m, struct slice *slice, enum slice_state state, 
         slice_move(slice, state, now.wall);
     }
     emit_slice(out, slice->id);
-    emit_journal(m, out, now, types[state], subject_of(slice, subject),
+    emit_journal(m, out, now, types[state], slice_subject(slice, subject),
                  json_pack("{s:s,s:s,s:s,s:s,s:I}", "name", slice->spec.name, "state",
                            slice_state_name(state), "topology",
                            tpunet_shape_format(&slice->spec.shape, shape), "reason", slice->reason,
@@ -80,14 +84,35 @@ static json_t *audited(const struct slice *slice)
                      "topology", tpunet_shape_format(&slice->spec.shape, shape), "cubes", cubes);
 }
 
-static void fail(struct model *m, struct slice *slice, struct now now, struct outbox *out,
-                 const char *reason)
+void slice_fail(struct model *m, struct slice *slice, struct now now, struct outbox *out,
+                const char *reason)
 {
-    (void)snprintf(slice->reason, sizeof slice->reason, "%s", reason);
-    enter(m, slice, SLICE_FAILED, now, out);
+    if (reason != slice->reason) {
+        (void)snprintf(slice->reason, sizeof slice->reason, "%s", reason);
+    }
+    slice_enter(m, slice, SLICE_FAILED, now, out);
 }
 
 /* ------------------------------------------------------------- create -- */
+
+/* Rule 2. */
+static bool switches_allow(const struct model *m, bool accept_degraded, uint64_t cookie,
+                           struct outbox *out)
+{
+    char why[400];
+
+    if (!switches_all_reachable(m, true, why, sizeof why)) {
+        emit_refusal(out, cookie, E_UNREACHABLE, "switch-unreachable",
+                     "every torus needs all switches: %s", why);
+        return false;
+    }
+    if (!accept_degraded && !switches_all_reachable(m, false, why, sizeof why)) {
+        emit_refusal(out, cookie, E_CONFLICT, "switch-failed",
+                     "without accept_degraded a slice needs all switches: %s", why);
+        return false;
+    }
+    return true;
+}
 
 static bool may_create(const struct model *m, const struct event *ev, struct outbox *out)
 {
@@ -109,12 +134,7 @@ static bool may_create(const struct model *m, const struct event *ev, struct out
                      m->n_slices);
         return false;
     }
-    if (!switches_all_reachable(m, why, sizeof why)) {
-        emit_refusal(out, ev->cookie, E_UNREACHABLE, "switch-unreachable",
-                     "every torus needs all switches: %s", why);
-        return false;
-    }
-    return true;
+    return switches_allow(m, ev->create->accept_degraded, ev->cookie, out);
 }
 
 /* A3: true if the key has answered the request. */
@@ -198,13 +218,13 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
         (void)snprintf(slice->spec.name, sizeof slice->spec.name, "slice-%s",
                        id_format(slice->id, id));
     }
-    slice->planned_ms = since_creation_ms(slice, ev->now);
+    slice->planned_ms = slice_age_ms(slice, ev->now);
     model_add_slice(m, slice);
     remember_key(m, slice, ev->now, out);
-    enter(m, slice, SLICE_ACTIVATING, ev->now, out);
-    emit_audit(out, ev, "slice.create", subject_of(slice, subject), NULL, audited(slice));
+    slice_enter(m, slice, SLICE_ACTIVATING, ev->now, out);
+    emit_audit(out, ev, "slice.create", slice_subject(slice, subject), NULL, audited(slice));
     emit_done(out, ev->cookie, slice->id);
-    ops_open(m, slice, OP_PROGRAM, ev->now, out);
+    ops_program(m, slice, ev->now, out);
 }
 
 /* ------------------------------------------------------------- delete -- */
@@ -212,30 +232,35 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
 static void release_circuits(struct model *m, struct slice *slice, struct now now,
                              struct outbox *out)
 {
-    if (slice->coordinator_agent != 0) {
-        struct effect *effect = emit_effect(out, EFFECT_RELEASE);
-        effect->id = slice->id;
-        effect->agent = slice->coordinator_agent;
-        effect->generation = slice->generation;
-        slice->coordinator_agent = 0;
+    bringup_stop(slice, out);
+    ops_release(m, slice, now, out);
+}
+
+static bool found_in_version(const struct slice *slice, struct id id, uint64_t if_version,
+                             uint64_t cookie, struct outbox *out)
+{
+    char text[48];
+
+    if (slice == NULL) {
+        emit_refusal(out, cookie, E_NOT_FOUND, "slice-not-found", "no slice/%s",
+                     id_format(id, text));
+        return false;
     }
-    ops_open(m, slice, OP_RELEASE, now, out);
+    if (if_version != 0 && if_version != slice->version) {
+        emit_refusal(out, cookie, E_STALE, "version-mismatch",
+                     "slice/%s has version %" PRIu64 ", If-Match says %" PRIu64 "; read it again",
+                     id_format(id, text), slice->version, if_version);
+        return false;
+    }
+    return true;
 }
 
 void slices_delete(struct model *m, struct event *ev, struct outbox *out)
 {
     struct slice *slice = model_slice(m, ev->del.id);
-    char id[48], subject[64];
+    char subject[64];
 
-    if (slice == NULL) {
-        emit_refusal(out, ev->cookie, E_NOT_FOUND, "slice-not-found", "no slice/%s",
-                     id_format(ev->del.id, id));
-        return;
-    }
-    if (ev->del.if_version != 0 && ev->del.if_version != slice->version) {
-        emit_refusal(out, ev->cookie, E_STALE, "version-mismatch",
-                     "slice/%s has version %" PRIu64 ", If-Match says %" PRIu64 "; read it again",
-                     id_format(slice->id, id), slice->version, ev->del.if_version);
+    if (!found_in_version(slice, ev->del.id, ev->del.if_version, ev->cookie, out)) {
         return;
     }
     emit_done(out, ev->cookie, slice->id);
@@ -243,53 +268,149 @@ void slices_delete(struct model *m, struct event *ev, struct outbox *out)
         return; /* a second delete asks for what already happens */
     }
     json_t *before = audited(slice);
-    enter(m, slice, SLICE_DEACTIVATING, ev->now, out);
-    emit_audit(out, ev, "slice.delete", subject_of(slice, subject), before, audited(slice));
+    slice_enter(m, slice, SLICE_DEACTIVATING, ev->now, out);
+    emit_audit(out, ev, "slice.delete", slice_subject(slice, subject), before, audited(slice));
     if (id_is_none(slice->op)) {
         release_circuits(m, slice, ev->now, out);
     }
 }
 
-/* ----------------------------------------------------------- bring-up -- */
+/* ------------------------------------------------------------ migrate -- */
 
-/* The first host in logical order whose agent holds a lease (rule 2). */
-static bool choose_coordinator(struct model *m, struct slice *slice)
+/* The intent on other cubes, the logical positions kept. */
+static struct tpunet_intent *intent_on(const struct slice *slice, const uint16_t *cubes)
 {
-    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
-        for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
-            uint32_t number = slice->intent->cubes[i] * (uint32_t)TPUNET_CUBE_HOSTS + h;
-            if (m->hosts[number].agent != 0) {
-                slice->coordinator = number;
-                slice->coordinator_agent = m->hosts[number].agent;
-                return true;
-            }
-        }
-    }
-    slice->coordinator_agent = 0;
-    return false;
+    struct tpunet_intent *intent;
+    const struct tpunet_intent *old = slice->intent;
+    int status = tpunet_intent_create(&intent, &old->shape, cubes, old->n_cubes, NULL);
+
+    assert(status == 0); /* placement gave as many, none twice */
+    memcpy(intent->next, old->next, (size_t)TPUNET_OCSES * old->n_cubes * sizeof *old->next);
+    memcpy(intent->origin, old->origin, sizeof intent->origin);
+    return intent;
 }
 
-static void bring_up(struct model *m, struct slice *slice, bool check_only, struct outbox *out)
+static void move_to(struct model *m, struct slice *slice, const uint16_t *cubes, struct now now,
+                    struct outbox *out)
 {
-    if (!choose_coordinator(m, slice)) {
-        if (!check_only) {
-            (void)snprintf(slice->reason, sizeof slice->reason,
-                           "waiting for a host of the slice whose tpunetd holds a lease");
-            emit_slice(out, slice->id);
-        }
+    slice->placements++;
+    bringup_stop(slice, out);
+    ops_reconfigure(m, slice, intent_on(slice, cubes), now, out);
+}
+
+void slices_migrate(struct model *m, struct event *ev, struct outbox *out)
+{
+    struct slice *slice = model_slice(m, ev->migrate.id);
+    uint16_t cubes[MODEL_CUBES_MAX];
+    struct error err = {0};
+    char id[48], subject[64];
+
+    if (!found_in_version(slice, ev->migrate.id, ev->migrate.if_version, ev->cookie, out)) {
         return;
     }
-    if (!check_only) {
-        /* Rises across slices too: chips refuse what is older than they hold. */
-        slice->generation = model_new_id(m).seq;
-        slice->reason[0] = '\0';
+    if ((slice->state != SLICE_ACTIVE && slice->state != SLICE_ACTIVE_DEGRADED) ||
+        !id_is_none(slice->op)) {
+        emit_refusal(out, ev->cookie, E_CONFLICT, "state-conflict",
+                     "slice/%s is %s; only an ACTIVE slice can be migrated",
+                     id_format(slice->id, id), slice_state_name(slice->state));
+        return;
     }
-    emit_slice(out, slice->id);
-    struct effect *effect = emit_effect(out, EFFECT_BRING_UP);
-    effect->id = slice->id;
-    effect->agent = slice->coordinator_agent;
-    effect->generation = slice->generation;
-    effect->check_only = check_only;
+    if (!switches_allow(m, slice->spec.accept_degraded, ev->cookie, out)) {
+        return;
+    }
+    int status =
+        placement_replace(m, slice->intent, ev->migrate.swaps, ev->migrate.n_swaps, cubes, &err);
+    if (status < 0) {
+        emit_refusal(out, ev->cookie, status, placement_code(status), "%s", err.text);
+        return;
+    }
+    json_t *before = audited(slice);
+    slice->reason[0] = '\0';
+    slice_enter(m, slice, SLICE_RECONFIGURING, ev->now, out);
+    move_to(m, slice, cubes, ev->now, out);
+    emit_audit(out, ev, "slice.migrate", slice_subject(slice, subject), before, audited(slice));
+    emit_done(out, ev->cookie, slice->id);
+}
+
+/* ------------------------------------------------- an operation has ended -- */
+
+static bool behind_suspect_port(const struct model *m, uint16_t cube)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < m->n_faults && !found; i++) {
+        const struct part *part = &m->faults[i].part;
+        struct tpunet_ocs_port port = {part->ocs, part->south, part->port};
+        struct tpunet_fibre fibre;
+        found = part->kind == PART_PORT && tpunet_wiring_fibre(m->pod->wiring, port, &fibre) &&
+                fibre.cube == cube;
+    }
+    return found;
+}
+
+/* Rule 3. */
+static bool try_other_cubes(struct model *m, struct slice *slice, struct now now,
+                            struct outbox *out)
+{
+    struct swap swaps[MODEL_CUBES_MAX];
+    uint16_t cubes[MODEL_CUBES_MAX];
+    size_t n = 0;
+    char subject[64];
+
+    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
+        if (behind_suspect_port(m, slice->intent->cubes[i])) {
+            swaps[n++] = (struct swap){slice->intent->cubes[i], TPUNET_NONE};
+        }
+    }
+    if (n == 0 || slice->pinned || slice->placements >= PLACEMENTS_MAX ||
+        placement_replace(m, slice->intent, swaps, n, cubes, NULL) < 0) {
+        return false;
+    }
+    emit_journal(m, out, now, "slice.replaced", slice_subject(slice, subject),
+                 json_pack("{s:I,s:i,s:s}", "cubes", (json_int_t)n, "first", (int)swaps[0].cube,
+                           "reason", slice->reason));
+    move_to(m, slice, cubes, now, out);
+    return true;
+}
+
+/* Every circuit that it was to make is there, or (if that will do) known to be
+ * dead.  What it could not break holds liens and is nobody's any more. */
+static bool all_made(const struct model *m, const struct op *op, bool dead_will_do)
+{
+    bool made = true;
+
+    for (size_t i = 0; i < op->n_makes && made; i++) {
+        const struct tpunet_xc *xc = &op->makes[i];
+        bool dead = model_circuit_dead(m, *xc);
+        bool skipped = op->part[xc->ocs].state == PART_SKIPPED;
+        made = dead ? dead_will_do || skipped : m->ocs[xc->ocs].north[xc->north].seen == xc->south;
+    }
+    return made;
+}
+
+static void take_failure(struct model *m, struct slice *slice, const struct op *op, struct now now,
+                         struct outbox *out)
+{
+    (void)snprintf(slice->reason, sizeof slice->reason, "%s", op->reason);
+    if (try_other_cubes(m, slice, now, out)) {
+        return;
+    }
+    if (slice->state == SLICE_RECONFIGURING && slice->spec.accept_degraded &&
+        all_made(m, op, true)) {
+        bringup_start(m, slice, now, out);
+        return;
+    }
+    release_circuits(m, slice, now, out); /* back as a whole; then it FAILs */
+}
+
+static void take_release(struct model *m, struct slice *slice, struct now now, struct outbox *out)
+{
+    if (slice->state == SLICE_DEACTIVATING) {
+        slice_enter(m, slice, SLICE_DELETED, now, out);
+        model_remove_slice(m, slice->id);
+    } else {
+        slice_fail(m, slice, now, out, slice->reason);
+    }
 }
 
 void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, struct now now,
@@ -297,139 +418,15 @@ void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, 
 {
     emit_slice(out, slice->id);
     if (op->kind == OP_RELEASE) {
-        if (op->state == OP_FAILED) {
-            fail(m, slice, now, out, op->reason);
-            return;
-        }
-        enter(m, slice, SLICE_DELETED, now, out);
-        model_remove_slice(m, slice->id);
-        return;
-    }
-    if (slice->state == SLICE_DEACTIVATING) {
+        take_release(m, slice, now, out);
+    } else if (slice->state == SLICE_DEACTIVATING) {
         release_circuits(m, slice, now, out); /* it was deleted meanwhile (rule 4) */
-        return;
-    }
-    if (op->state == OP_FAILED) {
-        fail(m, slice, now, out, op->reason);
-        return;
-    }
-    slice->programmed_ms = since_creation_ms(slice, now);
-    bring_up(m, slice, false, out);
-}
-
-/* Generations begin anew with each epoch, so only the pair names an intent; a
- * slice whose switches still move has not been handed to anybody. */
-static bool verdict_is_current(const struct model *m, const struct slice *slice,
-                               const struct verdict *verdict)
-{
-    return slice != NULL && id_is_none(slice->op) && slice->generation != 0 &&
-           slice->generation == verdict->generation && verdict->epoch == m->epoch;
-}
-
-void slices_verdict(struct model *m, struct event *ev, struct outbox *out)
-{
-    const struct verdict *verdict = ev->verdict;
-    struct slice *slice = model_slice(m, verdict->slice);
-    char subject[64];
-
-    emit_done(out, ev->cookie, verdict->slice); /* taken, whatever it is worth now */
-    if (!verdict_is_current(m, slice, verdict)) {
-        return;
-    }
-    if (verdict->check_only) {
-        slice->verified = verdict->ok;
-        emit_journal(m, out, ev->now, verdict->ok ? "slice.checked" : "slice.check-failed",
-                     subject_of(slice, subject), json_pack("{s:s}", "reason", verdict->text));
-        return;
-    }
-    if (slice->state != SLICE_ACTIVATING) {
-        return;
-    }
-    if (!verdict->ok) {
-        fail(m, slice, ev->now, out, verdict->text);
-        return;
-    }
-    slice->verified = true;
-    slice->routes = verdict->routes;
-    slice->active_ms = since_creation_ms(slice, ev->now);
-    /* Installing follows verifying at the coordinator; the rest is transport. */
-    slice->verified_ms = slice->active_ms - verdict->installed_ms;
-    enter(m, slice, SLICE_ACTIVE, ev->now, out);
-}
-
-void slices_links(struct model *m, struct event *ev, struct outbox *out)
-{
-    for (size_t i = 0; i < ev->links.n; i++) {
-        const struct link_change *change = &ev->links.links[i];
-        const struct slice *slice = model_slice(m, change->slice);
-        if (slice == NULL ||
-            (slice->state != SLICE_ACTIVE && slice->state != SLICE_ACTIVE_DEGRADED)) {
-            continue; /* its circuits are meant to move */
+    } else if (op->state == OP_FAILED && !all_made(m, op, false)) {
+        take_failure(m, slice, op, now, out);
+    } else {
+        if (slice->programmed_ms < 0) {
+            slice->programmed_ms = slice_age_ms(slice, now);
         }
-        struct tpunet_chip chip = tpunet_chip_of(change->chip);
-        char link[48], id[48];
-        (void)snprintf(link, sizeof link, "link/%u-%u-%u-%u%s", chip.cube, chip.at[0], chip.at[1],
-                       chip.at[2], tpunet_port_name(change->port));
-        emit_journal(m, out, ev->now, change->up ? "link.up" : "link.down", link,
-                     json_pack("{s:s}", "slice", id_format(slice->id, id)));
-    }
-    emit_done(out, ev->cookie, (struct id){0});
-}
-
-void slices_restored(struct model *m, struct slice *slice, struct outbox *out)
-{
-    slice->verified = false;
-    if (slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED) {
-        bring_up(m, slice, true, out);
-    }
-}
-
-/* ------------------------------------------------------------- agents -- */
-
-static bool lacks_coordinator(const struct slice *slice)
-{
-    return slice->coordinator_agent == 0 && id_is_none(slice->op);
-}
-
-static bool is_serving(const struct slice *slice)
-{
-    return slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED;
-}
-
-static void seek_coordinator(struct model *m, struct slice *slice, struct outbox *out)
-{
-    if (!lacks_coordinator(slice)) {
-        return;
-    }
-    if (slice->state == SLICE_ACTIVATING) {
-        bring_up(m, slice, false, out);
-    } else if (is_serving(slice)) {
-        bring_up(m, slice, true, out); /* rule 5 */
-    }
-}
-
-void slices_agent_came(struct model *m, struct outbox *out)
-{
-    for (size_t i = 0; i < m->n_slices; i++) {
-        seek_coordinator(m, m->slices[i], out);
-    }
-}
-
-void slices_epoch_taken(struct model *m, struct outbox *out)
-{
-    for (size_t i = 0; i < m->n_slices; i++) {
-        m->slices[i]->coordinator_agent = 0;
-        seek_coordinator(m, m->slices[i], out);
-    }
-}
-
-void slices_agent_gone(struct model *m, uint32_t agent, struct outbox *out)
-{
-    for (size_t i = 0; i < m->n_slices; i++) {
-        struct slice *slice = m->slices[i];
-        if (slice->coordinator_agent == agent) {
-            slice->coordinator_agent = 0;
-            seek_coordinator(m, slice, out);
-        }
+        bringup_start(m, slice, now, out);
     }
 }

@@ -14,6 +14,8 @@
  *      database says and nothing else.
  *   5. A switch that does not answer is UNREACHABLE, never FAILED: its map is
  *      unknown, nothing is evicted because of it (D7).
+ *   6. FAILED is an operator's word (faults.c).  Such a switch is claimed and its
+ *      map read as that of any other, but nothing is asked of it.
  */
 #include "core/internal.h"
 
@@ -45,7 +47,7 @@ static void take_epoch(struct model *m, uint64_t epoch, struct now now, struct o
     emit_journal(m, out, now, "epoch.taken", subject,
                  json_pack("{s:I}", "epoch", (json_int_t)epoch));
     emit_effect(out, EFFECT_OCS_ATTACH)->ocs = TPUNET_NONE;
-    slices_epoch_taken(m, out);
+    bringup_epoch_taken(m, now, out);
 }
 
 void switches_start(struct model *m, struct event *ev, struct outbox *out)
@@ -84,6 +86,17 @@ static void take_map(struct ocs *ocs, const struct event *ev)
     switches_saw(ocs, ev->ocs.seen, ev->ocs.n_seen, ev->now.wall);
 }
 
+/* Does the port show a circuit that nobody intends, nobody is breaking, and no
+ * slice of ours left behind? */
+static bool is_foreign(const struct model *m, uint16_t ocs, uint16_t north)
+{
+    const struct circuit *circuit = &m->ocs[ocs].north[north];
+    struct tpunet_xc seen = {ocs, north, circuit->seen};
+
+    return circuit->seen != TPUNET_NONE && circuit->seen != circuit->south &&
+           !plan_is_open(m, seen, false) && !model_circuit_left(m, seen);
+}
+
 /* Rule 4: counts what nobody intended, and says so when the count changes. */
 static void report_drift(struct model *m, uint16_t number, struct now now, struct outbox *out)
 {
@@ -91,9 +104,8 @@ static void report_drift(struct model *m, uint16_t number, struct now now, struc
     unsigned foreign = 0, first = 0;
     char subject[16];
 
-    for (unsigned p = MODEL_PORTS_MAX; p-- > 0;) {
-        const struct circuit *circuit = &ocs->north[p];
-        if (circuit->seen != TPUNET_NONE && circuit->seen != circuit->south) {
+    for (uint16_t p = MODEL_PORTS_MAX; p-- > 0;) {
+        if (is_foreign(m, number, p)) {
             foreign++;
             first = p;
         }
@@ -113,7 +125,7 @@ static void mark_unexplained(const struct model *m, bool marks[static MODEL_CUBE
         for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
             const struct circuit *circuit = &m->ocs[o].north[p];
             struct tpunet_fibre fibre;
-            if (circuit->seen == TPUNET_NONE || circuit->seen == circuit->south) {
+            if (!is_foreign(m, o, p)) {
                 continue;
             }
             if (tpunet_wiring_fibre(m->pod->wiring, (struct tpunet_ocs_port){o, TPUNET_NORTH, p},
@@ -145,7 +157,7 @@ static void quarantine(struct model *m, struct now now, struct outbox *out)
         struct cube *cube = &m->cubes[c];
         explained = explained && !marks[c];
         enum health health = marks[c] ? HEALTH_QUARANTINED : HEALTH_HEALTHY;
-        if (cube->health != health) {
+        if (cube->health != health && cube->health != HEALTH_FAILED) {
             cube->health = health;
             cube->since = now.wall;
             (void)snprintf(subject, sizeof subject, "cube/%u", c);
@@ -154,13 +166,26 @@ static void quarantine(struct model *m, struct now now, struct outbox *out)
         }
     }
     for (unsigned o = 0; o < TPUNET_OCSES; o++) {
-        explained = explained && m->ocs[o].state == OCS_STATE_REACHABLE && m->ocs[o].foreign == 0;
+        enum ocs_state state = m->ocs[o].state;
+        explained = explained && m->ocs[o].foreign == 0 &&
+                    (state == OCS_STATE_REACHABLE || state == OCS_STATE_FAILED);
     }
     if (explained) {
         m->restored = false;
         emit_meta(out);
         (void)snprintf(subject, sizeof subject, "pod/%s", m->pod->id);
         emit_journal(m, out, now, "restore.explained", subject, NULL);
+    }
+}
+
+/* Rule 4, after the map was read. */
+static void set_right(struct model *m, uint16_t ocs, struct now now, struct outbox *out)
+{
+    liens_settle(m, ocs, out);
+    report_drift(m, ocs, now, out);
+    quarantine(m, now, out);
+    if (m->ocs[ocs].state == OCS_STATE_REACHABLE) {
+        ops_restore(m, ocs, now, out);
     }
 }
 
@@ -176,9 +201,7 @@ void switches_looked(struct model *m, struct event *ev, struct outbox *out)
         return;
     }
     take_map(ocs, ev);
-    report_drift(m, ev->ocs.ocs, ev->now, out);
-    quarantine(m, ev->now, out);
-    ops_restore(m, ev->ocs.ocs, ev->now, out);
+    set_right(m, ev->ocs.ocs, ev->now, out);
 }
 
 void switches_attached(struct model *m, struct event *ev, struct outbox *out)
@@ -192,15 +215,15 @@ void switches_attached(struct model *m, struct event *ev, struct outbox *out)
     bool lost_power =
         ocs->boot_id[0] != '\0' && strcmp(ocs->boot_id, ev->ocs.identity.boot_id) != 0;
     take_map(ocs, ev);
-    set_state(ocs, OCS_STATE_REACHABLE, ev->now.wall);
+    if (ocs->state != OCS_STATE_FAILED) { /* rule 6 */
+        set_state(ocs, OCS_STATE_REACHABLE, ev->now.wall);
+    }
     emit_journal(m, out, ev->now, "ocs.attached", subject_of(ev->ocs.ocs, subject),
                  json_pack("{s:s,s:I,s:I,s:b}", "boot_id", ocs->boot_id, "generation",
                            (json_int_t)ocs->generation, "circuits", (json_int_t)ev->ocs.n_seen,
                            "lost_power", lost_power));
-    report_drift(m, ev->ocs.ocs, ev->now, out);
-    quarantine(m, ev->now, out);
-    ops_resend(m, ev->ocs.ocs, out);
-    ops_restore(m, ev->ocs.ocs, ev->now, out);
+    ops_resend(m, ev->ocs.ocs, lost_power, out);
+    set_right(m, ev->ocs.ocs, ev->now, out);
 }
 
 void switches_superseded(struct model *m, struct event *ev, struct outbox *out)
@@ -234,16 +257,17 @@ void switches_lost(struct model *m, struct event *ev, struct outbox *out)
                  json_pack("{s:s}", "reason", ev->ocs.why));
 }
 
-bool switches_all_reachable(const struct model *m, char *why, size_t why_size)
+bool switches_all_reachable(const struct model *m, bool failed_too, char *why, size_t why_size)
 {
     size_t len = 0;
 
     why[0] = '\0';
     for (unsigned o = 0; o < TPUNET_OCSES && len + 60 < why_size; o++) {
-        if (m->ocs[o].state != OCS_STATE_REACHABLE) {
+        enum ocs_state state = m->ocs[o].state;
+        if (state != OCS_STATE_REACHABLE && !(failed_too && state == OCS_STATE_FAILED)) {
             char since[32];
             len += (size_t)snprintf(why + len, why_size - len, "%socs/%u %s since %s",
-                                    len > 0 ? "; " : "", o, ocs_state_name(m->ocs[o].state),
+                                    len > 0 ? "; " : "", o, ocs_state_name(state),
                                     wall_format(m->ocs[o].since, since));
         }
     }

@@ -6,8 +6,9 @@
  *      next batch, in order, at most BATCH_OPS operations and no two that name
  *      the same port.  A batch leaves only after the core has taken the results
  *      of the last one (dispatch_flush), since its difference depends on them.
- *   3. Only the difference to the map last read travels (D3); an operation
- *      whose difference is empty is answered from that map.
+ *   3. Only the difference to the map last read travels (D3); nothing is made over
+ *      a SUSPECT port, and a break there is tried twice.  An operation whose
+ *      difference is empty is answered from that map.
  *   4. The batch names the generation that this map had.  If the switch's is
  *      another, or no answer came, we attach again, and the core asks again
  *      for what is open.  Nothing is repeated here, so nothing repeats for ever.
@@ -25,7 +26,8 @@
 #include "log.h"
 #include "mem.h"
 
-enum { BATCH_OPS = 64 };
+/* From the third attempt on, breaks do without SUSPECT ports. */
+enum { BATCH_OPS = 64, LAST_ATTEMPTS = 2 };
 
 enum phase { IDLE, ATTACHING, ATTACHED, APPLYING };
 
@@ -40,6 +42,7 @@ struct conversation {
     struct id *waiting; /* operations to send */
     size_t n_waiting, cap_waiting;
     struct id sent[BATCH_OPS];
+    struct id wires[BATCH_OPS]; /* the ids under which they were sent */
     size_t n_sent;
 };
 
@@ -240,13 +243,15 @@ struct difference {
     size_t n_breaks, n_makes;
 };
 
-static size_t filter(const struct ocs *ocs, uint16_t number, const struct tpunet_xc *xcs, size_t n,
-                     bool present, struct tpunet_xc *out)
+static size_t filter(const struct model *m, uint16_t number, const struct tpunet_xc *xcs, size_t n,
+                     bool present, bool dead_too, struct tpunet_xc *out)
 {
+    const struct ocs *ocs = &m->ocs[number];
     size_t kept = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (xcs[i].ocs == number && (ocs->north[xcs[i].north].seen == xcs[i].south) == present) {
+        if (xcs[i].ocs == number && (dead_too || !model_circuit_dead(m, xcs[i])) &&
+            (ocs->north[xcs[i].north].seen == xcs[i].south) == present) {
             out[kept++] = xcs[i];
         }
     }
@@ -255,29 +260,43 @@ static size_t filter(const struct ocs *ocs, uint16_t number, const struct tpunet
 
 static struct difference difference_of(const struct conversation *t, const struct op *op)
 {
-    const struct ocs *ocs = &t->dispatch->model->ocs[t->ocs];
+    const struct model *m = t->dispatch->model;
     struct difference diff = {
         .breaks = xcalloc(MODEL_PORTS_MAX, sizeof *diff.breaks),
         .makes = xcalloc(MODEL_PORTS_MAX, sizeof *diff.makes),
     };
 
-    diff.n_breaks = filter(ocs, t->ocs, op->breaks, op->n_breaks, true, diff.breaks);
-    diff.n_makes = filter(ocs, t->ocs, op->makes, op->n_makes, false, diff.makes);
+    diff.n_breaks = filter(m, t->ocs, op->breaks, op->n_breaks, true,
+                           op->part[t->ocs].attempts < LAST_ATTEMPTS, diff.breaks);
+    diff.n_makes = filter(m, t->ocs, op->makes, op->n_makes, false, false, diff.makes);
     return diff;
 }
 
-/* Takes the results over; copies what is read back. */
-static void post_applied(struct conversation *t, const struct ocs_op_result *results, size_t n)
+/* Takes the results over; copies what is read back.  The switch knows an
+ * operation by the id of the attempt. */
+static void post_applied(struct conversation *t, const struct id *ops,
+                         const struct ocs_op_result *results, size_t n)
 {
     struct event ev = {.kind = EV_OCS_APPLIED, .applied = {.ocs = t->ocs, .identity = t->identity}};
 
     ev.applied.results = xmemdup(results, n * sizeof *results);
     ev.applied.n_results = n;
     for (size_t i = 0; i < n; i++) {
+        ev.applied.results[i].op = ops[i];
         ev.applied.results[i].seen =
             xmemdup(results[i].seen, results[i].n_seen * sizeof *results[i].seen);
     }
     post(t, &ev);
+}
+
+static bool answers_all(const struct conversation *t, const struct ocs_answer *answer)
+{
+    bool all = answer->n_results == t->n_sent;
+
+    for (size_t i = 0; i < t->n_sent && all; i++) {
+        all = id_compare(answer->results[i].op, t->wires[i]) == 0;
+    }
+    return all;
 }
 
 static void on_applied(void *arg, const struct ocs_answer *answer)
@@ -286,13 +305,13 @@ static void on_applied(void *arg, const struct ocs_answer *answer)
 
     assert(t->phase == APPLYING);
     t->phase = ATTACHED;
-    if (answer->status == 0 && answer->n_results != t->n_sent) {
+    if (answer->status == 0 && !answers_all(t, answer)) {
         lose(t, "its agent did not answer for every operation"); /* attach asks again */
         return;
     }
     if (answer->status == 0) {
         t->identity = answer->identity;
-        post_applied(t, answer->results, answer->n_results);
+        post_applied(t, t->sent, answer->results, answer->n_results);
         t->n_sent = 0;
         if (t->attach_again) {
             attach(t);
@@ -314,8 +333,8 @@ static void on_applied(void *arg, const struct ocs_answer *answer)
 /* Answers an operation that has nothing to change here (rule 3). */
 static void answer_from_map(struct conversation *t, struct id op)
 {
-    struct ocs_op_result result = {.op = op, .done = true};
-    post_applied(t, &result, 1);
+    struct ocs_op_result result = {.done = true};
+    post_applied(t, &op, &result, 1);
 }
 
 /* Ports that the operations of a batch name. */
@@ -377,12 +396,13 @@ static void send_batch(struct conversation *t)
             answer_from_map(t, op->id);
             continue;
         }
-        ops[n] = (struct ocs_batch_op){.id = op->id,
+        ops[n] = (struct ocs_batch_op){.id = op->part[t->ocs].wire,
                                        .breaks = diffs[n].breaks,
                                        .n_breaks = diffs[n].n_breaks,
                                        .makes = diffs[n].makes,
                                        .n_makes = diffs[n].n_makes};
         t->sent[n] = op->id;
+        t->wires[n] = ops[n].id;
         n++;
     }
     t->n_waiting -= taken;

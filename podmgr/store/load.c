@@ -53,7 +53,7 @@ int store_new_incarnation(struct model *m, struct error *err)
 
 static int load_meta(struct store *store, struct model *m, struct error *err)
 {
-    char epoch[64] = "", pod[64] = "", restored[8] = "", *end;
+    char epoch[64] = "", pod[64] = "", restored[8] = "", backup[32] = "", *end;
     int status = get_meta(store, "epoch", epoch, sizeof epoch, err);
 
     if (status == 0) {
@@ -65,6 +65,9 @@ static int load_meta(struct store *store, struct model *m, struct error *err)
     if (status == 0) {
         status = get_meta(store, "restored", restored, sizeof restored, err);
     }
+    if (status == 0) {
+        status = get_meta(store, "backup_epoch", backup, sizeof backup, err);
+    }
     if (status < 0) {
         return status;
     }
@@ -72,7 +75,11 @@ static int load_meta(struct store *store, struct model *m, struct error *err)
         return store_new_incarnation(m, err); /* a new database */
     }
     m->restored = strcmp(restored, "yes") == 0;
+    m->backup_epoch = strtoull(backup, NULL, 10);
     m->epoch = strtoull(epoch, &end, 10);
+    if (m->restored && m->backup_epoch == 0) {
+        m->backup_epoch = m->epoch; /* the first start after the restore */
+    }
     if (m->epoch == 0 || m->epoch > INT64_MAX || *end != '\0' || pod[0] == '\0' ||
         m->incarnation[0] == '\0') {
         return err_set(err, E_CORRUPT, "%s: table meta: 'epoch', 'pod' or 'incarnation' is wrong",
@@ -210,6 +217,10 @@ static const char *take_slice(struct slice *slice, const struct model *m, sqlite
         return "its coordinator is a host that the pod lacks";
     }
     take_routes(&slice->routes, s, 26);
+    slice->pinned = sqlite3_column_int(s, 32) != 0;
+    slice->placements = (uint16_t)sqlite3_column_int(s, 33);
+    slice->dead_links = (uint16_t)sqlite3_column_int(s, 34);
+    slice->routes.retained = sqlite3_column_double(s, 35);
     return take_intent(slice, m, s, 16, net_err);
 }
 
@@ -271,9 +282,6 @@ static int load_circuit(struct store *store, struct model *m, sqlite3_stmt *s, s
                        store->path, ports[0], ports[1], ports[2], id_format(slice, text), wrong);
     }
     model_intend(m, xc, slice);
-    if (sqlite3_column_int(s, 5) != 0) {
-        model_breaking(m, xc);
-    }
     return 0;
 }
 
@@ -293,26 +301,48 @@ static bool is_plan(const struct tpunet_xc *xcs, size_t n)
     return true;
 }
 
-/* What an open PROGRAM makes and an open RELEASE breaks is intended by its
- * slice: it will be sent to the switches again, and what a RELEASE confirms is
- * then forgotten.  The breaks of a PROGRAM were never intended. */
-static bool is_of_slice(const struct model *m, const struct op *op)
+/* What an open operation makes is intended by its slice: it will be sent to the
+ * switches again. */
+static bool makes_what_is_intended(const struct model *m, const struct op *op)
 {
-    bool release = op->kind == OP_RELEASE;
-    const struct tpunet_xc *xcs = release ? op->breaks : op->makes;
-    size_t n = release ? op->n_breaks : op->n_makes;
-
-    for (size_t i = 0; i < n; i++) {
-        const struct circuit *circuit = &m->ocs[xcs[i].ocs].north[xcs[i].north];
-        if (circuit->south != xcs[i].south || id_compare(circuit->slice, op->slice) != 0 ||
-            circuit->breaking != release) {
+    for (size_t i = 0; i < op->n_makes; i++) {
+        const struct tpunet_xc *xc = &op->makes[i];
+        const struct circuit *circuit = &m->ocs[xc->ocs].north[xc->north];
+        if (circuit->south != xc->south || id_compare(circuit->slice, op->slice) != 0) {
             return false;
         }
     }
     return true;
 }
 
-static const char *take_op(struct op *op, const struct model *m, sqlite3_stmt *s)
+/* And what it breaks is not. */
+static bool breaks_what_is_not(const struct model *m, const struct op *op)
+{
+    for (size_t i = 0; i < op->n_breaks; i++) {
+        const struct tpunet_xc *xc = &op->breaks[i];
+        if (m->ocs[xc->ocs].north[xc->north].south == xc->south) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Until the operation has ended, cubes that the slice leaves are still its own
+ * (A8): those behind what is to be broken and of nobody else. */
+static void keep_departing(struct model *m, const struct op *op)
+{
+    for (size_t i = 0; i < op->n_breaks; i++) {
+        uint16_t cubes[2];
+        model_cubes_of(m, op->breaks[i], cubes);
+        for (unsigned e = 0; e < 2; e++) {
+            if (cubes[e] != TPUNET_NONE && id_is_none(m->cubes[cubes[e]].owner)) {
+                m->cubes[cubes[e]].owner = op->slice;
+            }
+        }
+    }
+}
+
+static const char *take_op(struct op *op, struct model *m, sqlite3_stmt *s)
 {
     op->slice = (struct id){column_u64(s, 2), column_u64(s, 3)};
     uint64_t kind = column_u64(s, 4), state = column_u64(s, 5);
@@ -324,7 +354,7 @@ static const char *take_op(struct op *op, const struct model *m, sqlite3_stmt *s
     if (!store_id_was_taken(m, op->id)) {
         return "an id that was never given";
     }
-    if (kind > OP_RESTORE || state > OP_FAILED) {
+    if (kind > OP_RECONFIGURE || state > OP_FAILED) {
         return "no such kind or state";
     }
     op->kind = (enum op_kind)kind;
@@ -333,6 +363,9 @@ static const char *take_op(struct op *op, const struct model *m, sqlite3_stmt *s
         !is_plan(op->makes, op->n_makes)) {
         return "its circuits make no sense";
     }
+    if (op->kind == OP_RESTORE && op->n_breaks + op->n_makes == 0) {
+        op->state = OP_DONE; /* all of it was withdrawn */
+    }
     if (op->state != OP_OPEN || op->kind == OP_RESTORE) {
         return NULL;
     }
@@ -340,7 +373,13 @@ static const char *take_op(struct op *op, const struct model *m, sqlite3_stmt *s
     if (slice == NULL || id_compare(slice->op, op->id) != 0) {
         return "it is open, and its slice does not know it";
     }
-    return is_of_slice(m, op) ? NULL : "its circuits are not those of its slice";
+    if (!makes_what_is_intended(m, op) || !breaks_what_is_not(m, op)) {
+        return "its circuits are not those of its slice";
+    }
+    if (op->kind == OP_RECONFIGURE) {
+        keep_departing(m, op);
+    }
+    return NULL;
 }
 
 static int load_op(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
@@ -354,7 +393,7 @@ static int load_op(struct store *store, struct model *m, sqlite3_stmt *s, struct
         op_destroy(op);
         return store_contradiction(store, err, "ops", id, wrong);
     }
-    op_plan_parts(op);
+    model_plan_parts(m, op);
     model_add_op(m, op);
     return 0;
 }
@@ -379,6 +418,48 @@ static int load_key(struct store *store, struct model *m, sqlite3_stmt *s, struc
                        store->path, (unsigned long long)entry.number);
     }
     (void)keys_add(m->keys, &entry);
+    return 0;
+}
+
+/* ------------------------------------------------------ faults, liens -- */
+
+static int load_fault(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
+{
+    struct part_fault fault = {.since = {sqlite3_column_int64(s, 2)}};
+    const char *name = (const char *)sqlite3_column_text(s, 0);
+    const char *health = (const char *)sqlite3_column_text(s, 1);
+    struct error why = {0};
+    bool ours = part_parse(&fault.part, name, &why) == 0 && model_knows(m, &fault.part);
+
+    fault.health = fault.part.kind == PART_PORT ? HEALTH_SUSPECT : HEALTH_FAILED;
+    copy_text(fault.who, sizeof fault.who, s, 3);
+    copy_text(fault.reason, sizeof fault.reason, s, 4);
+    if (!ours || strcmp(health, health_name(fault.health)) != 0) {
+        return err_set(err, E_CORRUPT, "%s: table faults: %s cannot be %s in this pod", store->path,
+                       name, health);
+    }
+    model_add_fault(m, &fault);
+    return 0;
+}
+
+static int load_lien(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
+{
+    uint64_t ocs = column_u64(s, 0), side = column_u64(s, 1), port = column_u64(s, 2);
+    struct lien lien = {.port = {(uint16_t)ocs, (uint8_t)side, (uint16_t)port},
+                        .held = {column_u64(s, 3), column_u64(s, 4)},
+                        .slice = {column_u64(s, 5), column_u64(s, 6)},
+                        .since = {sqlite3_column_int64(s, 7)},
+                        .fenced = sqlite3_column_int(s, 8) != 0};
+    struct chip_port chip;
+
+    if (ocs >= TPUNET_OCSES || side > TPUNET_SOUTH || port >= MODEL_PORTS_MAX ||
+        !model_chip_port(m, lien.port, &chip)) {
+        return err_set(err, E_CORRUPT,
+                       "%s: table liens: ocs/%" PRIu64 " side %" PRIu64 " port %" PRIu64
+                       ": no chip is behind it",
+                       store->path, ocs, side, port);
+    }
+    model_add_lien(m, &lien);
     return 0;
 }
 
@@ -423,6 +504,8 @@ int store_load(struct store *store, struct model *m, struct error *err)
         load_row_fn *row;
     } tables[] = {
         /* Circuits and operations refer to slices. */
+        {ST_FAULT_ALL, load_fault}, /* before the operations: they skip what FAILED */
+        {ST_LIEN_ALL, load_lien},
         {ST_SLICE_ALL, load_slice},
         {ST_CIRCUIT_ALL, load_circuit},
         {ST_OP_ALL, load_op},

@@ -87,6 +87,29 @@ static const char *const migrations[] = {
     "  relapses INTEGER NOT NULL, version INTEGER NOT NULL,"
     "  incidents TEXT NOT NULL, history TEXT NOT NULL,"
     "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;",
+    /* Circuits that are intended no more stand in the breaks of an open operation
+     * alone. */
+    "CREATE TABLE intended ("
+    "  ocs INTEGER NOT NULL, north INTEGER NOT NULL, south INTEGER NOT NULL,"
+    "  slice_epoch INTEGER NOT NULL, slice_seq INTEGER NOT NULL,"
+    "  PRIMARY KEY (ocs, north), UNIQUE (ocs, south)) STRICT, WITHOUT ROWID;"
+    "INSERT INTO intended SELECT ocs, north, south, slice_epoch, slice_seq FROM circuits"
+    "  WHERE breaking = 0;"
+    "DROP TABLE circuits;"
+    "ALTER TABLE intended RENAME TO circuits;"
+    "ALTER TABLE slices ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE slices ADD COLUMN placements INTEGER NOT NULL DEFAULT 1;"
+    "ALTER TABLE slices ADD COLUMN dead_links INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE slices ADD COLUMN retained REAL NOT NULL DEFAULT 1;"
+    "CREATE TABLE faults ("
+    "  part TEXT NOT NULL PRIMARY KEY, health TEXT NOT NULL, since_ms INTEGER NOT NULL,"
+    "  who TEXT NOT NULL, reason TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE liens ("
+    "  ocs INTEGER NOT NULL, side INTEGER NOT NULL, port INTEGER NOT NULL,"
+    "  held_epoch INTEGER NOT NULL, held_seq INTEGER NOT NULL,"
+    "  slice_epoch INTEGER NOT NULL, slice_seq INTEGER NOT NULL,"
+    "  since_ms INTEGER NOT NULL, fenced INTEGER NOT NULL,"
+    "  PRIMARY KEY (ocs, side, port)) STRICT, WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations), APPLICATION_ID = 0x706F646D }; /* "podm" */
 
@@ -99,7 +122,7 @@ static const char *const sql[ST_COUNT] = {
     [ST_META_GET] = "SELECT value FROM meta WHERE key = ?1",
     [ST_SLICE_PUT] = "INSERT OR REPLACE INTO slices VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
                      "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "
-                     "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)",
+                     "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36)",
     [ST_SLICE_DELETE] = "DELETE FROM slices WHERE epoch = ?1 AND seq = ?2",
     [ST_SLICE_ALL] = "SELECT * FROM slices ORDER BY epoch, seq",
     [ST_OP_PUT] =
@@ -108,15 +131,20 @@ static const char *const sql[ST_COUNT] = {
     [ST_OP_ALL] = "SELECT * FROM ops ORDER BY epoch, seq",
     /* Not OR REPLACE: that would silently drop the circuit on the same south
      * port, which is just what must not happen (D1). */
-    [ST_CIRCUIT_PUT] = "INSERT INTO circuits VALUES (?1, ?2, ?3, ?4, ?5, ?6) "
+    [ST_CIRCUIT_PUT] = "INSERT INTO circuits VALUES (?1, ?2, ?3, ?4, ?5) "
                        "ON CONFLICT (ocs, north) DO UPDATE SET south = excluded.south, "
-                       "slice_epoch = excluded.slice_epoch, slice_seq = excluded.slice_seq, "
-                       "breaking = excluded.breaking",
+                       "slice_epoch = excluded.slice_epoch, slice_seq = excluded.slice_seq",
     [ST_CIRCUIT_CLEAR] = "DELETE FROM circuits WHERE ocs = ?1 AND north = ?2 AND south <> ?3",
     [ST_CIRCUIT_ALL] = "SELECT * FROM circuits ORDER BY ocs, north",
     [ST_KEY_PUT] = "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [ST_KEY_DELETE] = "DELETE FROM idempotency WHERE number = ?1",
     [ST_KEY_ALL] = "SELECT * FROM idempotency ORDER BY number",
+    [ST_FAULT_PUT] = "INSERT OR REPLACE INTO faults VALUES (?1, ?2, ?3, ?4, ?5)",
+    [ST_FAULT_DELETE] = "DELETE FROM faults WHERE part = ?1",
+    [ST_FAULT_ALL] = "SELECT * FROM faults ORDER BY part",
+    [ST_LIEN_PUT] = "INSERT OR REPLACE INTO liens VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [ST_LIEN_DELETE] = "DELETE FROM liens WHERE ocs = ?1 AND side = ?2 AND port = ?3",
+    [ST_LIEN_ALL] = "SELECT * FROM liens ORDER BY ocs, side, port",
     [ST_JOURNAL_ADD] = "INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5)",
     [ST_JOURNAL_READ] = "SELECT seq, at_ms, type, subject, data FROM journal WHERE seq > ?1 "
                         "ORDER BY seq LIMIT ?2",

@@ -56,17 +56,24 @@ static int put_meta(struct store *store, const char *key, const char *value, str
 
 static int put_meta_all(struct store *store, const struct model *m, struct error *err)
 {
-    char epoch[32];
+    char epoch[32], backup[32];
+    const struct {
+        const char *key, *value;
+    } rows[] = {
+        {"epoch", epoch},
+        {"pod", m->pod->id},
+        {"restored", m->restored ? "yes" : "no"},
+        {"backup_epoch", backup},
+        {"incarnation", m->incarnation},
+    };
+    int status = 0;
 
     (void)snprintf(epoch, sizeof epoch, "%" PRIu64, m->epoch);
-    int status = put_meta(store, "epoch", epoch, err);
-    if (status == 0) {
-        status = put_meta(store, "pod", m->pod->id, err);
+    (void)snprintf(backup, sizeof backup, "%" PRIu64, m->restored ? m->backup_epoch : 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows) && status == 0; i++) {
+        status = put_meta(store, rows[i].key, rows[i].value, err);
     }
-    if (status == 0) {
-        status = put_meta(store, "restored", m->restored ? "yes" : "no", err);
-    }
-    return status == 0 ? put_meta(store, "incarnation", m->incarnation, err) : status;
+    return status;
 }
 
 static int delete_key(struct store *store, enum stmt which, struct id id, struct error *err)
@@ -123,6 +130,10 @@ static int put_slice(struct store *store, const struct model *m, struct id id, s
     bind_u64(s, at++, slice->routes.table_bytes_per_chip);
     (void)sqlite3_bind_double(s, at++, slice->routes.max_link_load);
     bind_u64(s, at++, slice->routes.unreachable_pairs);
+    (void)sqlite3_bind_int(s, at++, slice->pinned);
+    (void)sqlite3_bind_int(s, at++, slice->placements);
+    (void)sqlite3_bind_int(s, at++, slice->dead_links);
+    (void)sqlite3_bind_double(s, at++, slice->routes.retained);
     return store_run(store, ST_SLICE_PUT, err);
 }
 
@@ -162,7 +173,6 @@ static int put_circuit(struct store *store, const struct model *m, uint16_t ocs,
     (void)sqlite3_bind_int(s, 3, circuit->south);
     bind_u64(s, 4, circuit->slice.epoch);
     bind_u64(s, 5, circuit->slice.seq);
-    (void)sqlite3_bind_int(s, 6, circuit->breaking);
     return store_run(store, ST_CIRCUIT_PUT, err);
 }
 
@@ -197,6 +207,45 @@ static int put_key(struct store *store, const struct model *m, uint64_t number, 
     return store_run(store, which, err);
 }
 
+static int put_fault(struct store *store, const struct model *m, const struct part *part,
+                     struct error *err)
+{
+    const struct part_fault *fault = model_fault(m, part);
+    enum stmt which = fault == NULL ? ST_FAULT_DELETE : ST_FAULT_PUT;
+    sqlite3_stmt *s = store->stmt[which];
+    char name[80];
+
+    bind_text(s, 1, part_format(part, name));
+    if (fault != NULL) {
+        bind_text(s, 2, health_name(fault->health));
+        (void)sqlite3_bind_int64(s, 3, fault->since.ms);
+        bind_text(s, 4, fault->who);
+        bind_text(s, 5, fault->reason);
+    }
+    return store_run(store, which, err);
+}
+
+static int put_lien(struct store *store, const struct model *m, struct tpunet_ocs_port port,
+                    struct error *err)
+{
+    const struct lien *lien = model_lien(m, port);
+    enum stmt which = lien == NULL ? ST_LIEN_DELETE : ST_LIEN_PUT;
+    sqlite3_stmt *s = store->stmt[which];
+
+    (void)sqlite3_bind_int(s, 1, port.ocs);
+    (void)sqlite3_bind_int(s, 2, port.side);
+    (void)sqlite3_bind_int(s, 3, port.port);
+    if (lien != NULL) {
+        bind_u64(s, 4, lien->held.epoch);
+        bind_u64(s, 5, lien->held.seq);
+        bind_u64(s, 6, lien->slice.epoch);
+        bind_u64(s, 7, lien->slice.seq);
+        (void)sqlite3_bind_int64(s, 8, lien->since.ms);
+        (void)sqlite3_bind_int(s, 9, lien->fenced);
+    }
+    return store_run(store, which, err);
+}
+
 static int put_change(struct store *store, const struct model *m, const struct change *change,
                       struct error *err)
 {
@@ -215,26 +264,47 @@ static int put_change(struct store *store, const struct model *m, const struct c
         return store_put_incident(store, m, change->id, err);
     case CHANGE_TICKET:
         return store_put_ticket(store, m, change->id, err);
+    case CHANGE_FAULT:
+        return put_fault(store, m, &change->part, err);
+    case CHANGE_LIEN:
+        return put_lien(store, m, change->port, err);
     }
     abort();
+}
+
+static int compare_numbers(uint64_t x, uint64_t y)
+{
+    return x < y ? -1 : x > y;
 }
 
 static int compare_changes(const void *a, const void *b)
 {
     const struct change *x = a, *y = b;
+    char x_name[80], y_name[80];
 
     if (x->kind != y->kind) {
         return x->kind < y->kind ? -1 : 1;
     }
-    if (x->kind == CHANGE_CIRCUIT) {
-        int xk = x->circuit.ocs * 65536 + x->circuit.north;
-        int yk = y->circuit.ocs * 65536 + y->circuit.north;
-        return xk < yk ? -1 : xk > yk;
+    switch (x->kind) {
+    case CHANGE_META:
+        return 0;
+    case CHANGE_SLICE:
+    case CHANGE_OP:
+    case CHANGE_INCIDENT:
+    case CHANGE_TICKET:
+        return id_compare(x->id, y->id);
+    case CHANGE_CIRCUIT:
+        return compare_numbers(x->circuit.ocs * 65536UL + x->circuit.north,
+                               y->circuit.ocs * 65536UL + y->circuit.north);
+    case CHANGE_KEY:
+        return compare_numbers(x->key, y->key);
+    case CHANGE_FAULT:
+        return strcmp(part_format(&x->part, x_name), part_format(&y->part, y_name));
+    case CHANGE_LIEN:
+        return compare_numbers((x->port.ocs * 2UL + x->port.side) * 65536 + x->port.port,
+                               (y->port.ocs * 2UL + y->port.side) * 65536 + y->port.port);
     }
-    if (x->kind == CHANGE_KEY) {
-        return x->key < y->key ? -1 : x->key > y->key;
-    }
-    return x->kind == CHANGE_META ? 0 : id_compare(x->id, y->id);
+    abort();
 }
 
 /* Sorts the changes and leaves each key once, however often it changed. */

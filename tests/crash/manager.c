@@ -70,6 +70,9 @@ static void carry_out(struct manager *m, const struct effect *effect)
         return;
     case EFFECT_RELEASE:
         return; /* nobody watches links here */
+    case EFFECT_FENCE:
+        daemons_fence(m, effect);
+        return;
     case EFFECT_STOP:
         sim_found(m->s, V_CONVERGE, "podmgr stopped: %s", effect->text);
         return;

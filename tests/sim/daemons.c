@@ -25,6 +25,9 @@ struct job {
     struct tpunet_fabric fabric;
     struct verdict verdict;
     uint32_t entry;
+    bool accept_degraded;
+    struct tpunet_link_end *dead;
+    size_t n_dead;
     uint64_t links_since; /* place in the world's log of links when it began */
 };
 
@@ -270,7 +273,11 @@ static void start_job(void *arg)
                                          .commit = commit,
                                          .set_port = set_port};
     struct tpunet_bringup_options options = {.mode =
-                                                 job->check_only ? TPUNET_CHECK : TPUNET_INSTALL};
+                                                 job->check_only ? TPUNET_CHECK : TPUNET_INSTALL,
+                                             .route = {.vcs = d->s->pod.vc_classes},
+                                             .accept_degraded = job->accept_degraded,
+                                             .dead = job->dead,
+                                             .n_dead = job->n_dead};
     if (tpunet_bringup_create(&job->bringup, &job->fabric, job->intent, d->s->pod.wiring, &stamp,
                               job->entry, &options, &err) < 0) {
         abort();
@@ -293,6 +300,18 @@ static struct tpunet_intent *copy_intent(const struct tpunet_intent *in)
     return out;
 }
 
+static void take_dead_links(struct job *job, const struct model *m, const struct slice *slice)
+{
+    struct chip_port dead[TPUNET_OCSES * SIM_CUBES_MAX];
+
+    job->accept_degraded = slice->spec.accept_degraded;
+    job->n_dead = core_dead_links(m, slice, dead, ARRAY_LEN(dead));
+    job->dead = sim_new(job->d->s, job->n_dead * sizeof *job->dead);
+    for (size_t i = 0; i < job->n_dead; i++) {
+        job->dead[i] = (struct tpunet_link_end){dead[i].chip, dead[i].port};
+    }
+}
+
 void daemons_bring_up(struct manager *m, const struct effect *effect)
 {
     struct sim *s = m->s;
@@ -312,11 +331,62 @@ void daemons_bring_up(struct manager *m, const struct effect *effect)
                             .generation = effect->generation,
                             .check_only = effect->check_only,
                             .intent = copy_intent(slice->intent)};
+        take_dead_links(job, m->model, slice);
         uint32_t host = slice->coordinator;
         job->entry = tpunet_chip_number(
             tpunet_host_chip((uint16_t)(host / TPUNET_CUBE_HOSTS), host % TPUNET_CUBE_HOSTS, 0));
         sim_after(s, (int64_t)(1 + sim_random(s, 5)) * MS, start_job, job);
         return;
+    }
+}
+
+struct fencing {
+    struct daemon *d;
+    uint64_t instance;
+    uint64_t epoch, generation;
+    struct chip_port *ports;
+    size_t n;
+};
+
+static void disable(void *arg)
+{
+    struct fencing *f = arg;
+    struct sim_stamp stamp = {.epoch = f->epoch, .generation = f->generation};
+    struct event ev = {.kind = EV_FENCED,
+                       .fenced = {.epoch = f->epoch, .generation = f->generation}};
+
+    if (!f->d->up || f->d->instance != f->instance || f->d->silent || known(f->d) == NULL) {
+        return; /* podmgr asks again */
+    }
+    ev.fenced.ports = xcalloc(f->n, sizeof *ev.fenced.ports);
+    for (size_t i = 0; i < f->n; i++) {
+        struct sim_path path = {.entry = f->ports[i].chip};
+        if (sim_set_port(f->d->s->w, &stamp, &path, f->ports[i].port, false) == SIM_FABRIC_OK) {
+            ev.fenced.ports[ev.fenced.n++] = f->ports[i];
+        }
+    }
+    manager_post(f->d->s->current, &ev);
+}
+
+void daemons_fence(struct manager *m, const struct effect *effect)
+{
+    struct sim *s = m->s;
+    const struct agent *agent = model_agent(m->model, effect->agent);
+    struct chip_port ports[TPUNET_OCSES * SIM_CUBES_MAX];
+
+    for (unsigned i = 0; agent != NULL && i < s->n_daemons; i++) {
+        struct daemon *d = &s->daemons[i];
+        if (strcmp(d->name, agent->name) == 0 && d->instance == agent->instance) {
+            struct fencing *f = sim_new(s, sizeof *f);
+            size_t n = core_unfenced(m->model, effect->agent, ports, ARRAY_LEN(ports));
+            *f = (struct fencing){.d = d,
+                                  .instance = d->instance,
+                                  .epoch = m->model->epoch,
+                                  .generation = effect->generation,
+                                  .ports = sim_copy(s, ports, n * sizeof *ports),
+                                  .n = n};
+            sim_after(s, (int64_t)(1 + sim_random(s, 5)) * MS, disable, f);
+        }
     }
 }
 

@@ -9,6 +9,7 @@
  *   A5  what becomes ACTIVE was read back and proved
  *   A8  no cube is freed with its circuits in place */
 #include "oracle.h"
+#include "simulator/sim_wiring.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +24,15 @@ struct record **oracle_record(struct oracle *oracle, struct id id)
     return at;
 }
 
-static bool same(const struct tpunet_xc *a, size_t n_a, const struct tpunet_xc *b, size_t n_b)
+static bool contains(const struct tpunet_xc *all, size_t n_all, const struct tpunet_xc *part,
+                     size_t n_part)
 {
-    return n_a == n_b && (n_a == 0 || memcmp(a, b, n_a * sizeof *a) == 0);
+    bool contained = true;
+
+    for (size_t i = 0; i < n_part && contained; i++) {
+        contained = n_all > 0 && bsearch(&part[i], all, n_all, sizeof *all, tpunet_xc_compare);
+    }
+    return contained;
 }
 
 /* D8: that a switch does not show a circuit, or shows none at all, is no proof
@@ -43,14 +50,18 @@ static void judge_restore(struct sim *s, const struct op *op)
     }
 }
 
-static void record_op(struct sim *s, const struct op *op)
+static void record_op(struct sim *s, const struct op *op, bool deposed)
 {
     struct record **at = oracle_record(s->oracle, op->id);
     char id[48];
 
+    if (*at != NULL) {
+        (*at)->deposed = (*at)->deposed || deposed;
+    }
     if (*at == NULL) {
         *at = sim_new(s, sizeof **at);
         **at = (struct record){.id = op->id,
+                               .deposed = deposed,
                                .slice = op->slice,
                                .breaks = sim_copy(s, op->breaks, op->n_breaks * sizeof *op->breaks),
                                .n_breaks = op->n_breaks,
@@ -59,13 +70,60 @@ static void record_op(struct sim *s, const struct op *op)
         if (op->kind == OP_RESTORE) {
             judge_restore(s, op);
         }
-    } else if (!same((*at)->breaks, (*at)->n_breaks, op->breaks, op->n_breaks) ||
-               !same((*at)->makes, (*at)->n_makes, op->makes, op->n_makes)) {
-        sim_found(s, V_D5, "operation %s stands for two things", id_format(op->id, id));
+    } else if (op->id.epoch > s->oracle->old_epoch && !(*at)->deposed &&
+               /* else a backup may know less of it, or two podmgrs have gone on with it */
+               (!contains((*at)->makes, (*at)->n_makes, op->makes, op->n_makes) ||
+                !contains(op->breaks, op->n_breaks, (*at)->breaks, (*at)->n_breaks))) {
+        /* Obstacles may be seen and makes be withdrawn, nothing else. */
+        sim_found(s, V_D5, "operation %s stands for two things (makes %zu, %zu; breaks %zu, %zu)",
+                  id_format(op->id, id), (*at)->n_makes, op->n_makes, (*at)->n_breaks,
+                  op->n_breaks);
+    } else {
+        (*at)->breaks = sim_copy(s, op->breaks, op->n_breaks * sizeof *op->breaks);
+        (*at)->n_breaks = op->n_breaks;
+    }
+}
+
+void oracle_sent(struct sim *s, const struct model *m, uint16_t ocs, struct id wire)
+{
+    struct record **at = oracle_record(s->oracle, wire);
+
+    for (size_t i = 0; i < m->n_ops && *at == NULL; i++) {
+        const struct op *op = m->ops[i];
+        if (op->state == OP_OPEN && id_compare(op->part[ocs].wire, wire) == 0) {
+            *at = sim_new(s, sizeof **at);
+            **at = (struct record){.id = wire, .of = *oracle_record(s->oracle, op->id)};
+        }
     }
 }
 
 /* --------------------------------------------------------------- owners -- */
+
+static bool port_enabled(const struct sim *s, unsigned cube, unsigned ocs, bool minus)
+{
+    unsigned port, axis = ocs / 16;
+    uint32_t chip =
+        sim_fibre_chip(sim_fibre_number(cube, axis, minus, ocs % 4, ocs / 4 % 4), &port);
+
+    return (s->w->chips[chip].disabled_mask >> port & 1) == 0;
+}
+
+/* A8: what was left standing at the cube leads into nothing. */
+static void judge_left(struct sim *s, const struct entry *entry, unsigned cube)
+{
+    char id[48];
+
+    for (unsigned o = 0; o < SIM_OCSES; o++) {
+        for (unsigned p = 0; p < s->config.ports_per_side; p++) {
+            unsigned south = s->oracle->left[o][p];
+            bool touches = south != SIM_NONE && (p == cube || south == cube);
+            if (touches && port_enabled(s, cube, o, south == cube && p != cube)) {
+                sim_found(s, V_A8, "slice/%s gets cube/%u, ocs/%u north %u to south %u still up",
+                          id_format(entry->id, id), cube, o, p, south);
+            }
+        }
+    }
+}
 
 static void own(struct sim *s, struct entry *entry)
 {
@@ -73,30 +131,51 @@ static void own(struct sim *s, struct entry *entry)
 
     for (size_t i = 0; i < entry->n_cubes; i++) {
         struct entry **owner = &s->oracle->owner[entry->cubes[i]];
-        if (*owner != NULL) {
+        if (*owner != NULL && *owner != entry) {
             sim_found(s, V_A1, "cube/%u is of slice/%s and slice/%s", entry->cubes[i],
                       id_format((*owner)->id, other), id_format(entry->id, id));
+        } else if (*owner == NULL) {
+            judge_left(s, entry, entry->cubes[i]);
         }
         *owner = entry;
     }
 }
 
-/* Only its own circuits count: others may be made by hand meanwhile. */
-static void release(struct sim *s, struct entry *entry)
+/* Only its own circuits count: others may be made by hand meanwhile.  What still
+ * stands, on a mirror that did not move, is judged when its cubes serve again. */
+static void leave(struct sim *s, const struct tpunet_xc *xcs, size_t n)
 {
-    char id[48];
-
-    for (size_t i = 0; i < entry->n_xcs; i++) {
-        const struct tpunet_xc *xc = &entry->xcs[i];
+    for (size_t i = 0; i < n; i++) {
+        const struct tpunet_xc *xc = &xcs[i];
         if (s->w->ocs[xc->ocs].map[xc->north] == xc->south &&
             s->oracle->foreign[xc->ocs][xc->north] != xc->south) {
-            sim_found(s, V_A8, "slice/%s is gone, ocs/%u north %u to south %u is not",
-                      id_format(entry->id, id), xc->ocs, xc->north, xc->south);
+            s->oracle->left[xc->ocs][xc->north] = xc->south;
         }
     }
-    for (size_t i = 0; i < entry->n_cubes; i++) {
-        s->oracle->owner[entry->cubes[i]] = NULL;
+}
+
+static void disown(struct sim *s, const struct entry *entry, const uint16_t *cubes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (s->oracle->owner[cubes[i]] == entry) {
+            s->oracle->owner[cubes[i]] = NULL;
+        }
     }
+}
+
+/* The cubes that it left are free. */
+static void settle_departed(struct sim *s, struct entry *entry)
+{
+    leave(s, entry->old_xcs, entry->n_old_xcs);
+    disown(s, entry, entry->old_cubes, entry->n_old_cubes);
+    entry->n_old_xcs = entry->n_old_cubes = 0;
+}
+
+static void release(struct sim *s, struct entry *entry)
+{
+    settle_departed(s, entry);
+    leave(s, entry->xcs, entry->n_xcs);
+    disown(s, entry, entry->cubes, entry->n_cubes);
     entry->n_cubes = entry->n_xcs = entry->n_lit = 0;
 }
 
@@ -142,6 +221,38 @@ static bool same_cubes(const struct entry *entry, const struct tpunet_intent *in
            memcmp(entry->cubes, intent->cubes, entry->n_cubes * sizeof *entry->cubes) == 0;
 }
 
+/* What it has on other cubes now and had before, for as long as the operation
+ * is open that leads there. */
+static void depart(struct sim *s, struct entry *entry, const struct slice *slice)
+{
+    struct tpunet_xc *xcs = NULL;
+    size_t n = 0;
+
+    if (tpunet_intent_xcs(slice->intent, s->pod.wiring, &xcs, &n, NULL) < 0) {
+        abort();
+    }
+    settle_departed(s, entry); /* of the operation before, if that failed */
+    entry->leaving = slice->op;
+    entry->old_xcs = sim_new(s, entry->n_xcs * sizeof *entry->old_xcs);
+    entry->old_cubes = sim_new(s, entry->n_cubes * sizeof *entry->old_cubes);
+    for (size_t i = 0; i < entry->n_xcs; i++) {
+        if (bsearch(&entry->xcs[i], xcs, n, sizeof *xcs, tpunet_xc_compare) == NULL) {
+            entry->old_xcs[entry->n_old_xcs++] = entry->xcs[i];
+        }
+    }
+    for (size_t i = 0; i < entry->n_cubes; i++) {
+        bool stays = false;
+        for (size_t k = 0; k < slice->intent->n_cubes; k++) {
+            stays = stays || slice->intent->cubes[k] == entry->cubes[i];
+        }
+        if (!stays) {
+            entry->old_cubes[entry->n_old_cubes++] = entry->cubes[i];
+        }
+    }
+    entry->n_cubes = entry->n_xcs = entry->n_lit = 0;
+    free(xcs);
+}
+
 /* What the slice had and has no longer. */
 static void record_loss(struct sim *s, const struct model *m, struct id id)
 {
@@ -149,11 +260,14 @@ static void record_loss(struct sim *s, const struct model *m, struct id id)
     const struct slice *slice = model_slice(m, id);
     char text[48];
 
-    if (entry == NULL || (slice != NULL && same_cubes(entry, slice->intent))) {
-        return;
+    if (entry == NULL ||
+        (slice != NULL && (entry->n_cubes == 0 || same_cubes(entry, slice->intent)))) {
+        return; /* nothing, or noted already in this batch */
     }
-    release(s, entry);
-    if (slice == NULL) {
+    if (slice != NULL) {
+        depart(s, entry, slice);
+    } else {
+        release(s, entry);
         *at = entry->next;
         if (!entry->delete_asked) {
             sim_found(s, V_A2, "slice/%s is gone, and nobody asked for it", id_format(id, text));
@@ -181,6 +295,9 @@ static void record_slice(struct sim *s, const struct model *m, struct id id)
     struct entry *entry = *at;
     if (entry->n_cubes == 0) {
         take_intent(s, entry, slice->intent);
+    }
+    if (id_compare(slice->op, entry->leaving) != 0) {
+        settle_departed(s, entry);
     }
     if (oracle_serves(slice->state) && !oracle_serves(entry->state)) {
         oracle_judge_active(s, entry, m);
@@ -218,8 +335,14 @@ void oracle_committed(struct manager *m)
     for (size_t i = 0; i < out->n_changes; i++) {
         const struct change *change = &out->changes[i];
         const struct op *op;
+        if (change->kind == CHANGE_CIRCUIT && m == s->current) {
+            const struct circuit *circuit =
+                &m->model->ocs[change->circuit.ocs].north[change->circuit.north];
+            s->oracle->intended[change->circuit.ocs][change->circuit.north] =
+                (struct intended){circuit->south, circuit->slice};
+        }
         if (change->kind == CHANGE_OP && (op = model_op(m->model, change->id)) != NULL) {
-            record_op(s, op);
+            record_op(s, op, m != s->current);
         } else if (change->kind == CHANGE_SLICE && m == s->current) {
             record_slice(s, m->model, change->id);
         }
@@ -270,10 +393,37 @@ void oracle_loaded(struct manager *m)
     }
 }
 
-bool oracle_intends(const struct entry *entry, struct tpunet_xc xc)
+bool oracle_intends(const struct oracle *oracle, const struct entry *entry, struct tpunet_xc xc)
 {
-    return entry != NULL && entry->n_xcs > 0 &&
-           bsearch(&xc, entry->xcs, entry->n_xcs, sizeof xc, tpunet_xc_compare) != NULL;
+    const struct intended *intended = &oracle->intended[xc.ocs][xc.north];
+
+    return entry != NULL && intended->south == xc.south &&
+           id_compare(intended->slice, entry->id) == 0;
+}
+
+static bool is_being_broken(const struct model *m, struct tpunet_xc xc)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < m->n_ops && !found; i++) {
+        const struct op *op = m->ops[i];
+        found = op->state == OP_OPEN && contains(op->breaks, op->n_breaks, &xc, 1);
+    }
+    return found;
+}
+
+/* Cubes that a restored slice is about to leave. */
+static void take_departing(struct sim *s, struct entry *entry, const struct model *m,
+                           const struct slice *slice)
+{
+    entry->leaving = slice->op;
+    entry->old_cubes = sim_new(s, SIM_CUBES_MAX * sizeof *entry->old_cubes);
+    for (uint16_t c = 0; c < m->pod->n_cubes; c++) {
+        if (id_compare(m->cubes[c].owner, slice->id) == 0 && s->oracle->owner[c] == NULL) {
+            entry->old_cubes[entry->n_old_cubes++] = c;
+            s->oracle->owner[c] = entry;
+        }
+    }
 }
 
 /* What was made durable since the backup is not any more: the ledger begins
@@ -286,6 +436,7 @@ void oracle_restored(struct manager *m, uint64_t audits)
     forget_what_was_told(oracle);
     oracle->entries = NULL;
     memset(oracle->owner, 0, sizeof oracle->owner);
+    memset(oracle->left, 0xff, sizeof oracle->left);
     oracle->audits = audits;
     oracle->restored = true;
     for (unsigned o = 0; o < SIM_OCSES; o++) {
@@ -302,6 +453,7 @@ void oracle_restored(struct manager *m, uint64_t audits)
                                 .delete_asked = slice->state == SLICE_DEACTIVATING};
         oracle->entries = entry;
         take_intent(s, entry, slice->intent);
+        take_departing(s, entry, m->model, slice);
         if (id_is_none(slice->op)) { /* read back before the backup */
             memset(entry->lit, true, entry->n_xcs);
             entry->n_lit = entry->n_xcs;
@@ -310,7 +462,11 @@ void oracle_restored(struct manager *m, uint64_t audits)
     for (uint16_t o = 0; o < SIM_OCSES; o++) {
         for (uint16_t p = 0; p < s->config.ports_per_side; p++) {
             struct tpunet_xc xc = {o, p, s->w->ocs[o].map[p]};
-            bool unexplained = xc.south != SIM_NONE && !oracle_intends(oracle->owner[p], xc);
+            const struct circuit *circuit = &m->model->ocs[o].north[p];
+            oracle->intended[o][p] = (struct intended){circuit->south, circuit->slice};
+            bool unexplained = xc.south != SIM_NONE &&
+                               !oracle_intends(oracle, oracle->owner[p], xc) &&
+                               !is_being_broken(m->model, xc);
             oracle->unexplained[o][p] = unexplained ? xc.south : SIM_NONE;
             oracle->foreign[o][p] = oracle->unexplained[o][p];
         }

@@ -80,6 +80,9 @@ static void carry_out(struct manager *m, const struct effect *effect)
         return;
     case EFFECT_RELEASE:
         return; /* nobody watches links here */
+    case EFFECT_FENCE:
+        daemons_fence(m, effect);
+        return;
     case EFFECT_STOP:
         sim_note(m->s, "podmgr epoch %llu stops: %s", (unsigned long long)m->model->epoch,
                  effect->text);

@@ -22,6 +22,7 @@ void oracle_init(struct sim *s)
     memset(s->oracle->lit, 0xff, sizeof s->oracle->lit);
     memset(s->oracle->unexplained, 0xff, sizeof s->oracle->unexplained);
     memset(s->oracle->foreign, 0xff, sizeof s->oracle->foreign);
+    memset(s->oracle->left, 0xff, sizeof s->oracle->left);
 }
 
 /* -------------------------------------------------------------- changes -- */
@@ -67,15 +68,20 @@ static void judge_circuit(struct sim *s, const struct record *record, bool make,
     char id[48];
 
     if (oracle->of_before) { /* begun before the restore */
-        uint16_t unexplained = make && !oracle_intends(north, xc) ? xc.south : SIM_NONE;
+        uint16_t unexplained = make && !oracle_intends(oracle, north, xc) ? xc.south : SIM_NONE;
         oracle->unexplained[xc.ocs][xc.north] = oracle->foreign[xc.ocs][xc.north] = unexplained;
+    } else if (make && record->deposed) {
+        /* By its own lights it was right; the newest podmgr gives nothing to anybody
+         * before it has claimed every switch, and then sees a foreign circuit. */
+        oracle->foreign[xc.ocs][xc.north] = xc.south;
     } else if (make && (north == NULL || north != south)) {
         sim_found(s, V_D2, "operation %s joins cube/%u and cube/%u on ocs/%u, not of one owner",
                   id_format(record->id, id), xc.north, xc.south, xc.ocs);
     } else if (!make && oracle->unexplained[xc.ocs][xc.north] == xc.south) {
         sim_found(s, V_D3, "operation %s breaks ocs/%u north %u to south %u, unexplained so far",
                   id_format(record->id, id), xc.ocs, xc.north, xc.south);
-    } else if (!make && oracle_intends(north, xc) && id_compare(north->id, record->slice) != 0) {
+    } else if (!make && oracle_intends(oracle, north, xc) &&
+               id_compare(north->id, record->slice) != 0) {
         sim_found(s, V_D3, "operation %s breaks ocs/%u north %u to south %u of another slice",
                   id_format(record->id, id), xc.ocs, xc.north, xc.south);
     }
@@ -93,6 +99,9 @@ static void judge_change(struct sim *s, const struct sim_op *ops, size_t n, bool
         }
         struct id op = {ops[i].epoch, ops[i].sequence};
         const struct record *record = *oracle_record(s->oracle, op);
+        if (record != NULL && record->of != NULL) {
+            record = record->of;
+        }
         if (record == NULL || !on_record(record, make, xc)) {
             sim_found(s, V_D6, "operation %s moves ocs/%u north %u to south %u and is not durable",
                       id_format(op, id), xc.ocs, xc.north, xc.south);
@@ -155,7 +164,7 @@ void oracle_moved(struct sim *s, unsigned ocs, struct ocs_claim claim, const str
         }
         if (old != SIM_NONE) {
             judge_change(s, ops, n, false, (struct tpunet_xc){(uint16_t)ocs, p, old});
-            oracle->foreign[ocs][p] = SIM_NONE;
+            oracle->foreign[ocs][p] = oracle->left[ocs][p] = SIM_NONE;
         }
         if (now != SIM_NONE) {
             judge_change(s, ops, n, true, (struct tpunet_xc){(uint16_t)ocs, p, now});
@@ -172,6 +181,7 @@ void oracle_lost_power(struct sim *s, unsigned ocs)
     memset(s->oracle->map[ocs], 0xff, sizeof s->oracle->map[ocs]);
     memset(s->oracle->foreign[ocs], 0xff, sizeof s->oracle->foreign[ocs]);
     memset(s->oracle->unexplained[ocs], 0xff, sizeof s->oracle->unexplained[ocs]);
+    memset(s->oracle->left[ocs], 0xff, sizeof s->oracle->left[ocs]);
     oracle_look(s);
 }
 

@@ -22,6 +22,10 @@ struct entry { /* a slice on record */
     struct tpunet_xc *xcs;
     bool *lit; /* of each: it was read back, within the loss limit (A5) */
     size_t n_xcs, n_lit;
+    uint16_t *old_cubes; /* that it leaves, until the operation has ended (A8) */
+    struct tpunet_xc *old_xcs;
+    struct id leaving; /* that operation */
+    size_t n_old_cubes, n_old_xcs;
     uint64_t proved_epoch, proved_generation; /* the newest good bring-up (A5) */
     bool delete_asked;
 };
@@ -30,7 +34,13 @@ struct record { /* an operation on record */
     struct id id, slice;
     struct tpunet_xc *breaks, *makes;
     size_t n_breaks, n_makes;
-    uint64_t effects; /* bit per switch */
+    uint64_t effects;  /* bit per switch */
+    bool deposed;      /* of a podmgr that another one has replaced */
+    struct record *of; /* of an attempt under an id of its own: the operation */
+};
+struct intended { /* a circuit on record */
+    uint16_t south;
+    struct id slice;
 };
 struct oracle {
     struct entry *entries;
@@ -44,6 +54,8 @@ struct oracle {
     bool restored, of_before;
     uint64_t old_epoch;
     uint16_t unexplained[SIM_OCSES][SIM_PORTS_MAX];
+    struct intended intended[SIM_OCSES][SIM_PORTS_MAX];
+    uint16_t left[SIM_OCSES][SIM_PORTS_MAX]; /* stands, of a slice that is gone from there (A8) */
     unsigned looked;
     uint64_t audits; /* committed */
     /* What the newest podmgr was told: switches that answer, circuits that they
@@ -61,7 +73,7 @@ bool oracle_is_unexplained(const struct sim *s, unsigned ocs, unsigned north);
 struct record **oracle_record(struct oracle *oracle, struct id id);
 struct entry *oracle_entry(struct oracle *oracle, struct id id);
 bool oracle_serves(enum slice_state state);
-bool oracle_intends(const struct entry *entry, struct tpunet_xc xc);
+bool oracle_intends(const struct oracle *oracle, const struct entry *entry, struct tpunet_xc xc);
 /* proof.c: ACTIVE for good reasons? */
 void oracle_judge_active(struct sim *s, const struct entry *entry, const struct model *m);
 

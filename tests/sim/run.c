@@ -168,6 +168,7 @@ void sim_run(uint64_t seed, bool trace, struct outcome *out)
     switches_init(s);
     daemons_init(s);
     client_init(s);
+    operator_start(s);
     chaos_init(s);
     manager_start(s);
     chaos(s);

@@ -34,7 +34,7 @@ static const char *unexplained_circuit(struct oracle *oracle, const struct sim *
         for (uint16_t p = 0; p < s->config.ports_per_side; p++) {
             struct tpunet_xc xc = {o, p, s->w->ocs[o].map[p]};
             if (xc.south != SIM_NONE && oracle->foreign[o][p] != xc.south &&
-                !oracle_intends(oracle->owner[p], xc)) {
+                !oracle_intends(oracle, oracle->owner[p], xc)) {
                 (void)snprintf(oracle->text, sizeof oracle->text,
                                "ocs/%u north %u to south %u is nobody's", o, p, xc.south);
                 return oracle->text;
@@ -78,8 +78,17 @@ const char *oracle_unsettled(struct sim *s)
         }
     }
     for (size_t i = 0; i < model->n_ops; i++) {
-        if (model->ops[i]->state == OP_OPEN) {
-            return "an operation is open";
+        const struct op *op = model->ops[i];
+        if (op->state == OP_OPEN) {
+            unsigned o = 0;
+            char id[48];
+            while (op->part[o].state != PART_PENDING) {
+                o++;
+            }
+            (void)snprintf(oracle->text, sizeof oracle->text,
+                           "operation %s (%s) is open at ocs/%u, %u attempts",
+                           id_format(op->id, id), op_kind_name(op->kind), o, op->part[o].attempts);
+            return oracle->text;
         }
     }
     for (const struct entry *entry = oracle->entries; entry != NULL; entry = entry->next) {

@@ -233,6 +233,9 @@ void sim_note(struct sim *s, const char *fmt, ...) __attribute__((format(printf,
 void sim_found(struct sim *s, enum find find, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* operator.c */
+void operator_start(struct sim *s);
+
 /* manager.c */
 void manager_start(struct sim *s);
 void manager_start_second(struct sim *s);           /* the current one runs on, deposed */
@@ -273,6 +276,7 @@ void switch_clear_foreign(void *sim);
 /* daemons.c */
 void daemons_init(struct sim *s);
 void daemons_bring_up(struct manager *m, const struct effect *effect);
+void daemons_fence(struct manager *m, const struct effect *effect);
 void daemon_restart(struct daemon *d, int64_t down_ns);
 void daemon_silence(struct daemon *d, int64_t ns);
 void daemon_impersonate(struct sim *s, int64_t ns);
@@ -302,6 +306,8 @@ void oracle_committed(struct manager *m);
 void oracle_loaded(struct manager *m);
 void oracle_restored(struct manager *m, uint64_t audits); /* an old backup is loaded */
 uint64_t oracle_audits(const struct sim *s);
+/* The switch hears of an operation under this id. */
+void oracle_sent(struct sim *s, const struct model *m, uint16_t ocs, struct id wire);
 
 /* witness.c: takes a step of the core and judges it */
 void oracle_step(struct manager *m, struct event *ev);

@@ -99,6 +99,9 @@ static void answer_results(struct sim *s, struct sw *sw)
         char text[64];
         result->op = (struct id){op->epoch, op->sequence};
         result->done = op->result.status == SIM_OP_DONE;
+        result->mirror_fault = op->result.status == SIM_OP_MIRROR;
+        result->south = op->result.south;
+        result->port = op->result.port;
         (void)snprintf(result->text, sizeof result->text, "%s", sim_op_text(&op->result, text));
         result->seen = sim_new(s, (op->n_breaks + op->n_makes) * sizeof *result->seen);
         for (size_t k = 0; k < op->n_breaks; k++) {

@@ -249,6 +249,7 @@ static void apply_batch(struct ocs_driver *d, uint16_t ocs, struct ocs_claim cla
     call->n_ops = n;
     call->ops = sim_new(s, n * sizeof *call->ops);
     for (size_t i = 0; i < n; i++) {
+        oracle_sent(s, call->m->model, ocs, ops[i].id);
         call->ops[i] = (struct sim_op){.epoch = ops[i].id.epoch,
                                        .sequence = ops[i].id.seq,
                                        .breaks = copy_xcs(s, ops[i].breaks, ops[i].n_breaks),

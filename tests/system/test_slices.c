@@ -142,6 +142,25 @@ static void swapped_fibres_are_both_named(void **state)
     assert_int_equal(circuits(pod), 0);
 }
 
+/* As an operator does after a repair. */
+static void clear_faults(const struct pod *pod)
+{
+    long status;
+    json_t *list = http(pod, "GET", "/v1/faults", NULL, &status), *fault;
+    size_t i;
+
+    assert_int_equal(status, 200);
+    json_array_foreach(json_object_get(list, "faults"), i, fault)
+    {
+        char path[128];
+        (void)snprintf(path, sizeof path, "/v1/faults?target=%s&reason=repaired",
+                       str(fault, "target"));
+        json_decref(http(pod, "DELETE", path, NULL, &status));
+        assert_int_equal(status, 200);
+    }
+    json_decref(list);
+}
+
 static void broken_parts_are_named(void **state)
 {
     static const struct {
@@ -167,8 +186,129 @@ static void broken_parts_are_named(void **state)
         json_decref(sim(pod, "heal all"));
         assert_true(slice_down(pod, str(slice, "id")));
         json_decref(slice);
+        clear_faults(pod);
+        pod_await_ready((struct pod *)*state);
     }
     assert_int_equal(circuits(pod), 0);
+}
+
+static void bad_mirror_sends_the_slice_to_other_cubes(void **state)
+{
+    struct pod *pod = *state;
+
+    json_decref(sim(pod, "inject stuck-mirror port/20-n-0"));
+    json_decref(sim(pod, "inject ocs-port port/33-s-1"));
+    json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\",\"accept_degraded\":false}");
+    assert_state(slice, "ACTIVE");
+    json_t *cubes = json_object_get(slice, "cubes"), *cube;
+    size_t i;
+    json_array_foreach(cubes, i, cube)
+    {
+        assert_string_not_equal(str(cube, "cube"), "cube/0");
+        assert_string_not_equal(str(cube, "cube"), "cube/1");
+    }
+    assert_int_equal(circuits(pod), 96); /* and nothing is left of the attempts */
+    json_decref(sim(pod, "heal all"));
+    assert_true(slice_down(pod, str(slice, "id")));
+    json_decref(slice);
+    clear_faults(pod);
+    pod_await_ready(pod);
+}
+
+struct slice_wait {
+    const struct pod *pod;
+    char path[64];
+    const char *state;
+};
+
+static bool is_in_state(void *arg)
+{
+    const struct slice_wait *wait = arg;
+    long status;
+    json_t *slice = http(wait->pod, "GET", wait->path, NULL, &status);
+    bool there = status == 200 && strcmp(str(slice, "state"), wait->state) == 0;
+
+    json_decref(slice);
+    return there;
+}
+
+static bool all_cubes_are_free(void *arg)
+{
+    long status;
+    json_t *pod = http(arg, "GET", "/v1/pod", NULL, &status);
+    bool is_free = num(pod, "cubes_free") == num(pod, "cubes");
+
+    json_decref(pod);
+    return is_free;
+}
+
+/* fail ocs/17, then create and delete slices; replace it, and all is well. */
+static void a_dead_switch_freezes_nothing(void **state)
+{
+    struct pod *pod = *state;
+    long status;
+    json_t *old = slice_up(pod, "{\"topology\":\"4x4x8\"}");
+    struct slice_wait wait = {.pod = pod, .state = "ACTIVE_DEGRADED"};
+
+    assert_state(old, "ACTIVE");
+    (void)snprintf(wait.path, sizeof wait.path, "/v1/slices/%s", str(old, "id"));
+    json_decref(sim(pod, "inject agent-down ocs/17"));
+    json_decref(http(pod, "POST", "/v1/faults",
+                     "{\"target\":\"ocs/17\",\"reason\":\"no answer, no light\"}", &status));
+    assert_int_equal(status, 201);
+    assert_true(await_until(is_in_state, &wait, 10000));
+    assert_true(flit(pod, "chip/0-0-0-0", "chip/1-3-3-3") > 0); /* around it */
+
+    json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\"}");
+    assert_state(slice, "ACTIVE_DEGRADED");
+    assert_int_equal(num(slice, "dead_links"), 2);
+    json_decref(http(pod, "POST", "/v1/slices",
+                     "{\"topology\":\"4x4x4\",\"accept_degraded\":false}", &status));
+    assert_int_equal(status, 409);
+    assert_true(slice_down(pod, str(slice, "id")));
+    json_decref(slice);
+    assert_true(slice_down(pod, str(old, "id")));
+    json_decref(old);
+    assert_true(await_until(all_cubes_are_free, pod, 10000)); /* the liens are fenced */
+
+    slice = slice_up(pod, "{\"topology\":\"8x8x8\"}"); /* on the very cubes with liens */
+    assert_state(slice, "ACTIVE_DEGRADED");
+    json_decref(sim(pod, "heal ocs/17"));
+    json_decref(http(pod, "DELETE", "/v1/faults?target=ocs/17&reason=replaced", NULL, &status));
+    assert_int_equal(status, 200);
+    (void)snprintf(wait.path, sizeof wait.path, "/v1/slices/%s", str(slice, "id"));
+    wait.state = "ACTIVE";
+    assert_true(await_until(is_in_state, &wait, 20000));
+    assert_maps_agree(pod);
+    assert_int_equal(flit(pod, "chip/0-0-0-0", "chip/7-1-1-1"), 9);
+    assert_true(slice_down(pod, str(slice, "id")));
+    json_decref(slice);
+    assert_int_equal(circuits(pod), 0);
+}
+
+static void migrate_moves_one_cube(void **state)
+{
+    struct pod *pod = *state;
+    char path[96];
+    long status;
+    json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\",\"cubes\":[2,5]}");
+
+    assert_state(slice, "ACTIVE");
+    (void)snprintf(path, sizeof path, "/v1/slices/%s:migrate?wait=20s", str(slice, "id"));
+    json_t *moved = http(pod, "POST", path, "{\"replace\":[{\"cube\":5,\"with\":1}]}", &status);
+    assert_int_equal(status, 200);
+    assert_state(moved, "ACTIVE");
+    assert_string_equal(str(json_array_get(json_object_get(moved, "cubes"), 1), "cube"), "cube/1");
+    assert_true(flit(pod, "chip/2-0-0-0", "chip/1-3-3-3") > 0);
+    assert_int_equal(flit(pod, "chip/2-0-0-0", "chip/5-3-3-3"), -1);
+    assert_int_equal(circuits(pod), 96);
+    json_decref(moved);
+    json_decref(http(pod, "POST", path, "{\"replace\":[{\"cube\":5}]}", &status));
+    assert_int_equal(status, 400);
+    json_decref(http(pod, "POST", path, "{\"replace\":[{\"cube\":\"5\"}]}", &status));
+    assert_int_equal(status, 400);
+    assert_true(slice_down(pod, str(slice, "id")));
+    json_decref(slice);
 }
 
 static int64_t sum_of_generations(const struct pod *pod)
@@ -326,6 +466,9 @@ int main(void)
         cmocka_unit_test(full_pod_is_one_torus),
         cmocka_unit_test(swapped_fibres_are_both_named),
         cmocka_unit_test(broken_parts_are_named),
+        cmocka_unit_test(bad_mirror_sends_the_slice_to_other_cubes),
+        cmocka_unit_test(a_dead_switch_freezes_nothing),
+        cmocka_unit_test(migrate_moves_one_cube),
         cmocka_unit_test(link_change_of_a_slice_reaches_the_journal),
         cmocka_unit_test(same_key_makes_one_slice_over_a_restart),
         cmocka_unit_test(power_loss_of_a_switch_is_put_right),

@@ -27,7 +27,7 @@ struct bench {
     struct tpunet_fabric front;
     bool deferred; /* answers wait for deliver() */
     int refuse_in; /* calls until one is refused, -1 never */
-    unsigned calls, writes;
+    unsigned calls, writes, port_sets;
     size_t most_bytes; /* of rows, in one call */
     tpunet_done_fn *held;
     void *held_arg;
@@ -112,6 +112,18 @@ static int front_commit(void *ctx, const struct tpunet_stamp *stamp,
     return pass(b, done, arg);
 }
 
+static int front_set_port(void *ctx, const struct tpunet_stamp *stamp, struct tpunet_path path,
+                          unsigned port, bool enabled, tpunet_done_fn *done, void *arg)
+{
+    struct bench *b = ctx;
+    const struct tpunet_fabric *f = inproc_fabric(b->world);
+    if (refused(b))
+        return TPUNET_EFABRIC;
+    b->port_sets++;
+    f->set_port(f->ctx, stamp, path, port, enabled, hold, b);
+    return pass(b, done, arg);
+}
+
 static void deliver(struct bench *b)
 {
     tpunet_done_fn *done = b->held;
@@ -137,7 +149,8 @@ static struct bench *bench_of(const char *text, bool twisted)
                                       .probe = front_probe,
                                       .write_rows = front_write_rows,
                                       .quiesce = front_quiesce,
-                                      .commit = front_commit};
+                                      .commit = front_commit,
+                                      .set_port = front_set_port};
     assert_int_equal(tpunet_shape_parse(&shape, text, twisted, NULL), 0);
     assert_int_equal(
         tpunet_intent_create(&b->intent, &shape, cubes, tpunet_shape_cubes(&shape), NULL), 0);
@@ -401,6 +414,7 @@ static void a_listed_link_is_not_used(void **state)
     start(b, TPUNET_INSTALL);
     assert_int_equal(b->status, 0);
     assert_int_equal(b->verdict.n_dead_links, 1);
+    assert_int_equal(b->port_sets, 2); /* it was up: both ends are disabled */
     for (uint32_t dst = 0; dst < 64; dst++) {
         const uint8_t *row = inproc_row(b->world, dead[0].chip, TPUNET_INJECT);
         assert_int_not_equal(tpunet_entry_port(row[dst]), TPUNET_XP);
@@ -409,8 +423,12 @@ static void a_listed_link_is_not_used(void **state)
     b->options.dead = dead + 1;
     b->options.n_dead = 1;
     b->stamp.generation++;
+    start(b, TPUNET_CHECK); /* writes nothing, so the link is missing */
+    assert_int_equal(b->status, TPUNET_EMISMATCH);
+    assert_int_equal(b->port_sets, 2);
     start(b, TPUNET_INSTALL);
     assert_int_equal(b->status, 0);
+    assert_int_equal(b->port_sets, 4); /* enabled again */
     assert_false(b->verdict.degraded);
     check_installed(b);
     bench_end(b);

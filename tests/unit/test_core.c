@@ -29,9 +29,11 @@ struct fixture {
     bool mute[TPUNET_OCSES];        /* gets commands, does them, never answers */
     bool dark[TPUNET_OCSES][PORTS]; /* circuits on this north port have no light */
     bool stuck[TPUNET_OCSES];
-    bool hold_verdicts, bad_verdicts;
+    uint16_t stuck_north[TPUNET_OCSES]; /* whose mirror it is */
+    bool hold_verdicts, bad_verdicts, hold_fences;
     uint64_t last_generation;
-    unsigned applies, bring_ups, checks, stops, releases;
+    struct id last_wire; /* the last command's id */
+    unsigned applies, bring_ups, checks, stops, releases, fences;
     struct reply_seen {
         int status;
         char code[32], text[256];
@@ -84,7 +86,20 @@ static void attach(struct fixture *f, uint16_t ocs)
     step(f, &ev);
 }
 
-/* Does what a faithful switch does: breaks, then makes; then reads back. */
+static bool is_stuck(const struct fixture *f, const struct op *op, uint16_t ocs)
+{
+    bool stuck = false;
+
+    for (size_t i = 0; i < op->n_breaks + op->n_makes; i++) {
+        const struct tpunet_xc *xc =
+            i < op->n_breaks ? &op->breaks[i] : &op->makes[i - op->n_breaks];
+        stuck = stuck || (f->stuck[ocs] && xc->ocs == ocs && xc->north == f->stuck_north[ocs]);
+    }
+    return stuck;
+}
+
+/* Does what a faithful switch does: breaks, then makes; then reads back.  An
+ * operation takes effect as a whole or not at all. */
 static void apply(struct fixture *f, uint16_t ocs, struct id id)
 {
     const struct op *op = model_op(f->model, id);
@@ -93,14 +108,18 @@ static void apply(struct fixture *f, uint16_t ocs, struct id id)
 
     f->applies++;
     assert_non_null(op); /* the intent is there before the command (D6) */
+    bool stuck = is_stuck(f, op, ocs);
+    f->last_wire = op->part[ocs].wire;
     result->op = id;
-    result->done = !f->stuck[ocs];
-    (void)snprintf(result->text, sizeof result->text, "%s", f->stuck[ocs] ? "mirror stuck" : "");
+    result->done = !stuck;
+    result->mirror_fault = stuck;
+    result->port = f->stuck_north[ocs];
+    (void)snprintf(result->text, sizeof result->text, "%s", stuck ? "mirror stuck" : "");
     result->seen = xcalloc(op->n_breaks + op->n_makes, sizeof *result->seen);
     for (size_t i = 0; i < op->n_breaks; i++) {
         const struct tpunet_xc *xc = &op->breaks[i];
         if (xc->ocs == ocs) {
-            if (!f->stuck[ocs] && f->map[ocs][xc->north] == xc->south) {
+            if (!stuck && f->map[ocs][xc->north] == xc->south) {
                 f->map[ocs][xc->north] = TPUNET_NONE;
             }
             result->seen[result->n_seen++] = look(f, ocs, xc->north);
@@ -109,7 +128,7 @@ static void apply(struct fixture *f, uint16_t ocs, struct id id)
     for (size_t i = 0; i < op->n_makes; i++) {
         const struct tpunet_xc *xc = &op->makes[i];
         if (xc->ocs == ocs) {
-            if (!f->stuck[ocs]) {
+            if (!stuck) {
                 f->map[ocs][xc->north] = xc->south;
             }
             result->seen[result->n_seen++] = look(f, ocs, xc->north);
@@ -138,6 +157,17 @@ static void verdict(struct fixture *f, struct id slice, uint64_t generation, boo
     step(f, &ev);
 }
 
+/* The agent disables what it is asked to. */
+static void fence(struct fixture *f, const struct effect *effect)
+{
+    struct event ev = {.kind = EV_FENCED,
+                       .fenced = {.epoch = f->model->epoch, .generation = effect->generation}};
+
+    ev.fenced.ports = xcalloc(64, sizeof *ev.fenced.ports);
+    ev.fenced.n = core_unfenced(f->model, effect->agent, ev.fenced.ports, 64);
+    step(f, &ev);
+}
+
 static void carry_out(struct fixture *f, const struct effect *effect)
 {
     switch (effect->kind) {
@@ -150,7 +180,9 @@ static void carry_out(struct fixture *f, const struct effect *effect)
         return;
     case EFFECT_OCS_ATTACH:
         for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
-            attach(f, o);
+            if (effect->ocs == TPUNET_NONE || effect->ocs == o) {
+                attach(f, o);
+            }
         }
         return;
     case EFFECT_OCS_APPLY:
@@ -165,6 +197,12 @@ static void carry_out(struct fixture *f, const struct effect *effect)
         return;
     case EFFECT_RELEASE:
         f->releases++;
+        return;
+    case EFFECT_FENCE:
+        f->fences++;
+        if (!f->hold_fences) {
+            fence(f, effect);
+        }
         return;
     case EFFECT_STOP:
         f->stops++;
@@ -375,31 +413,379 @@ static void explicit_cubes_keep_their_order(void **state)
     assert_int_equal(f->map[0][3], 3); /* x: one cube long, to itself */
 }
 
-static void stuck_mirror_fails_the_slice_by_name(void **state)
+/* Until nothing is retried any more; agents keep their leases. */
+static void settle(struct fixture *f)
 {
+    for (int i = 0; i < 12; i++) {
+        struct event seen = {.kind = EV_AGENT_SEEN, .agent = {.id = 1}};
+        step(f, &seen);
+        tick(f, 250);
+    }
+}
+
+static void stick(struct fixture *f, uint16_t ocs, uint16_t north)
+{
+    f->stuck[ocs] = true;
+    f->stuck_north[ocs] = north;
+}
+
+static void stuck_mirror_fails_pinned_cubes_by_name(void **state)
+{
+    static const uint16_t cubes[] = {0};
     struct fixture *f = *state;
 
-    f->stuck[17] = true;
-    struct slice *slice = create(f, "4x4x4");
+    stick(f, 17, 0);
+    struct slice *slice = create_on(f, "4x4x4", cubes, 1);
+    assert_int_equal(slice->state, SLICE_ACTIVATING); /* it is tried again first */
+    unsigned applies = f->applies;
+    settle(f);
+    assert_int_equal(f->applies - applies, 2 + 47); /* two more attempts, then all back */
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_non_null(strstr(slice->reason, "ocs/17 north 0"));
     assert_non_null(strstr(slice->reason, "mirror stuck"));
     assert_int_equal(f->bring_ups, 0);
-    f->stuck[17] = false;
+    assert_int_equal(lit(f), 0); /* back as a whole */
+    assert_true(f->model->ocs[17].suspect[TPUNET_NORTH][0]);
     delete_slice(f, slice->id, 0);
     assert_int_equal(f->model->n_slices, 0);
+    assert_false(model_cube_free(f->model, 0, NULL, 0)); /* A6: the port is SUSPECT */
+    assert_int_equal(f->model->n_liens, 0);
+}
+
+static void stuck_mirror_sends_the_slice_to_another_cube(void **state)
+{
+    struct fixture *f = *state;
+
+    stick(f, 17, 0);
+    struct slice *slice = create(f, "4x4x8"); /* cubes 0 and 1 */
+    settle(f);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 2);
+    assert_int_equal(slice->intent->cubes[1], 1);
+    assert_int_equal(slice->placements, 2);
+    assert_int_equal(lit(f), 96);
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        assert_int_equal(f->map[o][0], TPUNET_NONE);
+    }
+    assert_true(id_is_none(f->model->cubes[0].owner));
+}
+
+/* ----------------------------------------------- words, liens, detours -- */
+
+static void speak(struct fixture *f, enum event_kind kind, const char *part)
+{
+    struct event ev = {.kind = kind, .cookie = 3};
+
+    assert_int_equal(part_parse(&ev.word.part, part, NULL), 0);
+    (void)snprintf(ev.word.reason, sizeof ev.word.reason, "smoke");
+    (void)snprintf(ev.who, sizeof ev.who, "unix uid 7");
+    f->reply.status = 1;
+    step(f, &ev);
+}
+
+static struct slice *create_degradable(struct fixture *f, const char *topology)
+{
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+
+    ev.create = xcalloc(1, sizeof *ev.create);
+    ev.create->accept_degraded = true;
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, topology, false, NULL), 0);
+    step(f, &ev);
+    return f->reply.status == 0 ? model_slice(f->model, f->reply.id) : NULL;
+}
+
+static void words_are_checked(void **state)
+{
+    static const struct {
+        enum event_kind kind;
+        const char *part, *code;
+    } rows[] = {
+        {EV_FAIL_PART, "slice/1-1", "invalid-field"},
+        {EV_FAIL_PART, "port/3-n-1", "invalid-field"},
+        {EV_FAIL_PART, "cube/9", "part-not-found"},
+        {EV_CLEAR_PART, "port/3-n-8", "part-not-found"},
+        {EV_CLEAR_PART, "ocs/3", "fault-not-found"},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        speak(f, rows[i].kind, rows[i].part);
+        assert_string_equal(f->reply.code, rows[i].code);
+        assert_non_null(strstr(f->reply.text, rows[i].part));
+    }
+    assert_int_equal(f->model->n_faults, 0);
+}
+
+static void failed_cubes_and_hosts_are_not_allocated(void **state)
+{
+    struct fixture *f = *state;
+    char why[160];
+
+    speak(f, EV_FAIL_PART, "cube/0");
+    speak(f, EV_FAIL_PART, "host/1-3");
+    assert_false(model_cube_free(f->model, 0, why, sizeof why));
+    assert_non_null(strstr(why, "FAILED since"));
+    assert_false(model_cube_free(f->model, 1, why, sizeof why));
+    assert_non_null(strstr(why, "host/1-3 IN_SERVICE FAILED"));
+    assert_int_equal(create(f, "4x4x8")->intent->cubes[0], 2);
+    speak(f, EV_CLEAR_PART, "host/1-3");
+    assert_true(model_cube_free(f->model, 1, NULL, 0));
+    assert_int_equal(f->model->n_faults, 1);
+}
+
+/* fail ocs/40, then create and delete slices. */
+static void a_dead_switch_freezes_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    struct slice *old = create_degradable(f, "4x4x8");
+    speak(f, EV_FAIL_PART, "ocs/40");
+    f->mute[40] = true;
+    assert_int_equal(old->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(old->dead_links, 2);
+    assert_null(create(f, "4x4x4")); /* does not accept degraded */
+    assert_string_equal(f->reply.code, "switch-failed");
+
+    f->hold_fences = true;
+    delete_slice(f, old->id, 0);
+    assert_int_equal(f->model->n_slices, 0);
+    assert_int_equal(f->model->n_liens, 4);
+    assert_false(model_cube_free(f->model, 0, NULL, 0)); /* A8: not fenced yet */
+    f->hold_fences = false;
+    settle(f);
+    assert_true(model_cube_free(f->model, 0, NULL, 0));
+    assert_int_equal(f->model->n_liens, 4);
+
+    unsigned applies = f->applies;
+    struct slice *slice = create_degradable(f, "4x4x8");
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(slice->intent->cubes[0], 0);
+    assert_int_equal(f->applies, applies + 47); /* the dead one is not asked */
+    assert_int_equal(f->map[40][0], 1);         /* fail-static: the old circuit stands */
+
+    f->mute[40] = false;
+    f->map[40][0] = 0; /* and something else came up with it */
+    f->map[40][1] = TPUNET_NONE;
+    speak(f, EV_CLEAR_PART, "ocs/40");
+    settle(f);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->dead_links, 0);
+    assert_false(slice->degraded);
+    assert_int_equal(f->map[40][0], 1);
+    assert_int_equal(f->map[40][1], 0);
+    assert_int_equal(f->model->n_liens, 0);
+    assert_int_equal(f->model->n_faults, 0);
+    delete_slice(f, slice->id, 0);
     assert_int_equal(lit(f), 0);
+}
+
+static void a_switch_that_fails_under_an_operation_is_not_waited_for(void **state)
+{
+    struct fixture *f = *state;
+
+    f->mute[17] = true;
+    struct slice *yes = create_degradable(f, "4x4x4"), *no = create(f, "4x4x4");
+    assert_int_equal(yes->state, SLICE_ACTIVATING);
+    speak(f, EV_FAIL_PART, "ocs/17");
+    assert_int_equal(yes->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(no->state, SLICE_FAILED);
+    assert_string_equal(no->reason, "ocs/17 is FAILED");
+    delete_slice(f, no->id, 0);
+    delete_slice(f, yes->id, 0);
+    assert_int_equal(f->model->n_slices, 0);
+    assert_int_equal(f->model->n_liens, 4);
+}
+
+static void a_slice_that_serves_goes_around_or_fails(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *yes = create_degradable(f, "4x4x4"), *no = create(f, "4x4x4");
+
+    speak(f, EV_FAIL_PART, "ocs/40");
+    assert_int_equal(yes->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(no->state, SLICE_FAILED);
+    assert_non_null(strstr(no->reason, "ocs/40 is FAILED: smoke"));
+    speak(f, EV_FAIL_PART, "ocs/40"); /* said already */
+    assert_int_equal(yes->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(f->bring_ups, 3);
+}
+
+static void a_loss_that_cannot_be_put_right_is_asked_for_three_times(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *slice = create_degradable(f, "4x4x4");
+
+    memset(f->map[9], 0xff, sizeof f->map[9]);
+    stick(f, 9, 0);
+    unsigned applies = f->applies;
+    attach(f, 9);
+    assert_false(slice->verified);
+    settle(f);
+    assert_int_equal(f->applies, applies + 3);
+    assert_true(f->model->ocs[9].suspect[TPUNET_NORTH][0]);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    attach(f, 9); /* looked at again: not asked for again */
+    settle(f);
+    assert_int_equal(f->applies, applies + 3);
+
+    f->stuck[9] = false;
+    speak(f, EV_CLEAR_PART, "port/9-n-0");
+    assert_int_equal(f->map[9][0], 0);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+}
+
+static void power_lost_between_doing_and_answering(void **state)
+{
+    struct fixture *f = *state;
+
+    f->mute[3] = true;
+    struct slice *slice = create(f, "4x4x4");
+    struct id first = f->last_wire;
+    f->mute[3] = false;
+    memset(f->map[3], 0xff, sizeof f->map[3]);
+    (void)snprintf(f->model->ocs[3].boot_id, sizeof f->model->ocs[3].boot_id, "before");
+    attach(f, 3);
+    assert_int_not_equal(id_compare(first, f->last_wire), 0);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+}
+
+static void release_leaves_nothing_on_our_ports(void **state)
+{
+    static const uint16_t cubes[] = {0};
+    struct fixture *f = *state;
+    struct slice *slice = create_on(f, "4x4x4", cubes, 1);
+
+    f->map[9][0] = 3; /* by another hand: ours leads elsewhere */
+    f->model->ocs[9].north[0].seen = 3;
+    delete_slice(f, slice->id, 0);
+    assert_int_equal(f->map[9][0], TPUNET_NONE); /* A8 */
+    assert_int_equal(lit(f), 0);
+}
+
+static void a_failed_check_is_repeated(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *slice = create(f, "4x4x4");
+
+    f->bad_verdicts = true;
+    slice->verified = false;
+    settle(f);
+    assert_true(slice->check_failed);
+    assert_int_equal(f->checks, 1);
+    settle(f);
+    assert_int_equal(f->checks, 2);
+    f->bad_verdicts = false;
+    settle(f);
+    settle(f);
+    assert_true(slice->verified);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    unsigned checks = f->checks;
+    settle(f);
+    assert_int_equal(f->checks, checks);
+}
+
+static void nobody_is_asked_while_circuits_are_missing(void **state)
+{
+    struct fixture *f = *state;
+
+    f->hold_verdicts = true;
+    struct slice *slice = create(f, "4x4x4");
+    uint64_t generation = slice->generation;
+    f->mute[9] = true;
+    memset(f->map[9], 0xff, sizeof f->map[9]);
+    attach(f, 9); /* what is lost is being put back */
+    verdict(f, slice->id, generation, false, false);
+    assert_int_equal(slice->state, SLICE_ACTIVATING); /* nothing new in that */
+    assert_true(slice->waiting);
+    f->mute[9] = f->hold_verdicts = false;
+    attach(f, 9);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_true(slice->generation > generation);
+}
+
+/* ---------------------------------------------------------------- migrate -- */
+
+static void migrate(struct fixture *f, struct id id, uint16_t cube, uint16_t with)
+{
+    struct event ev = {.kind = EV_MIGRATE_SLICE, .cookie = 4};
+
+    ev.migrate.id = id;
+    ev.migrate.swaps = xmemdup(&(struct swap){cube, with}, sizeof *ev.migrate.swaps);
+    ev.migrate.n_swaps = 1;
+    step(f, &ev);
+}
+
+static void migrate_swaps_one_cube_in_one_operation(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *slice = create(f, "4x4x8");
+    unsigned applies = f->applies;
+
+    migrate(f, slice->id, 1, TPUNET_NONE);
+    assert_int_equal(f->reply.status, 0);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 0);
+    assert_int_equal(slice->intent->cubes[1], 2);
+    assert_int_equal(f->applies, applies + 48);
+    const struct op *op = f->model->ops[f->model->n_ops - 1];
+    assert_int_equal(op->kind, OP_RECONFIGURE);
+    assert_true(op->n_breaks <= 96 && op->n_makes <= 96);
+    assert_int_equal(lit(f), 96);
+    assert_true(model_cube_free(f->model, 1, NULL, 0));
+    assert_false(model_cube_free(f->model, 2, NULL, 0));
+    assert_int_equal(f->releases, 1);
+}
+
+static void migrate_is_refused_by_name(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *slice = create(f, "4x4x8"), *other = create(f, "4x4x4");
+    static const struct {
+        uint16_t cube, with;
+        const char *code, *text;
+    } rows[] = {
+        {3, TPUNET_NONE, "invalid-request", "cube/3 is not of this slice"},
+        {1, 2, "cube-unavailable", "cube/2 is not free: owned by"},
+        {1, 9, "invalid-request", "no cube/9"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        migrate(f, slice->id, rows[i].cube, rows[i].with);
+        assert_string_equal(f->reply.code, rows[i].code);
+        assert_non_null(strstr(f->reply.text, rows[i].text));
+        assert_int_equal(slice->state, SLICE_ACTIVE);
+    }
+    migrate(f, slice->id, 1, 3);
+    assert_int_equal(f->reply.status, 0);
+    migrate(f, other->id, 2, 0); /* slice has 0 and 3 now */
+    assert_string_equal(f->reply.code, "cube-unavailable");
+    f->mute[3] = true;
+    migrate(f, slice->id, 3, 1);
+    assert_int_equal(slice->state, SLICE_RECONFIGURING);
+    assert_false(model_cube_free(f->model, 3, NULL, 0)); /* A8: both until it is done */
+    assert_false(model_cube_free(f->model, 1, NULL, 0));
+    migrate(f, slice->id, 1, 3);
+    assert_string_equal(f->reply.code, "state-conflict");
+    delete_slice(f, slice->id, 0);
+    f->mute[3] = false;
+    attach(f, 3);
+    assert_int_equal(f->model->n_slices, 1);
+    assert_int_equal(lit(f), 48);
+    assert_true(model_cube_free(f->model, 3, NULL, 0));
 }
 
 static void a_done_word_without_light_is_not_done(void **state)
 {
+    static const uint16_t cubes[] = {2};
     struct fixture *f = *state;
 
     f->dark[5][2] = true;
-    static const uint16_t cubes[] = {2};
     struct slice *slice = create_on(f, "4x4x4", cubes, 1);
+    settle(f);
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_non_null(strstr(slice->reason, "port/5-n-2"));
+    assert_true(f->model->ocs[5].suspect[TPUNET_NORTH][2]);
+    assert_true(f->model->ocs[5].suspect[TPUNET_SOUTH][2]);
 }
 
 static void lost_answer_is_asked_again_on_attach(void **state)
@@ -810,8 +1196,21 @@ int main(void)
         TEST(placement_refusals_name_the_cube),
         TEST(sub_cube_shapes_are_refused_for_now),
         TEST(explicit_cubes_keep_their_order),
-        TEST(stuck_mirror_fails_the_slice_by_name),
+        TEST(stuck_mirror_fails_pinned_cubes_by_name),
+        TEST(stuck_mirror_sends_the_slice_to_another_cube),
         TEST(a_done_word_without_light_is_not_done),
+        TEST(words_are_checked),
+        TEST(failed_cubes_and_hosts_are_not_allocated),
+        TEST(a_dead_switch_freezes_nothing),
+        TEST(a_switch_that_fails_under_an_operation_is_not_waited_for),
+        TEST(a_slice_that_serves_goes_around_or_fails),
+        TEST(a_loss_that_cannot_be_put_right_is_asked_for_three_times),
+        TEST(power_lost_between_doing_and_answering),
+        TEST(release_leaves_nothing_on_our_ports),
+        TEST(a_failed_check_is_repeated),
+        TEST(nobody_is_asked_while_circuits_are_missing),
+        TEST(migrate_swaps_one_cube_in_one_operation),
+        TEST(migrate_is_refused_by_name),
         TEST(lost_answer_is_asked_again_on_attach),
         TEST(delete_waits_for_the_open_operation),
         TEST(unreachable_switch_stops_new_slices_only),

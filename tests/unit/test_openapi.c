@@ -198,7 +198,7 @@ static void states_have_the_names_of_the_code(void **state)
     for (int o = OCS_STATE_UNKNOWN; o <= OCS_STATE_FAILED; o++) {
         assert_same("Switch", "state", (size_t)o, ocs_state_name((enum ocs_state)o));
     }
-    for (int k = OP_PROGRAM; k <= OP_RESTORE; k++) {
+    for (int k = OP_PROGRAM; k <= OP_RECONFIGURE; k++) {
         assert_same("Operation", "kind", (size_t)k, op_kind_name((enum op_kind)k));
     }
     for (int s = OP_OPEN; s <= OP_FAILED; s++) {

@@ -204,13 +204,23 @@ static void the_inventory_fits(void **state)
     assert_fits("SwitchWithMaps", render_ocs(model, 0, true));
 }
 
+static void faults_and_liens_fit(void **state)
+{
+    struct part_fault fault = {.part = {.kind = PART_OCS, .ocs = 17}, .health = HEALTH_FAILED};
+    struct lien lien = {.port = {17, TPUNET_SOUTH, 2}, .slice = {1, 1}};
+
+    (void)state;
+    assert_fits("Fault", render_fault(&fault));
+    assert_fits("Lien", render_lien(model, &lien));
+}
+
 static void operations_fit(void **state)
 {
     struct op op = {.id = {1, 9}, .slice = {1, 1}, .kind = OP_PROGRAM, .open_parts = 1};
 
     (void)state;
-    op.part[3] = PART_DONE;
-    op.part[4] = PART_PENDING;
+    op.part[3].state = PART_DONE;
+    op.part[4].state = PART_PENDING;
     assert_fits("Operation", render_op(&op));
     op.state = OP_FAILED;
     op.finished = (struct wall_ms){5};
@@ -303,10 +313,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slices_fit),         cmocka_unit_test(links_fit),
-        cmocka_unit_test(the_inventory_fits), cmocka_unit_test(operations_fit),
-        cmocka_unit_test(incidents_fit),      cmocka_unit_test(repairs_fit),
-        cmocka_unit_test(audit_records_fit),  cmocka_unit_test(backups_fit),
+        cmocka_unit_test(slices_fit),           cmocka_unit_test(links_fit),
+        cmocka_unit_test(the_inventory_fits),   cmocka_unit_test(operations_fit),
+        cmocka_unit_test(incidents_fit),        cmocka_unit_test(repairs_fit),
+        cmocka_unit_test(faults_and_liens_fit), cmocka_unit_test(audit_records_fit),
+        cmocka_unit_test(backups_fit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -155,7 +155,7 @@ static struct slice *add_slice(struct fixture *f, const char *shape, const uint1
         tpunet_intent_xcs(slice->intent, f->pod.wiring, &op->makes, &op->n_makes, NULL), 0);
     for (size_t i = 0; i < op->n_makes; i++)
         model_intend(f->m, op->makes[i], slice->id);
-    op_plan_parts(op);
+    model_plan_parts(f->m, op);
     model_add_op(f->m, op);
     slice->op = op->id;
     add_change(f, CHANGE_SLICE)->id = slice->id;
@@ -233,12 +233,23 @@ static void same_model(const struct model *a, const struct model *b)
         for (unsigned p = 0; p < a->pod->ports_per_side; p++) {
             const struct circuit *x = &a->ocs[o].north[p], *y = &b->ocs[o].north[p];
             assert_int_equal(x->south, y->south);
-            assert_int_equal(x->breaking, y->breaking);
             assert_int_equal(id_compare(x->slice, y->slice), 0);
         }
     }
     for (unsigned c = 0; c < a->pod->n_cubes; c++)
         assert_int_equal(id_compare(a->cubes[c].owner, b->cubes[c].owner), 0);
+    assert_int_equal(a->n_faults, b->n_faults);
+    for (size_t i = 0; i < a->n_faults; i++) {
+        assert_memory_equal(&a->faults[i].part, &b->faults[i].part, sizeof(struct part));
+        assert_int_equal(a->faults[i].health, b->faults[i].health);
+        assert_int_equal(a->faults[i].since.ms, b->faults[i].since.ms);
+        assert_string_equal(a->faults[i].who, b->faults[i].who);
+        assert_string_equal(a->faults[i].reason, b->faults[i].reason);
+    }
+    assert_int_equal(a->n_liens, b->n_liens);
+    assert_true(a->n_liens == 0 || memcmp(a->liens, b->liens, a->n_liens * sizeof *a->liens) == 0);
+    for (unsigned o = 0; o < TPUNET_OCSES; o++)
+        assert_memory_equal(a->ocs[o].suspect, b->ocs[o].suspect, sizeof a->ocs[o].suspect);
 }
 
 static void compare_with_disk(struct fixture *f)
@@ -257,11 +268,56 @@ static void finish(struct fixture *f, struct slice *slice)
     op->state = OP_DONE;
     op->finished.ms = 99;
     memset(op->part, 0, sizeof op->part);
-    op_plan_parts(op);
+    model_plan_parts(f->m, op);
     slice->op = (struct id){0};
     slice_move(slice, SLICE_ACTIVE, (struct wall_ms){100});
     add_change(f, CHANGE_OP)->id = op->id;
     add_change(f, CHANGE_SLICE)->id = slice->id;
+}
+
+static void add_fault_and_lien(struct fixture *f)
+{
+    struct part_fault fault = {.part = {.kind = PART_OCS, .ocs = 11},
+                               .health = HEALTH_FAILED,
+                               .since = {1234},
+                               .who = "unix uid 7",
+                               .reason = "smoke"};
+    struct part_fault suspect = {.part = {.kind = PART_PORT, .ocs = 3, .port = 4, .south = true},
+                                 .health = HEALTH_SUSPECT,
+                                 .since = {1235},
+                                 .who = "podmgr"};
+    struct lien lien = {.port = {11, TPUNET_SOUTH, 5}, .held = {1, 9}, .slice = {1, 2}};
+
+    model_add_fault(f->m, &fault);
+    model_add_fault(f->m, &suspect);
+    lien.fenced = true;
+    model_add_lien(f->m, &lien);
+    add_change(f, CHANGE_FAULT)->part = fault.part;
+    add_change(f, CHANGE_FAULT)->part = suspect.part;
+    add_change(f, CHANGE_LIEN)->port = lien.port;
+}
+
+static void faults_and_liens_come_and_go(void **state)
+{
+    static const struct part port = {.kind = PART_PORT, .ocs = 3, .port = 4, .south = true};
+    struct fixture *f = *state;
+
+    take_epoch(f, 1);
+    add_fault_and_lien(f);
+    commit(f);
+    compare_with_disk(f);
+    model_remove_fault(f->m, &port);
+    model_remove_lien(f->m, f->m->liens[0].port);
+    add_fault_and_lien(f); /* all are there again in the same batch */
+    model_remove_fault(f->m, &port);
+    add_change(f, CHANGE_FAULT)->part = port;
+    commit(f);
+    compare_with_disk(f);
+    assert_int_equal(f->m->n_faults, 1);
+    model_remove_lien(f->m, f->m->liens[0].port);
+    add_change(f, CHANGE_LIEN)->port = (struct tpunet_ocs_port){11, TPUNET_SOUTH, 5};
+    commit(f);
+    compare_with_disk(f);
 }
 
 static void round_trip(void **state)
@@ -284,7 +340,7 @@ static void round_trip(void **state)
     slice->planned_ms = 0.125;
     slice->active_ms = 1e6;
     slice->coordinator = 127;
-    slice->routes = (struct slice_routes){"dor", 2, 8, 128, 73.5, 9};
+    slice->routes = (struct slice_routes){"dor", 2, 8, 128, 73.5, 9, 0.75};
     (void)snprintf(slice->reason, sizeof slice->reason, "caf\xc3\xa9 'quoted'");
     for (unsigned i = 0; i < 3; i++) { /* the weave of somebody else: a mirror left dark */
         other->intent->next[i] = TPUNET_NONE;
@@ -301,7 +357,7 @@ static void round_trip(void **state)
     restore->kind = OP_RESTORE;
     restore->makes = xmemdup(op->makes, op->n_makes * sizeof *op->makes);
     restore->n_makes = op->n_makes;
-    op_plan_parts(restore);
+    model_plan_parts(f->m, restore);
     model_add_op(f->m, restore);
     add_change(f, CHANGE_OP)->id = restore->id;
     add_change(f, CHANGE_META);
@@ -318,10 +374,6 @@ static void deleted_by_key(void **state)
     struct op *op = model_op(f->m, slice->op);
     commit(f);
     finish(f, slice);
-    commit(f);
-    change_circuits(f, op);
-    for (size_t i = 0; i < op->n_makes; i++)
-        model_breaking(f->m, op->makes[i]);
     commit(f);
     compare_with_disk(f);
 
@@ -438,7 +490,7 @@ static void files_that_are_refused(void **state)
     struct fixture *f = *state;
     take_epoch(f, 1);
     tamper(f, "PRAGMA user_version = 99");
-    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 4");
+    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 5");
 
     start_anew(f);
     tamper(f, "PRAGMA application_id = 7");
@@ -526,8 +578,14 @@ static void contradictions_are_named(void **state)
          "by the configured wiring"},
         {"UPDATE circuits SET slice_seq = 8 WHERE ocs = 3 AND north = 7", E_CORRUPT,
          "of slice/2-8: no such slice"},
-        {"UPDATE circuits SET breaking = 1 WHERE ocs = 3 AND north = 7", E_CORRUPT,
+        {"DELETE FROM circuits WHERE ocs = 3 AND north = 7", E_CORRUPT,
          "table ops, row 2-4: its circuits are not those of its slice"},
+        {"UPDATE faults SET part = 'cube/8' WHERE part = 'ocs/11'", E_CORRUPT,
+         "table faults: cube/8 cannot be FAILED in this pod"},
+        {"UPDATE faults SET health = 'HEALTHY' WHERE part = 'ocs/11'", E_CORRUPT,
+         "table faults: ocs/11 cannot be HEALTHY in this pod"},
+        {"UPDATE liens SET port = 99", E_CORRUPT,
+         "table liens: ocs/11 side 1 port 99: no chip is behind it"},
         {"UPDATE ops SET state = 3", E_CORRUPT, "table ops, row 2-2: no such kind or state"},
         {"UPDATE ops SET kind = -1", E_CORRUPT, "table ops, row 2-2: no such kind or state"},
         {"UPDATE ops SET makes = x'300000000000'", E_CORRUPT,
@@ -543,6 +601,7 @@ static void contradictions_are_named(void **state)
         take_epoch(f, 2);
         (void)add_slice(f, "4x4x8", two_cubes, 2);
         (void)add_slice(f, "4x4x4", one_cube, 1);
+        add_fault_and_lien(f);
         for (int n = 0; n < 3; n++)
             add_journal(f);
         commit(f);
@@ -805,8 +864,18 @@ static void version_1_becomes_today(void **state)
     commit(f);
     struct model *before = f->m;
     f->m = NULL;
-    tamper(f, OLD_KEYS "DROP TABLE audit; DROP TABLE incidents; DROP TABLE repairs;"
-                       "PRAGMA user_version = 1");
+    tamper(f, OLD_KEYS "DROP TABLE audit; DROP TABLE incidents; DROP TABLE repairs; DROP TABLE "
+                       "faults; DROP TABLE liens;"
+                       "ALTER TABLE slices DROP COLUMN pinned;"
+                       "ALTER TABLE slices DROP COLUMN placements;"
+                       "ALTER TABLE slices DROP COLUMN dead_links;"
+                       "ALTER TABLE slices DROP COLUMN retained;"
+                       "CREATE TABLE old (ocs INTEGER NOT NULL, north INTEGER NOT NULL,"
+                       "  south INTEGER NOT NULL, slice_epoch INTEGER NOT NULL,"
+                       "  slice_seq INTEGER NOT NULL, breaking INTEGER NOT NULL,"
+                       "  PRIMARY KEY (ocs, north), UNIQUE (ocs, south)) STRICT, WITHOUT ROWID;"
+                       "INSERT INTO old SELECT *, 0 FROM circuits; DROP TABLE circuits;"
+                       "ALTER TABLE old RENAME TO circuits; PRAGMA user_version = 1");
     fixture_open(f);
     assert_old_key(f);
     same_model(before, f->m);
@@ -905,6 +974,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(round_trip),
+        TEST(faults_and_liens_come_and_go),
         TEST(deleted_by_key),
         TEST(circuits_exchange_south_ports),
         TEST(files_that_are_refused),

@@ -46,6 +46,13 @@ struct fixture {
     unsigned hellos, polls;
     size_t hosts;
     uint64_t taken;
+    struct seen_fence {
+        uint64_t epoch, generation;
+        size_t n;
+        uint32_t chip;
+        uint32_t port; /* of the first */
+    } fenced;
+    unsigned n_fenced;
     struct seen_verdict verdicts[VERDICTS_MAX];
     size_t n_verdicts;
     struct seen_link links[LINKS_MAX];
@@ -129,6 +136,13 @@ static void on_request(void *arg, struct rpc_request *req, const uint8_t *body, 
         see_links(f, in->links);
         answer(f, req, WIRE__AGENT_STATUS__AGENT_OK, NULL);
         break;
+    case WIRE__AGENT_REQUEST__BODY_FENCED:
+        f->n_fenced++;
+        f->fenced =
+            (struct seen_fence){in->fenced->epoch, in->fenced->generation, in->fenced->n_ports,
+                                in->fenced->ports[0]->chip, in->fenced->ports[0]->port};
+        answer(f, req, WIRE__AGENT_STATUS__AGENT_OK, NULL);
+        break;
     case WIRE__AGENT_REQUEST__BODY__NOT_SET:
     case _WIRE__AGENT_REQUEST__BODY__CASE_IS_INT_SIZE:
         fail();
@@ -189,6 +203,23 @@ static void release(struct fixture *f, char *slice, uint64_t generation)
     body.generation = generation;
     what.body_case = WIRE__AGENT_COMMAND__BODY_RELEASE;
     what.release = &body;
+    command(f, &what);
+}
+
+static void fence(struct fixture *f, uint32_t chip, uint32_t port, uint64_t generation)
+{
+    Wire__AgentCommand what = WIRE__AGENT_COMMAND__INIT;
+    Wire__AgentFence body = WIRE__AGENT_FENCE__INIT;
+    Wire__AgentLinkEnd end = WIRE__AGENT_LINK_END__INIT, *ends[] = {&end};
+
+    end.chip = chip;
+    end.port = port;
+    body.epoch = f->epoch;
+    body.generation = generation;
+    body.n_ports = 1;
+    body.ports = ends;
+    what.body_case = WIRE__AGENT_COMMAND__BODY_FENCE;
+    what.fence = &body;
     command(f, &what);
 }
 
@@ -549,6 +580,26 @@ static void meshes_have_borders(void **state)
     tpunet_intent_destroy(intent);
 }
 
+static void ports_are_disabled_on_command(void **state)
+{
+    struct fixture *f = *state;
+    const struct sim_chip *chip = &f->podsim.sim.w->chips[3];
+
+    fence(f, 3, TPUNET_XP, 9);
+    LOOP_UNTIL(f, f->n_fenced == 1);
+    assert_int_equal(f->fenced.epoch, f->epoch);
+    assert_int_equal(f->fenced.generation, 9);
+    assert_int_equal(f->fenced.n, 1);
+    assert_int_equal(f->fenced.chip, 3);
+    assert_int_equal(f->fenced.port, TPUNET_XP);
+    assert_int_equal(chip->disabled_mask, 1U << TPUNET_XP);
+    fence(f, 3, TPUNET_YP, 8); /* older than what the chip holds */
+    fence(f, 7, TPUNET_XP, 10);
+    LOOP_UNTIL(f, f->n_fenced == 2);
+    assert_int_equal(f->fenced.chip, 7); /* of the other there is nothing to say */
+    assert_int_equal(chip->disabled_mask, 1U << TPUNET_XP);
+}
+
 #undef loop
 #undef timed_out
 
@@ -569,6 +620,7 @@ int main(void)
         LIVE(links_of_slices_are_reported),
         LIVE(links_of_others_are_not),
         LIVE(stops_in_the_middle),
+        LIVE(ports_are_disabled_on_command),
         cmocka_unit_test(host_lists),
         cmocka_unit_test(links_are_a_state),
         cmocka_unit_test(meshes_have_borders),

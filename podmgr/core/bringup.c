@@ -1,0 +1,406 @@
+/* Slices and the agents that bring them up and watch them.
+ *
+ *   1. The coordinator is the first host in logical order whose agent holds a
+ *      lease.  If the agent goes before its verdict, the next one is asked, with
+ *      a new generation.
+ *   2. Nobody is asked while a circuit of the slice is missing that is not known
+ *      to be dead: what was lost is put back first.  A bad verdict about such a
+ *      slice says nothing new.
+ *   3. A good verdict of the current generation makes the slice ACTIVE (A5), or
+ *      ACTIVE_DEGRADED if its routes go around dead links; a bad one FAILED with
+ *      what was found.  A FAILED slice keeps its cubes until it is deleted, so
+ *      that a person can look.
+ *   4. After a restart, or a loss that was put right, a serving slice goes on and
+ *      is checked: links compared, nothing written.  A check that fails, or is
+ *      not answered, is repeated every CHECK_AGAIN_MS.
+ *   5. When a switch FAILs or a port becomes SUSPECT, slices over it that accept
+ *      degraded are brought up again around it; the others FAIL.  When it is good
+ *      again and all circuits are back, they are brought up with full routes.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/internal.h"
+
+enum { CHECK_AGAIN_MS = 5000 };
+
+static bool is_serving(const struct slice *slice)
+{
+    return slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED;
+}
+
+static bool is_coming_up(const struct slice *slice)
+{
+    return slice->state == SLICE_ACTIVATING || slice->state == SLICE_RECONFIGURING;
+}
+
+/* ------------------------------------------------- what circuits there are -- */
+
+static bool is_of(const struct model *m, struct tpunet_xc xc, const struct slice *slice)
+{
+    const struct circuit *circuit = &m->ocs[xc.ocs].north[xc.north];
+
+    return circuit->south != TPUNET_NONE && id_compare(circuit->slice, slice->id) == 0;
+}
+
+typedef bool circuit_fn(const struct model *m, struct tpunet_xc xc, void *arg);
+
+/* Until `each` returns false; the result says whether it never did. */
+static bool each_circuit(const struct model *m, const struct slice *slice, circuit_fn *each,
+                         void *arg)
+{
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
+            struct tpunet_xc xc = {o, p, m->ocs[o].north[p].south};
+            if (is_of(m, xc, slice) && !each(m, xc, arg)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool is_there(const struct model *m, struct tpunet_xc xc, void *arg)
+{
+    (void)arg;
+    return m->ocs[xc.ocs].north[xc.north].seen == xc.south || model_circuit_dead(m, xc);
+}
+
+/* Rule 2. */
+static bool is_whole(const struct model *m, const struct slice *slice)
+{
+    return each_circuit(m, slice, is_there, NULL);
+}
+
+struct dead_list {
+    struct chip_port *out;
+    size_t n, max;
+};
+
+static bool collect_dead(const struct model *m, struct tpunet_xc xc, void *arg)
+{
+    struct dead_list *list = arg;
+    struct tpunet_ocs_port north = {xc.ocs, TPUNET_NORTH, xc.north};
+
+    if (model_circuit_dead(m, xc) && list->n < list->max) {
+        bool wired = model_chip_port(m, north, &list->out[list->n++]);
+        assert(wired); /* it is of a cube of the slice */
+    }
+    return true;
+}
+
+size_t core_dead_links(const struct model *m, const struct slice *slice, struct chip_port *out,
+                       size_t max)
+{
+    struct dead_list list = {.out = out, .max = max};
+
+    (void)each_circuit(m, slice, collect_dead, &list);
+    return list.n;
+}
+
+static uint16_t count_dead(const struct model *m, const struct slice *slice)
+{
+    struct chip_port all[TPUNET_OCSES * MODEL_CUBES_MAX];
+
+    return (uint16_t)core_dead_links(m, slice, all, sizeof all / sizeof all[0]);
+}
+
+/* -------------------------------------------------------------- asking -- */
+
+/* Rule 1. */
+static bool choose_coordinator(struct model *m, struct slice *slice)
+{
+    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
+        for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
+            uint32_t number = slice->intent->cubes[i] * (uint32_t)TPUNET_CUBE_HOSTS + h;
+            if (m->hosts[number].agent != 0) {
+                slice->coordinator = number;
+                slice->coordinator_agent = m->hosts[number].agent;
+                return true;
+            }
+        }
+    }
+    slice->coordinator_agent = 0;
+    return false;
+}
+
+static void ask(const struct slice *slice, bool check_only, struct outbox *out)
+{
+    struct effect *effect = emit_effect(out, EFFECT_BRING_UP);
+
+    effect->id = slice->id;
+    effect->agent = slice->coordinator_agent;
+    effect->generation = slice->generation;
+    effect->check_only = check_only;
+}
+
+static void say_waiting(struct slice *slice, const char *why, struct outbox *out)
+{
+    slice->waiting = true;
+    if (strcmp(slice->reason, why) != 0) {
+        (void)snprintf(slice->reason, sizeof slice->reason, "%s", why);
+        emit_slice(out, slice->id);
+    }
+}
+
+static bool find_dead(const struct model *m, struct tpunet_xc xc, void *arg)
+{
+    char *text = arg; /* SLICE_REASON_MAX */
+    const struct ocs *ocs = &m->ocs[xc.ocs];
+    bool south = !ocs->suspect[TPUNET_NORTH][xc.north];
+
+    if (!model_circuit_dead(m, xc)) {
+        return true;
+    }
+    if (ocs->state == OCS_STATE_FAILED) {
+        (void)snprintf(text, SLICE_REASON_MAX, "ocs/%u is FAILED", xc.ocs);
+    } else {
+        (void)snprintf(text, SLICE_REASON_MAX, "port/%u-%c-%u is SUSPECT", xc.ocs, "ns"[south],
+                       south ? xc.south : xc.north);
+    }
+    return false;
+}
+
+void bringup_start(struct model *m, struct slice *slice, struct now now, struct outbox *out)
+{
+    char dead[SLICE_REASON_MAX] = "";
+
+    assert(is_coming_up(slice) && id_is_none(slice->op));
+    if (!slice->spec.accept_degraded && !each_circuit(m, slice, find_dead, dead)) {
+        slice_fail(m, slice, now, out, dead);
+    } else if (!is_whole(m, slice)) {
+        say_waiting(slice, "waiting for circuits that a switch has lost", out);
+    } else if (!choose_coordinator(m, slice)) {
+        say_waiting(slice, "waiting for a host of the slice whose tpunetd holds a lease", out);
+    } else {
+        slice->waiting = false;
+        slice->verified = false;
+        /* Rises across slices too: chips refuse what is older than they hold. */
+        slice->generation = model_new_id(m).seq;
+        slice->reason[0] = '\0';
+        slice->dead_links = count_dead(m, slice);
+        emit_slice(out, slice->id);
+        ask(slice, false, out);
+    }
+}
+
+/* Rule 4. */
+static void check(struct model *m, struct slice *slice, struct outbox *out)
+{
+    slice->check_at.ns = m->last_tick.ns + CHECK_AGAIN_MS * INT64_C(1000000);
+    if (is_whole(m, slice) && choose_coordinator(m, slice)) {
+        emit_slice(out, slice->id);
+        ask(slice, true, out);
+    }
+}
+
+void bringup_stop(struct slice *slice, struct outbox *out)
+{
+    if (slice->coordinator_agent != 0) {
+        struct effect *effect = emit_effect(out, EFFECT_RELEASE);
+        effect->id = slice->id;
+        effect->agent = slice->coordinator_agent;
+        effect->generation = slice->generation;
+        slice->coordinator_agent = 0;
+    }
+}
+
+void bringup_tick(struct model *m, struct now now, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        struct slice *slice = m->slices[i];
+        if (!id_is_none(slice->op)) {
+            continue;
+        }
+        if (is_coming_up(slice) && slice->waiting) {
+            bringup_start(m, slice, now, out);
+        } else if (is_serving(slice) && !slice->verified && now.mono.ns >= slice->check_at.ns) {
+            check(m, slice, out);
+        }
+    }
+}
+
+/* ------------------------------------------------------------- verdicts -- */
+
+/* Generations begin anew with each epoch, so only the pair names an intent; a
+ * slice whose switches still move has not been handed to anybody. */
+static bool verdict_is_current(const struct model *m, const struct slice *slice,
+                               const struct verdict *verdict)
+{
+    return slice != NULL && id_is_none(slice->op) && slice->generation != 0 &&
+           slice->generation == verdict->generation && verdict->epoch == m->epoch;
+}
+
+static void take_check(struct model *m, struct slice *slice, const struct verdict *verdict,
+                       struct now now, struct outbox *out)
+{
+    bool ok = verdict->ok && is_whole(m, slice);
+    char subject[64];
+
+    if (!is_serving(slice) || (!ok && slice->check_failed)) {
+        return; /* told already */
+    }
+    slice->verified = ok;
+    slice->check_failed = !ok;
+    emit_journal(m, out, now, ok ? "slice.checked" : "slice.check-failed",
+                 slice_subject(slice, subject), json_pack("{s:s}", "reason", verdict->text));
+}
+
+/* Rules 2 and 3. */
+static void take_bringup(struct model *m, struct slice *slice, const struct verdict *verdict,
+                         struct now now, struct outbox *out)
+{
+    if (!is_coming_up(slice) || slice->waiting) {
+        return;
+    }
+    if (!is_whole(m, slice)) {
+        say_waiting(slice, "waiting for circuits that a switch has lost", out);
+        return;
+    }
+    if (!verdict->ok) {
+        slice_fail(m, slice, now, out, verdict->text);
+        return;
+    }
+    slice->verified = true;
+    slice->check_failed = false;
+    slice->degraded = slice->dead_links > 0;
+    slice->routes = verdict->routes;
+    if (slice->active_ms < 0) { /* the timings are of the activation */
+        slice->active_ms = slice_age_ms(slice, now);
+        /* Installing follows verifying at the coordinator; the rest is transport. */
+        slice->verified_ms = slice->active_ms - verdict->installed_ms;
+    }
+    slice_enter(m, slice, slice->degraded ? SLICE_ACTIVE_DEGRADED : SLICE_ACTIVE, now, out);
+}
+
+void bringup_verdict(struct model *m, struct event *ev, struct outbox *out)
+{
+    const struct verdict *verdict = ev->verdict;
+    struct slice *slice = model_slice(m, verdict->slice);
+
+    emit_done(out, ev->cookie, verdict->slice); /* taken, whatever it is worth now */
+    if (!verdict_is_current(m, slice, verdict)) {
+        return;
+    }
+    if (verdict->check_only) {
+        take_check(m, slice, verdict, ev->now, out);
+    } else {
+        take_bringup(m, slice, verdict, ev->now, out);
+    }
+}
+
+void bringup_links(struct model *m, struct event *ev, struct outbox *out)
+{
+    for (size_t i = 0; i < ev->links.n; i++) {
+        const struct link_change *change = &ev->links.links[i];
+        const struct slice *slice = model_slice(m, change->slice);
+        if (slice == NULL || !is_serving(slice)) {
+            continue; /* its circuits are meant to move */
+        }
+        struct tpunet_chip chip = tpunet_chip_of(change->chip);
+        char link[48], id[48];
+        (void)snprintf(link, sizeof link, "link/%u-%u-%u-%u%s", chip.cube, chip.at[0], chip.at[1],
+                       chip.at[2], tpunet_port_name(change->port));
+        emit_journal(m, out, ev->now, change->up ? "link.up" : "link.down", link,
+                     json_pack("{s:s}", "slice", id_format(slice->id, id)));
+    }
+    emit_done(out, ev->cookie, (struct id){0});
+}
+
+/* ----------------------------------------------------- loss and return -- */
+
+void bringup_lost(struct slice *slice, struct outbox *out)
+{
+    if (slice->verified) {
+        slice->verified = false;
+        slice->check_at = (struct mono_ns){0};
+        emit_slice(out, slice->id);
+    }
+}
+
+static void bring_up_anew(struct model *m, struct slice *slice, const char *reason, struct now now,
+                          struct outbox *out)
+{
+    if (is_serving(slice)) {
+        (void)snprintf(slice->reason, sizeof slice->reason, "%s", reason);
+        slice_enter(m, slice, SLICE_RECONFIGURING, now, out);
+    }
+    bringup_start(m, slice, now, out);
+}
+
+/* Rule 5. */
+void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now,
+                            struct outbox *out)
+{
+    if (!id_is_none(slice->op) || !is_whole(m, slice)) {
+        return;
+    }
+    if (is_coming_up(slice) && slice->waiting) {
+        bringup_start(m, slice, now, out);
+    } else if (is_serving(slice) && count_dead(m, slice) < slice->dead_links) {
+        bring_up_anew(m, slice, "links that were dead are back", now, out);
+    } else if (is_serving(slice)) {
+        slice->verified = false;
+        check(m, slice, out);
+    }
+}
+
+void bringup_part_lost(struct model *m, const char *reason, struct now now, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        struct slice *slice = m->slices[i];
+        bool asked = is_serving(slice) || (is_coming_up(slice) && slice->generation != 0);
+        if (!asked || !id_is_none(slice->op) || count_dead(m, slice) == slice->dead_links) {
+            continue; /* who is not asked yet will be asked with what is dead then */
+        }
+        if (slice->spec.accept_degraded) {
+            bring_up_anew(m, slice, reason, now, out);
+        } else {
+            slice_fail(m, slice, now, out, reason);
+        }
+    }
+}
+
+/* ------------------------------------------------------------- agents -- */
+
+static void seek_coordinator(struct model *m, struct slice *slice, struct now now,
+                             struct outbox *out)
+{
+    if (slice->coordinator_agent != 0 || !id_is_none(slice->op)) {
+        return;
+    }
+    if (is_coming_up(slice)) {
+        bringup_start(m, slice, now, out);
+    } else if (is_serving(slice)) {
+        slice->verified = false;
+        check(m, slice, out);
+    }
+}
+
+void bringup_agent_came(struct model *m, struct now now, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        seek_coordinator(m, m->slices[i], now, out);
+    }
+}
+
+void bringup_epoch_taken(struct model *m, struct now now, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        m->slices[i]->coordinator_agent = 0;
+        seek_coordinator(m, m->slices[i], now, out);
+    }
+}
+
+void bringup_agent_gone(struct model *m, uint32_t agent, struct now now, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        struct slice *slice = m->slices[i];
+        if (slice->coordinator_agent == agent) {
+            slice->coordinator_agent = 0;
+            seek_coordinator(m, slice, now, out);
+        }
+    }
+}

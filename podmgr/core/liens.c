@@ -1,0 +1,223 @@
+/* Liens: what lets a cube go free although a switch has not confirmed that its
+ * circuits are down, so that a dead switch freezes neither deletion nor
+ * allocation.
+ *
+ *   1. A circuit that an operation was to break and that is not confirmed down
+ *      leaves a lien on both of its ports.
+ *   2. Until the chip port behind it is disabled, the cube is given to nobody;
+ *      its host's tpunetd is asked again every second.  A disabled chip port
+ *      carries nothing, whatever the mirror does (A8).
+ *   3. The lien goes when the switch shows the port dark or in a circuit that is
+ *      intended.  Until then the circuit is broken as soon as the switch obeys
+ *      (plans.c, rule 4).
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/internal.h"
+#include "mem.h"
+
+enum { FENCE_AGAIN_MS = 1000 };
+
+/* -------------------------------------------------------------- the list -- */
+
+static uint32_t rank(struct tpunet_ocs_port port)
+{
+    return (uint32_t)port.ocs << 17 | (uint32_t)port.side << 16 | port.port;
+}
+
+static size_t position(const struct model *m, struct tpunet_ocs_port port)
+{
+    size_t lo = 0, hi = m->n_liens;
+
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (rank(m->liens[mid].port) < rank(port)) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+struct lien *model_lien(const struct model *m, struct tpunet_ocs_port port)
+{
+    size_t at = position(m, port);
+    bool found = at < m->n_liens && rank(m->liens[at].port) == rank(port);
+
+    return found ? &m->liens[at] : NULL;
+}
+
+void model_add_lien(struct model *m, const struct lien *lien)
+{
+    size_t at = position(m, lien->port);
+
+    if (model_lien(m, lien->port) == NULL) {
+        VEC_GROW(m->liens, m->n_liens, m->cap_liens);
+        memmove(m->liens + at + 1, m->liens + at, (m->n_liens - at) * sizeof *m->liens);
+        m->n_liens++;
+    }
+    m->liens[at] = *lien;
+}
+
+void model_remove_lien(struct model *m, struct tpunet_ocs_port port)
+{
+    size_t at = position(m, port);
+
+    assert(model_lien(m, port) != NULL);
+    m->n_liens--;
+    memmove(m->liens + at, m->liens + at + 1, (m->n_liens - at) * sizeof *m->liens);
+}
+
+static bool is_ours(const struct model *m, const struct lien *lien)
+{
+    return lien != NULL && (!m->restored || lien->held.epoch > m->backup_epoch);
+}
+
+bool model_circuit_left(const struct model *m, struct tpunet_xc xc)
+{
+    return is_ours(m, model_lien(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_NORTH, xc.north})) ||
+           is_ours(m, model_lien(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_SOUTH, xc.south}));
+}
+
+/* --------------------------------------------------------- come and go -- */
+
+static const char *port_name(struct tpunet_ocs_port port, char buf[static 32])
+{
+    (void)snprintf(buf, 32, "port/%u-%c-%u", port.ocs, "ns"[port.side], port.port);
+    return buf;
+}
+
+static void hold_port(struct model *m, struct tpunet_ocs_port port, struct id slice, struct now now,
+                      struct outbox *out)
+{
+    struct lien lien = {.port = port, .slice = slice, .since = now.wall};
+    struct chip_port chip;
+    char name[32], id[48];
+
+    if (!model_chip_port(m, port, &chip)) {
+        return;
+    }
+    lien.held = model_new_id(m);
+    model_add_lien(m, &lien); /* one that was fenced for another slice is fenced anew */
+    emit_lien(out, port);
+    emit_journal(m, out, now, "lien.held", port_name(port, name),
+                 json_pack("{s:s,s:i}", "slice", id_format(slice, id), "cube",
+                           (int)tpunet_chip_of(chip.chip).cube));
+}
+
+void liens_hold(struct model *m, struct tpunet_xc xc, struct id slice, struct now now,
+                struct outbox *out)
+{
+    hold_port(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_NORTH, xc.north}, slice, now, out);
+    hold_port(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_SOUTH, xc.south}, slice, now, out);
+    m->fence_asked = (struct mono_ns){0};
+}
+
+/* Rule 3: is the port in a circuit that is not intended? */
+static bool still_stands(const struct model *m, struct tpunet_ocs_port port)
+{
+    const struct ocs *ocs = &m->ocs[port.ocs];
+
+    for (uint16_t p = 0; p < MODEL_PORTS_MAX; p++) {
+        const struct circuit *circuit = &ocs->north[p];
+        uint16_t mine = port.side == TPUNET_NORTH ? p : circuit->seen;
+        if (circuit->seen != TPUNET_NONE && mine == port.port) {
+            return circuit->seen != circuit->south;
+        }
+    }
+    return false;
+}
+
+void liens_settle(struct model *m, uint16_t ocs, struct outbox *out)
+{
+    for (size_t i = m->n_liens; i-- > 0;) {
+        struct tpunet_ocs_port port = m->liens[i].port;
+        if (port.ocs == ocs && m->ocs[ocs].state == OCS_STATE_REACHABLE && !still_stands(m, port)) {
+            model_remove_lien(m, port);
+            emit_lien(out, port);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- fence -- */
+
+static struct chip_port behind(const struct model *m, const struct lien *lien)
+{
+    struct chip_port port = {0};
+    bool wired = model_chip_port(m, lien->port, &port);
+
+    assert(wired); /* hold_port() saw to it */
+    return port;
+}
+
+static uint32_t agent_of(const struct model *m, struct chip_port port)
+{
+    struct tpunet_chip chip = tpunet_chip_of(port.chip);
+    return m->hosts[chip.cube * TPUNET_CUBE_HOSTS + tpunet_chip_host(chip)].agent;
+}
+
+/* While a slice owns the cube its own bring-up disables what is dead. */
+static bool wants_fence(const struct model *m, const struct lien *lien)
+{
+    return !lien->fenced && id_is_none(m->cubes[tpunet_chip_of(behind(m, lien).chip).cube].owner);
+}
+
+size_t core_unfenced(const struct model *m, uint32_t agent, struct chip_port *out, size_t max)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->n_liens && n < max; i++) {
+        struct chip_port port = behind(m, &m->liens[i]);
+        if (wants_fence(m, &m->liens[i]) && agent_of(m, port) == agent) {
+            out[n++] = port;
+        }
+    }
+    return n;
+}
+
+void liens_tick(struct model *m, struct now now, struct outbox *out)
+{
+    bool asked[MODEL_HOSTS_MAX] = {false};
+
+    if (m->fence_asked.ns != 0 && mono_ms_since(m->fence_asked, now.mono) < FENCE_AGAIN_MS) {
+        return;
+    }
+    m->fence_asked = now.mono;
+    for (size_t i = 0; i < m->n_liens; i++) {
+        uint32_t agent = agent_of(m, behind(m, &m->liens[i]));
+        size_t slot = 0;
+        while (slot < m->n_agents && m->agents[slot]->id != agent) {
+            slot++;
+        }
+        if (!wants_fence(m, &m->liens[i]) || slot == m->n_agents || asked[slot]) {
+            continue;
+        }
+        asked[slot] = true;
+        struct effect *effect = emit_effect(out, EFFECT_FENCE);
+        effect->agent = agent;
+        effect->generation = model_new_id(m).seq;
+    }
+}
+
+/* A port that was held again since the request is not fenced by it. */
+void liens_fenced(struct model *m, struct event *ev, struct outbox *out)
+{
+    const struct id request = {ev->fenced.epoch, ev->fenced.generation};
+
+    for (size_t i = 0; i < m->n_liens; i++) {
+        struct lien *lien = &m->liens[i];
+        struct chip_port port = behind(m, lien);
+        bool later = id_compare(lien->held, request) < 0;
+        for (size_t k = 0; k < ev->fenced.n && later && !lien->fenced; k++) {
+            lien->fenced =
+                ev->fenced.ports[k].chip == port.chip && ev->fenced.ports[k].port == port.port;
+            if (lien->fenced) {
+                emit_lien(out, lien->port);
+            }
+        }
+    }
+    emit_done(out, ev->cookie, (struct id){0});
+}
