@@ -452,7 +452,7 @@ static void take_evidence(const struct work *w, const struct episode *ep, uint32
     for (uint32_t i = ep->set_at[set]; i < ep->set_at[set + 1]; i++) {
         n += ep->sick[ep->members[i]].n_refs;
     }
-    cause->symptoms = xcalloc(n, sizeof *cause->symptoms);
+    cause->symptoms = xcalloc(n + 1, sizeof *cause->symptoms);
     for (uint32_t i = ep->set_at[set]; i < ep->set_at[set + 1]; i++) {
         const struct sick *sick = &ep->sick[ep->members[i]];
         for (uint32_t k = 0; k < sick->n_refs; k++) {
