@@ -199,15 +199,16 @@ static void reach_injection(struct verifier *v, const struct block *b)
  * plane, injection is all there is. */
 static void find_reached(struct verifier *v, const struct block *b)
 {
+    const uint32_t n = v->n;
+    assert(n > 0);
     reach_injection(v, b);
-    assert(v->n > 0);
     for (uint32_t state = 0; v->planes > 1 && state < v->planes * v->n; state++) {
         uint64_t lanes = v->reached[state];
         v->reached[state] = 0;
         reach(v, state, lanes);
     }
     while (v->queue.waiting > 0) {
-        uint32_t state = next_waiting(&v->queue), chip = state % v->n;
+        uint32_t state = next_waiting(&v->queue), chip = state % n;
         uint64_t lanes = v->fresh[state];
         v->fresh[state] = 0;
         for (uint32_t todo = v->taken[state]; todo != 0; todo &= todo - 1) {
