@@ -289,7 +289,7 @@ static void say_circuit(struct symptoms *s, const struct model *m, uint16_t numb
     struct wall_ms *since = &s->dim[number][north];
     bool dark = !(c->north_dbm > DARK_DBM), lossy = !(c->loss_db <= (float)s->pod->loss_db_max);
 
-    if (c->south == TPUNET_NONE || c->breaking || c->seen != c->south || !ocs->supports_light ||
+    if (c->south == TPUNET_NONE || c->seen != c->south || !ocs->supports_light ||
         !is_at_rest(m, c->slice) || (!dark && !lossy)) {
         since->ms = 0;
         return;
