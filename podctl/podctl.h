@@ -105,6 +105,10 @@ int cmd_slice_migrate(struct podctl *ctl);
 int cmd_fault_list(struct podctl *ctl);
 int cmd_fail(struct podctl *ctl);
 int cmd_clear(struct podctl *ctl);
+int cmd_quarantine_adopt(struct podctl *ctl);
+/* quarantine.c */
+int cmd_quarantine_list(struct podctl *ctl);
+int cmd_quarantine_clear(struct podctl *ctl);
 /* links.c */
 int cmd_slice_links(struct podctl *ctl);
 /* events.c */

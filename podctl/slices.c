@@ -190,7 +190,7 @@ static void make_key(char key[static 48])
     }
 }
 
-int cmd_slice_create(struct podctl *ctl)
+static int create(struct podctl *ctl, bool adopt)
 {
     char key[48], path[64] = "/v1/slices", waiting_for[96];
     unsigned wait_ms;
@@ -202,6 +202,9 @@ int cmd_slice_create(struct podctl *ctl)
     json_t *body = body_of_options(ctl);
     if (body == NULL) {
         return PODCTL_USAGE;
+    }
+    if (adopt) {
+        (void)json_object_set_new(body, "adopt", json_true());
     }
     if (wait_ms != 0) {
         (void)snprintf(path, sizeof path, "/v1/slices?wait=%ums", wait_ms);
@@ -223,6 +226,16 @@ int cmd_slice_create(struct podctl *ctl)
     }
     json_decref(slice);
     return code;
+}
+
+int cmd_slice_create(struct podctl *ctl)
+{
+    return create(ctl, false);
+}
+
+int cmd_quarantine_adopt(struct podctl *ctl)
+{
+    return create(ctl, true);
 }
 
 static int delete_one(struct podctl *ctl, const char *operand, unsigned wait_ms)

@@ -63,6 +63,7 @@ enum wait_kind {
     WAIT_EVENTS,
     WAIT_BACKUP,
     WAIT_REPAIR,
+    WAIT_OPERATION,
 };
 
 struct request {
@@ -83,7 +84,7 @@ struct request {
     enum wait_kind wait;
     unsigned wait_ms; /* 0: do not wait */
     uint64_t deadline_ms;
-    struct id slice;
+    struct id made;    /* the slice, or for WAIT_OPERATION the operation */
     route_fn *finish;  /* answers once the core has; NULL: with the slice */
     json_t *last_seen; /* what the answer needs; WAIT_DELETED: the slice as it was */
     uint64_t since;    /* WAIT_EVENTS */
@@ -132,12 +133,18 @@ int http_status_of(int err_code);
  * object. */
 json_t *body_object(struct request *req);
 
+/* inventory.c: "/v1/cubes/5" names cube/5.  False after a 404. */
+struct part;
+enum part_kind;
+bool part_of_path(struct request *req, enum part_kind kind, struct part *part);
+
 /* handlers */
 route_fn slices_post, slices_list, slice_get, slice_delete, slice_links, slice_migrate;
 route_fn faults_list, faults_post, faults_delete;
 route_fn pod_get, cubes_list, cube_get, hosts_list, host_get, ocs_list, ocs_get;
 route_fn incidents_list, incident_get, repairs_list, repair_get, repair_advance;
 route_fn operation_get, operations_list, events_list, audit_list, backup_post;
+route_fn quarantine_list, quarantine_clear_post;
 route_fn metrics_get, health_get, ready_get, openapi_get;
 
 /* render.c: the model as JSON; audit.c: a record; backup.c */
@@ -149,6 +156,9 @@ json_t *render_op(const struct op *op);
 json_t *render_pod(const struct model *m);
 json_t *render_incident(const struct incident *incident);
 json_t *render_ticket(const struct ticket *ticket);
+/* Also marks the group's cubes. */
+json_t *render_quarantine_group(const struct model *m, uint16_t cube,
+                                bool cubes[static MODEL_CUBES_MAX]);
 void render_hash(const uint8_t hash[STORE_HASH_SIZE], char hex[static 2 * STORE_HASH_SIZE + 1]);
 json_t *render_backup(const struct backup_outcome *outcome);
 json_t *render_audit(uint64_t seq, const struct audit_entry *entry,
@@ -160,6 +170,7 @@ json_t *render_links(const struct model *m, const struct slice *slice);
 /* Called by http.c when a held request may be answered. */
 void answer_slice(struct request *req);
 void answer_repair(struct request *req);
+void answer_operation(struct request *req);
 bool answer_events(struct request *req, bool timed_out);
 
 void metrics_count_request(const struct request *req);

@@ -11,7 +11,7 @@ enum { OPERATIONS_SHOWN = 50 };
 
 /* "/v1/cubes/5" names cube/5: the path's segment is the part's name without
  * its kind. */
-static bool part_of_path(struct request *req, enum part_kind kind, struct part *part)
+bool part_of_path(struct request *req, enum part_kind kind, struct part *part)
 {
     char name[160];
     struct error err;

@@ -127,6 +127,22 @@ static bool take_accept_degraded(struct request *req, const char *name, json_t *
     return true;
 }
 
+static bool take_adopt(struct request *req, const char *name, json_t *value,
+                       struct slice_spec *spec)
+{
+    if (!json_is_boolean(value)) {
+        return bad_field(req, name, "true or false");
+    }
+    if (json_is_true(value) && req->role < ROLE_OPERATOR) {
+        respond_problem(req, 403, "denied", name,
+                        "adopt: needs role '%s', this connection has '%s'",
+                        role_name(ROLE_OPERATOR), role_name(req->role));
+        return false;
+    }
+    spec->adopt = json_is_true(value);
+    return true;
+}
+
 static bool take_priority(struct request *req, const char *name, json_t *value,
                           struct slice_spec *spec)
 {
@@ -171,6 +187,7 @@ static const struct field fields[] = {
     {"name", take_name},
     {"cubes", take_cubes},
     {"accept_degraded", take_accept_degraded},
+    {"adopt", take_adopt},
     {"owner", take_owner},
     {"priority", take_priority},
     {"labels", take_labels},
@@ -419,7 +436,7 @@ void slice_migrate(struct request *req)
 /* The answer to a create or delete, settled or not. */
 void answer_slice(struct request *req)
 {
-    const struct slice *slice = model_slice(req->p->model, req->slice);
+    const struct slice *slice = model_slice(req->p->model, req->made);
 
     if (slice == NULL && req->last_seen != NULL) {
         (void)json_object_set_new(req->last_seen, "state",
@@ -428,7 +445,7 @@ void answer_slice(struct request *req)
     } else if (slice == NULL) { /* made by this key earlier, and gone since */
         char id[48];
         respond_json(req, 200,
-                     json_pack("{s:s,s:s}", "id", id_format(req->slice, id), "state",
+                     json_pack("{s:s,s:s}", "id", id_format(req->made, id), "state",
                                slice_state_name(SLICE_DELETED)));
     } else if (req->wait == WAIT_DELETED) {
         respond_slice(req, slice->state == SLICE_FAILED ? 200 : 202, slice);

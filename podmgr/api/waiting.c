@@ -38,7 +38,7 @@ static void resume(struct request **at)
 
 static bool slice_wait_is_over(const struct request *req, bool timed_out)
 {
-    const struct slice *slice = model_slice(req->p->model, req->slice);
+    const struct slice *slice = model_slice(req->p->model, req->made);
 
     if (timed_out || slice == NULL) {
         return true;
@@ -46,6 +46,13 @@ static bool slice_wait_is_over(const struct request *req, bool timed_out)
     /* A delete that could not finish leaves the slice FAILED. */
     return req->wait == WAIT_DELETED ? slice->state == SLICE_FAILED
                                      : slice_state_settled(slice->state);
+}
+
+static bool operation_is_over(const struct request *req)
+{
+    const struct op *op = model_op(req->p->model, req->made);
+
+    return op == NULL || op->state != OP_OPEN;
 }
 
 /* Answers the request if what it waits for has come. */
@@ -66,6 +73,12 @@ static bool try_answer(struct request *req, uint64_t now_ms)
     case WAIT_DELETED:
         if (slice_wait_is_over(req, timed_out)) {
             answer_slice(req);
+            return true;
+        }
+        return false;
+    case WAIT_OPERATION:
+        if (timed_out || operation_is_over(req)) {
+            answer_operation(req);
             return true;
         }
         return false;
@@ -107,9 +120,12 @@ void api_reply(struct api *api, const struct effect *effect)
             resume(at);
             return;
         }
-        req->slice = effect->id;
+        req->made = effect->id;
         if (req->finish != NULL) {
             req->finish(req);
+            resume(at);
+        } else if (req->wait_ms == 0 && req->wait == WAIT_OPERATION) {
+            answer_operation(req);
             resume(at);
         } else if (req->wait_ms == 0) {
             answer_slice(req);

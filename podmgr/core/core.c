@@ -197,6 +197,9 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
     case EV_CLEAR_PART:
         faults_clear(m, ev, out);
         return;
+    case EV_CLEAR_QUARANTINE:
+        quarantine_clear(m, ev, out);
+        return;
     case EV_OCS_ATTACHED:
         switches_attached(m, ev, out);
         return;
@@ -296,6 +299,7 @@ void event_fini(struct event *ev)
     case EV_DELETE_SLICE:
     case EV_FAIL_PART:
     case EV_CLEAR_PART:
+    case EV_CLEAR_QUARANTINE:
     case EV_AGENT_SEEN:
         return;
     }

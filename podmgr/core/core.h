@@ -48,8 +48,9 @@ enum event_kind {
     EV_CREATE_SLICE,
     EV_DELETE_SLICE,
     EV_MIGRATE_SLICE,
-    EV_FAIL_PART,      /* an operator's word */
-    EV_CLEAR_PART,     /* and its withdrawal */
+    EV_FAIL_PART,  /* an operator's word */
+    EV_CLEAR_PART, /* and its withdrawal */
+    EV_CLEAR_QUARANTINE,
     EV_OCS_ATTACHED,   /* fenced with our epoch, map read */
     EV_OCS_LOOKED,     /* map read again, nothing of ours under way */
     EV_OCS_SUPERSEDED, /* it holds a claim that is not older than ours */
@@ -123,6 +124,9 @@ struct event {
             struct chip_port *ports;    /* owned */
             size_t n;
         } fenced;
+        struct {
+            uint16_t cube;
+        } clear;
         struct {
             uint16_t ocs;
             struct ocs_identity identity;
@@ -260,6 +264,11 @@ size_t core_unfenced(const struct model *m, uint32_t agent, struct chip_port *ou
 /* The links of the slice that are not to be used, by the port at their + face. */
 size_t core_dead_links(const struct model *m, const struct slice *slice, struct chip_port *out,
                        size_t max);
+
+/* The cubes that unexplained circuits join with this one, and how many circuits
+ * they are (quarantine.c). */
+size_t core_quarantine_group(const struct model *m, uint16_t cube,
+                             bool cubes[static MODEL_CUBES_MAX]);
 
 /* Ready to serve: the epoch is taken and every switch has answered once or is
  * known to be unreachable.  If not, *why says what is awaited. */

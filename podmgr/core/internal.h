@@ -113,7 +113,21 @@ void liens_fenced(struct model *m, struct event *ev, struct outbox *out);
 /* Asks the agents to fence what is not fenced yet, once a second. */
 void liens_tick(struct model *m, struct now now, struct outbox *out);
 
+/* Breaks circuits that nobody intends, on an operator's word (sorted; taken). */
+struct id ops_break(struct model *m, struct tpunet_xc *breaks, size_t n, struct now now,
+                    struct outbox *out);
+
+/* ------------------------------------------------------- quarantine.c -- */
+
+void quarantine_clear(struct model *m, struct event *ev, struct outbox *out);
+/* In the place of placement, for what the switches connect already. */
+int quarantine_adopt(const struct model *m, const struct slice_spec *spec, uint16_t *cubes,
+                     struct error *err);
+
 /* --------------------------------------------------------- switches.c -- */
+
+/* Marks the cubes that a restored backup cannot explain, frees the others. */
+void switches_quarantine(struct model *m, struct now now, struct outbox *out);
 
 void switches_start(struct model *m, struct event *ev, struct outbox *out);
 void switches_attached(struct model *m, struct event *ev, struct outbox *out);

@@ -220,6 +220,18 @@ void ops_restore(struct model *m, uint16_t ocs, struct now now, struct outbox *o
     op_start(m, op, now, out);
 }
 
+struct id ops_break(struct model *m, struct tpunet_xc *breaks, size_t n, struct now now,
+                    struct outbox *out)
+{
+    struct op *op = op_create(m, OP_RESTORE, (struct id){0}, now);
+    struct id id = op->id;
+
+    op->breaks = breaks;
+    op->n_breaks = n;
+    op_start(m, op, now, out);
+    return id;
+}
+
 /* ------------------------------------------------------------ send again -- */
 
 /* 75 % to 125 % of the pause, by chance that is the same in every run. */
@@ -427,4 +439,5 @@ void ops_applied(struct model *m, struct event *ev, struct outbox *out)
         } /* else an answer to a repeated question */
     }
     liens_settle(m, number, out);
+    switches_quarantine(m, ev->now, out);
 }

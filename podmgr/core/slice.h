@@ -48,6 +48,7 @@ struct slice_spec {
     struct tpunet_shape shape;
     uint16_t *cubes; /* NULL: placement chooses */
     size_t n_cubes;
+    bool adopt; /* these cubes, with the circuits that they have */
     bool accept_degraded;
     char owner[SLICE_NAME_MAX];
     int32_t priority;

@@ -196,7 +196,8 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
     if (key_answers(m, ev, out) || !may_create(m, ev, out)) {
         return;
     }
-    int status = placement_choose(m, ev->create, cubes, &err);
+    int status = ev->create->adopt ? quarantine_adopt(m, ev->create, cubes, &err)
+                                   : placement_choose(m, ev->create, cubes, &err);
     if (status < 0) {
         emit_refusal(out, ev->cookie, status, placement_code(status), "%s", err.text);
         return;
@@ -222,9 +223,11 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
     model_add_slice(m, slice);
     remember_key(m, slice, ev->now, out);
     slice_enter(m, slice, SLICE_ACTIVATING, ev->now, out);
-    emit_audit(out, ev, "slice.create", slice_subject(slice, subject), NULL, audited(slice));
+    emit_audit(out, ev, ev->create->adopt ? "slice.adopt" : "slice.create",
+               slice_subject(slice, subject), NULL, audited(slice));
     emit_done(out, ev->cookie, slice->id);
     ops_program(m, slice, ev->now, out);
+    switches_quarantine(m, ev->now, out); /* of adopted cubes */
 }
 
 /* ------------------------------------------------------------- delete -- */

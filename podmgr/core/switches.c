@@ -21,6 +21,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *subject_of(uint16_t ocs, char buf[static 16])
@@ -118,16 +119,33 @@ static void report_drift(struct model *m, uint16_t number, struct now now, struc
     ocs->foreign = foreign;
 }
 
-/* Is a port of the cube in a circuit that nobody intended? */
-static void mark_unexplained(const struct model *m, bool marks[static MODEL_CUBES_MAX])
+/* What a slice's own operation breaks is explained. */
+static bool is_being_released(const struct model *m, struct tpunet_xc xc)
 {
+    for (size_t i = 0; i < m->n_ops; i++) {
+        const struct op *op = m->ops[i];
+        if (op->state == OP_OPEN && op->kind != OP_RESTORE && op->n_breaks > 0 &&
+            bsearch(&xc, op->breaks, op->n_breaks, sizeof xc, tpunet_xc_compare) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is a port of the cube in a circuit that nobody intended?  How many there are. */
+static size_t mark_unexplained(const struct model *m, bool marks[static MODEL_CUBES_MAX])
+{
+    size_t n = 0;
+
     for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
         for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
             const struct circuit *circuit = &m->ocs[o].north[p];
             struct tpunet_fibre fibre;
-            if (!is_foreign(m, o, p)) {
+            if (circuit->seen == TPUNET_NONE || circuit->seen == circuit->south ||
+                is_being_released(m, (struct tpunet_xc){o, p, circuit->seen})) {
                 continue;
             }
+            n++;
             if (tpunet_wiring_fibre(m->pod->wiring, (struct tpunet_ocs_port){o, TPUNET_NORTH, p},
                                     &fibre)) {
                 marks[fibre.cube] = true;
@@ -140,22 +158,22 @@ static void mark_unexplained(const struct model *m, bool marks[static MODEL_CUBE
             }
         }
     }
+    return n;
 }
 
 /* Rule 4, after a restore. */
-static void quarantine(struct model *m, struct now now, struct outbox *out)
+void switches_quarantine(struct model *m, struct now now, struct outbox *out)
 {
     bool marks[MODEL_CUBES_MAX] = {false};
-    bool explained = true;
+    bool explained;
     char subject[48];
 
     if (!m->restored) {
         return;
     }
-    mark_unexplained(m, marks);
+    explained = mark_unexplained(m, marks) == 0;
     for (unsigned c = 0; c < m->pod->n_cubes; c++) {
         struct cube *cube = &m->cubes[c];
-        explained = explained && !marks[c];
         enum health health = marks[c] ? HEALTH_QUARANTINED : HEALTH_HEALTHY;
         if (cube->health != health && cube->health != HEALTH_FAILED) {
             cube->health = health;
@@ -167,8 +185,7 @@ static void quarantine(struct model *m, struct now now, struct outbox *out)
     }
     for (unsigned o = 0; o < TPUNET_OCSES; o++) {
         enum ocs_state state = m->ocs[o].state;
-        explained = explained && m->ocs[o].foreign == 0 &&
-                    (state == OCS_STATE_REACHABLE || state == OCS_STATE_FAILED);
+        explained = explained && (state == OCS_STATE_REACHABLE || state == OCS_STATE_FAILED);
     }
     if (explained) {
         m->restored = false;
@@ -183,7 +200,7 @@ static void set_right(struct model *m, uint16_t ocs, struct now now, struct outb
 {
     liens_settle(m, ocs, out);
     report_drift(m, ocs, now, out);
-    quarantine(m, now, out);
+    switches_quarantine(m, now, out);
     if (m->ocs[ocs].state == OCS_STATE_REACHABLE) {
         ops_restore(m, ocs, now, out);
     }

@@ -265,8 +265,102 @@ static bool switches_show(void *arg)
     return shown;
 }
 
+static json_t *cubes_of(const struct pod *pod)
+{
+    long status;
+    json_t *json = http(pod, "GET", "/v1/quarantine", NULL, &status);
+    json_t *cubes = json_array(), *group, *name;
+    size_t i, k;
+
+    assert_int_equal(status, 200);
+    json_array_foreach(json_object_get(json, "groups"), i, group)
+    {
+        json_array_foreach(json_object_get(group, "cubes"), k, name)
+        {
+            (void)json_array_append(cubes, name);
+        }
+    }
+    json_decref(json);
+    return cubes;
+}
+
+/* The cubes of the quarantine, and no others, are QUARANTINED. */
+static void assert_quarantined(const struct pod *pod, const char *names)
+{
+    json_t *cubes = cubes_of(pod), *expected = json_loads(names, 0, NULL);
+
+    if (!json_equal(cubes, expected)) {
+        fail_msg("not %s", names);
+    }
+    for (int cube = 0; cube < CUBES; cube++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "\"cube/%d\"", cube);
+        assert_true(cube_is(pod, cube, strstr(names, name) != NULL ? "QUARANTINED" : "HEALTHY"));
+    }
+    json_decref(cubes);
+    json_decref(expected);
+}
+
+static void assert_circuits(const struct pod *pod, int64_t n)
+{
+    struct circuits all = {pod, n};
+
+    assert_true(await_until(switches_show, &all, 10000));
+}
+
+/* What an operator does with what is not explained. */
+static void end_quarantine(const struct pod *pod)
+{
+    long status;
+    json_t *refused = http(pod, "POST", "/v1/cubes/0:clear-quarantine", NULL, &status);
+
+    assert_int_equal(status, 409);
+    assert_string_equal(str(refused, "code"), "not-quarantined");
+    json_decref(refused);
+    refused = http_tcp(pod, "POST", "/v1/cubes/4:clear-quarantine", NULL, &status);
+    assert_int_equal(status, 403);
+    json_decref(refused);
+
+    json_t *op = http(pod, "POST", "/v1/cubes/4:clear-quarantine?wait=20s", NULL, &status);
+    assert_int_equal(status, 200);
+    assert_string_equal(str(op, "state"), "DONE");
+    assert_int_equal(num(op, "breaks"), 96);
+    json_decref(op);
+    assert_circuits(pod, 48 * (2 + 1 + 1));
+    assert_quarantined(pod, "[\"cube/6\"]");
+
+    json_t *wrong = slice_up(pod, "{\"topology\":\"4x4x8\",\"cubes\":[6,4],\"adopt\":true}");
+    assert_string_equal(str(wrong, "code"), "cube-unavailable");
+    json_decref(wrong);
+    json_t *adopted = slice_up(pod, "{\"topology\":\"4x4x4\",\"cubes\":[6],\"adopt\":true}");
+    assert_string_equal(str(adopted, "state"), "ACTIVE");
+    assert_circuits(pod, 48 * (2 + 1 + 1));
+    assert_quarantined(pod, "[]");
+    assert_true(slice_down(pod, str(adopted, "id")));
+    json_decref(adopted);
+}
+
+/* Each word is on record. */
+static void assert_audited(const struct pod *pod, const char *const *actions, size_t n)
+{
+    long status;
+    json_t *page = http(pod, "GET", "/v1/audit?limit=1", NULL, &status);
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "/v1/audit?since=%lld",
+                   (long long)num(page, "last") - (long long)n);
+    json_decref(page);
+    page = http(pod, "GET", path, NULL, &status);
+    for (size_t i = 0; i < n; i++) {
+        assert_string_equal(str(json_array_get(json_object_get(page, "records"), i), "action"),
+                            actions[i]);
+    }
+    json_decref(page);
+}
+
 static void restored_backups_bring_back_what_was_acknowledged(void **state)
 {
+    static const char *const said[] = {"quarantine.clear", "slice.adopt", "slice.delete"};
     struct pod *pod = *state;
     json_t *kept = slice_up(pod, "{\"topology\":\"4x4x8\",\"cubes\":[0,1]}");
     json_t *deleted_later = slice_up(pod, "{\"topology\":\"4x4x4\",\"cubes\":[2]}");
@@ -277,6 +371,7 @@ static void restored_backups_bring_back_what_was_acknowledged(void **state)
     assert_true(slice_down(pod, str(deleted_later, "id")));
     json_t *made_later = slice_up(pod, "{\"topology\":\"4x4x8\",\"cubes\":[4,5]}");
     assert_string_equal(str(made_later, "state"), "ACTIVE");
+    json_decref(slice_up(pod, "{\"topology\":\"4x4x4\",\"cubes\":[6]}"));
 
     pod_kill_podmgr(pod);
     restore(pod, "night");
@@ -285,16 +380,15 @@ static void restored_backups_bring_back_what_was_acknowledged(void **state)
     assert_slice(pod, kept, 200);
     assert_slice(pod, deleted_later, 200);
     assert_slice(pod, made_later, 404);
-    for (int cube = 0; cube < CUBES; cube++) {
-        assert_true(cube_is(pod, cube, cube == 4 || cube == 5 ? "QUARANTINED" : "HEALTHY"));
-    }
     json_t *refused = slice_up(pod, "{\"topology\":\"4x4x4\",\"cubes\":[5]}");
     assert_string_equal(str(refused, "code"), "cube-unavailable");
     assert_non_null(strstr(str(refused, "detail"), "QUARANTINED"));
     json_decref(refused);
     /* What is unknown is left alone; what was deleted too late is back. */
-    struct circuits all = {pod, 48 * (2 + 1 + 2)};
-    assert_true(await_until(switches_show, &all, 10000));
+    assert_circuits(pod, 48 * (2 + 1 + 2 + 1));
+    assert_quarantined(pod, "[\"cube/4\",\"cube/5\",\"cube/6\"]");
+    end_quarantine(pod);
+    assert_audited(pod, said, ARRAY_LEN(said));
     json_decref(answer);
     json_decref(kept);
     json_decref(deleted_later);

@@ -1016,6 +1016,132 @@ static void after_a_restore_foreign_circuits_are_kept(void **state)
     assert_non_null(create_on(f, "4x4x4", here, 1));
 }
 
+/* The switches keep what they connect; the database is one of before. */
+static void forget_all(struct fixture *f)
+{
+    struct event start = {.kind = EV_START};
+
+    model_destroy(f->model);
+    f->model = model_create(&f->pod, 78);
+    f->model->restored = true;
+    step(f, &start);
+    hello(f, "tpunetd/t1", 1, 0, CUBES * TPUNET_CUBE_HOSTS);
+}
+
+static void clear_quarantine(struct fixture *f, uint16_t cube)
+{
+    struct event ev = {.kind = EV_CLEAR_QUARANTINE, .cookie = 3, .clear = {.cube = cube}};
+
+    step(f, &ev);
+}
+
+static struct slice *adopt(struct fixture *f, const char *topology, const uint16_t *cubes, size_t n)
+{
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+
+    ev.create = xcalloc(1, sizeof *ev.create);
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, topology, false, NULL), 0);
+    ev.create->adopt = true;
+    ev.create->cubes = xmemdup(cubes, n * sizeof *cubes);
+    ev.create->n_cubes = n;
+    step(f, &ev);
+    return f->reply.status == 0 ? model_slice(f->model, f->reply.id) : NULL;
+}
+
+static unsigned quarantined(const struct fixture *f)
+{
+    unsigned n = 0;
+
+    for (unsigned c = 0; c < CUBES; c++) {
+        n += f->model->cubes[c].health == HEALTH_QUARANTINED;
+    }
+    return n;
+}
+
+static void clearing_breaks_one_group(void **state)
+{
+    static const uint16_t pair[] = {1, 2}, one[] = {3};
+    struct fixture *f = *state;
+    bool group[MODEL_CUBES_MAX];
+
+    (void)create_on(f, "4x4x8", pair, 2);
+    (void)create_on(f, "4x4x4", one, 1);
+    forget_all(f);
+    assert_int_equal(quarantined(f), 3);
+    assert_int_equal(core_quarantine_group(f->model, 2, group), 96);
+    assert_true(group[1] && group[2] && !group[3] && !group[0]);
+
+    clear_quarantine(f, 0);
+    assert_int_equal(f->reply.status, E_CONFLICT);
+    assert_string_equal(f->reply.code, "not-quarantined");
+    clear_quarantine(f, 2);
+    assert_int_equal(f->reply.status, 0);
+    assert_int_equal(model_op(f->model, f->reply.id)->state, OP_DONE);
+    assert_int_equal(lit(f), 48);
+    assert_int_equal(quarantined(f), 1);
+    assert_true(f->model->restored);
+    assert_non_null(create_on(f, "4x4x8", pair, 2));
+    assert_int_equal(lit(f), 48 + 96);
+
+    clear_quarantine(f, 3);
+    assert_int_equal(lit(f), 96);
+    assert_int_equal(quarantined(f), 0);
+    assert_false(f->model->restored);
+}
+
+static void a_mirror_that_does_not_move_keeps_the_quarantine(void **state)
+{
+    static const uint16_t one[] = {3};
+    struct fixture *f = *state;
+
+    (void)create_on(f, "4x4x4", one, 1);
+    forget_all(f);
+    stick(f, 7, 3);
+    clear_quarantine(f, 3);
+    assert_int_equal(f->reply.status, 0);
+    struct id id = f->reply.id;
+    for (int i = 0; i < 100 && model_op(f->model, id)->state == OP_OPEN; i++) {
+        tick(f, 250);
+    }
+    assert_int_equal(model_op(f->model, id)->state, OP_FAILED);
+    assert_non_null(strstr(model_op(f->model, id)->reason, "ocs/7 north 3"));
+    assert_int_equal(lit(f), 1);
+    assert_int_equal(quarantined(f), 1);
+    f->stuck[7] = false;
+    clear_quarantine(f, 3);
+    assert_int_equal(lit(f), 0);
+    assert_int_equal(quarantined(f), 0);
+}
+
+static void what_is_adopted_does_not_move(void **state)
+{
+    static const uint16_t pair[] = {1, 2}, turned[] = {2, 0}, one[] = {1};
+    struct fixture *f = *state;
+
+    (void)create_on(f, "4x4x8", pair, 2);
+    forget_all(f);
+    assert_null(adopt(f, "4x4x8", one, 1));
+    assert_string_equal(f->reply.code, "invalid-request");
+    assert_null(adopt(f, "4x4x4", one, 1));
+    assert_string_equal(f->reply.code, "cube-unavailable");
+    assert_non_null(strstr(f->reply.text, "ocs/32 north 1 leads to south 2"));
+    assert_null(adopt(f, "4x4x8", turned, 2));
+    assert_non_null(strstr(f->reply.text, "cube/0 is HEALTHY"));
+    assert_int_equal(f->model->n_slices, 0);
+
+    struct slice *slice = adopt(f, "4x4x8", pair, 2);
+    assert_non_null(slice);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(lit(f), 96);
+    for (unsigned i = 0; i < 48; i++) {
+        assert_int_equal(f->map[i][1], i < 32 ? 1 : 2);
+    }
+    assert_int_equal(quarantined(f), 0);
+    assert_false(f->model->restored);
+    delete_slice(f, slice->id, 0);
+    assert_int_equal(lit(f), 0);
+}
+
 static struct id create_as(struct fixture *f, const char *caller, const char *key, uint8_t body)
 {
     struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
@@ -1225,6 +1351,9 @@ int main(void)
         TEST(nothing_missing_nothing_moves),
         TEST(foreign_circuit_is_left_until_its_port_is_needed),
         TEST(after_a_restore_foreign_circuits_are_kept),
+        TEST(clearing_breaks_one_group),
+        TEST(a_mirror_that_does_not_move_keeps_the_quarantine),
+        TEST(what_is_adopted_does_not_move),
         TEST(same_key_same_slice),
         TEST(a_key_is_its_callers),
         TEST(old_keys_answer_everybody),

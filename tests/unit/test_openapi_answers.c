@@ -273,6 +273,14 @@ static void audit_records_fit(void **state)
     assert_fits("AuditRecord", render_audit(8, &entry, hash));
 }
 
+static void quarantine_groups_fit(void **state)
+{
+    bool cubes[MODEL_CUBES_MAX];
+
+    (void)state;
+    assert_fits("QuarantineGroup", render_quarantine_group(model, 3, cubes));
+}
+
 static void backups_fit(void **state)
 {
     (void)state;
@@ -313,11 +321,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slices_fit),           cmocka_unit_test(links_fit),
-        cmocka_unit_test(the_inventory_fits),   cmocka_unit_test(operations_fit),
-        cmocka_unit_test(incidents_fit),        cmocka_unit_test(repairs_fit),
-        cmocka_unit_test(faults_and_liens_fit), cmocka_unit_test(audit_records_fit),
-        cmocka_unit_test(backups_fit),
+        cmocka_unit_test(slices_fit),         cmocka_unit_test(links_fit),
+        cmocka_unit_test(the_inventory_fits), cmocka_unit_test(incidents_fit),
+        cmocka_unit_test(repairs_fit),        cmocka_unit_test(faults_and_liens_fit),
+        cmocka_unit_test(operations_fit),     cmocka_unit_test(audit_records_fit),
+        cmocka_unit_test(backups_fit),        cmocka_unit_test(quarantine_groups_fit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -574,6 +574,56 @@ static void audit_records_are_listed(void **state)
     expect_rows(canned, rows, ARRAY_LEN(rows));
 }
 
+#define OPERATION(state, reason)                                                                   \
+    "{\"id\":\"3-7\",\"state\":\"" state "\",\"breaks\":96,\"reason\":\"" reason "\"}"
+
+static void quarantine_is_ended(void **state)
+{
+    static const struct canned canned[] = {
+        {"GET /v1/quarantine", 200,
+         "{\"unexplained_restore\":true,\"groups\":[{\"cubes\":[\"cube/4\",\"cube/5\"],"
+         "\"circuits\":96,\"since\":\"2026-01-01T00:00:00.000Z\"}]}",
+         0},
+        {"POST /v1/cubes/4:clear-quarantine?wait=30000ms", 200, OPERATION("DONE", ""), 0},
+        {"POST /v1/cubes/5:clear-quarantine?wait=1000ms", 202, OPERATION("OPEN", ""), 0},
+        {"POST /v1/cubes/6:clear-quarantine?wait=30000ms", 200, OPERATION("FAILED", "stuck"), 0},
+        {"POST /v1/cubes/7:clear-quarantine", 409, PROBLEM("409", "not-quarantined", "HEALTHY"), 0},
+        {"POST /v1/slices", 202, SLICE("1-5", "t", "ACTIVATING", "", "null"), 0},
+        {0},
+    };
+    static const struct row rows[] = {
+        {{"quarantine", "list"}, PODCTL_OK, "cube/4 cube/5        96  2026", NULL, NULL},
+        {{"quarantine", "clear", "cube/4"},
+         PODCTL_OK,
+         "operation/3-7 breaks 96 circuits: DONE\n",
+         NULL,
+         NULL},
+        {{"quarantine", "clear", "5", "--wait=1s"},
+         PODCTL_UNSETTLED,
+         NULL,
+         "still OPEN after 1.0 s",
+         NULL},
+        {{"quarantine", "clear", "6", "-o", "json"},
+         PODCTL_REFUSED,
+         "\"reason\": \"stuck\"",
+         "is FAILED: stuck",
+         NULL},
+        {{"quarantine", "clear", "7", "--no-wait"},
+         PODCTL_REFUSED,
+         NULL,
+         "(not-quarantined)",
+         NULL},
+        {{"quarantine", "adopt", "4x4x8", "--cubes", "4,5", "--no-wait"},
+         PODCTL_OK,
+         "slice/1-5",
+         NULL,
+         "{\"topology\":\"4x4x8\",\"cubes\":[4,5],\"adopt\":true}"},
+    };
+
+    (void)state;
+    expect_rows(canned, rows, ARRAY_LEN(rows));
+}
+
 #define BACKUP "{\"name\":\"n\",\"file\":\"/b/n.backup\",\"size_bytes\":4096,\"took_ms\":12.5}"
 
 static void a_backup_is_made(void **state)
@@ -639,7 +689,8 @@ static void words_are_completed(void **state)
     static const struct row rows[] = {
         {{"completion", "words"},
          PODCTL_OK,
-         "pod\ncube\nhost\nocs\nslice\nfault\nfail\nclear\noperation\nincident\nrepair\nevent\naudit\nbackup\n",
+         "pod\ncube\nhost\nocs\nslice\nfault\nfail\nclear\nquarantine\noperation\nincident\nrepair"
+         "\nevent\naudit\nbackup\n",
          NULL,
          NULL},
         {{"completion", "words", "--", "-o", "json", "slice"},
@@ -696,6 +747,7 @@ int main(void)
         cmocka_unit_test_teardown(events_are_listed, after_each),
         cmocka_unit_test_teardown(audit_records_are_listed, after_each),
         cmocka_unit_test_teardown(a_backup_is_made, after_each),
+        cmocka_unit_test_teardown(quarantine_is_ended, after_each),
         cmocka_unit_test_teardown(following_survives_a_restart, after_each),
         cmocka_unit_test_teardown(words_are_completed, after_each),
     };
