@@ -10,7 +10,6 @@
  * a string of two hexadecimal digits a destination, the VC and the port.  Only
  * slice, planes and rows are read back: figures are for the reader, the proof is
  * done again. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,7 +162,7 @@ static int read_problem(struct problem *p, const json_t *json, struct tpunet_err
     return problem_make(p, shape, json_is_true(json_object_get(json, "twisted")), faults, 3, err);
 }
 
-static int verify(const json_t *json, struct tpunet_error *err)
+int tables_verify(FILE *out, const json_t *json, struct tpunet_error *err)
 {
     struct tpunet_tables tables = {.rows = NULL};
     struct tpunet_proof proof;
@@ -178,10 +177,10 @@ static int verify(const json_t *json, struct tpunet_error *err)
         rc = tpunet_verify(&tables, p.topology, &proof, err);
     }
     if (rc == 0) {
-        (void)printf("slice          %s%s%s\n", problem_name(&p, name),
-                     p.faults[0] != '\0' ? ", down: " : "", p.faults);
-        proof_print(stdout, &tables, &proof);
-        (void)printf("proved\n");
+        (void)fprintf(out, "slice          %s%s%s\n", problem_name(&p, name),
+                      p.faults[0] != '\0' ? ", down: " : "", p.faults);
+        proof_print(out, &tables, &proof);
+        (void)fprintf(out, "proved\n");
     }
     free(tables.rows);
     problem_fini(&p);
@@ -210,7 +209,7 @@ int cmd_verify(int argc, char **argv)
         (void)fprintf(stderr, "tpunet: %s:%d: %s\n", argv[first], where.line, where.text);
         return EXIT_REFUTED;
     }
-    int rc = verify(json, &err);
+    int rc = tables_verify(stdout, json, &err);
     if (rc < 0) {
         (void)fprintf(stderr, "tpunet: %s: %s\n", argv[first], err.text);
     }

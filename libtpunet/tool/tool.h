@@ -13,6 +13,7 @@
 #ifndef TPUNET_TOOL_H
 #define TPUNET_TOOL_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 #include "opts.h"
@@ -76,6 +77,8 @@ double answer_bound(const struct answer *a); /* the larger one */
 uint32_t *link_loads(const struct tpunet_tables *tables, const struct tpunet_topology *topology);
 
 /* tables.c */
+/* Proves what tables_write() wrote, or who else; what is proved goes to `out`. */
+int tables_verify(FILE *out, const json_t *json, struct tpunet_error *err);
 void tables_write(FILE *out, const struct problem *p, const struct answer *a);
 void proof_print(FILE *out, const struct tpunet_tables *tables, const struct tpunet_proof *proof);
 

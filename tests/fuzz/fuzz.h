@@ -22,7 +22,7 @@ fuzz_fn fuzz_yconf, fuzz_part, fuzz_config, fuzz_shape, fuzz_id, fuzz_http, fuzz
 fuzz_fn fuzz_agent_request, fuzz_ocs_reply, fuzz_ocs_request, fuzz_fabric_request;
 fuzz_fn fuzz_sim_request, fuzz_agent_reply, fuzz_fabric_reply, fuzz_store, fuzz_route_cache;
 fuzz_fn fuzz_health_request, fuzz_health_reply, fuzz_health_state, fuzz_health_config;
-fuzz_fn fuzz_probe_request, fuzz_probe_reply;
+fuzz_fn fuzz_probe_request, fuzz_probe_reply, fuzz_tables;
 
 /* fixture.c */
 /* The input as a string: allocated exactly, so that a read behind it is seen. */

@@ -19,6 +19,7 @@ const struct fuzz_target fuzz_targets[] = {
     {"fabric_reply", fuzz_fabric_reply},
     {"store", fuzz_store},
     {"route_cache", fuzz_route_cache},
+    {"tables", fuzz_tables},
     {"health_request", fuzz_health_request},
     {"health_reply", fuzz_health_reply},
     {"health_state", fuzz_health_state},
