@@ -156,6 +156,23 @@ json_t *render_links(const struct model *m, const struct slice *slice)
 
 /* ----------------------------------------------------------- inventory -- */
 
+static json_t *findings_json(const struct model *m, unsigned host)
+{
+    const struct host_health *h = health_of(m, host);
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < h->n_findings; i++) {
+        const struct finding *f = &h->findings[i];
+        struct part part = finding_part(host, f->scope, f->index);
+        char name[80];
+        (void)json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:o,s:s}", "part",
+                                                    part_format(&part, name), "check", f->check,
+                                                    "severity", severity_name(f->severity), "since",
+                                                    time_json(f->since), "text", f->text));
+    }
+    return list;
+}
+
 json_t *render_host(const struct model *m, unsigned number)
 {
     const struct host *host = &m->hosts[number];
@@ -170,11 +187,12 @@ json_t *render_host(const struct model *m, unsigned number)
         (void)json_array_append_new(
             chips, json_sprintf("chip/%u-%u-%u-%u", chip.cube, chip.at[0], chip.at[1], chip.at[2]));
     }
-    return json_pack("{s:o,s:o,s:s,s:s,s:o,s:o,s:o,s:o}", "id", host_name(number), "cube",
+    return json_pack("{s:o,s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:o}", "id", host_name(number), "cube",
                      json_sprintf("cube/%u", number / TPUNET_CUBE_HOSTS), "admin",
                      admin_name(host->admin), "health", health_name(host->health), "since",
                      time_json(host->since), "owner", id_json(owner), "agent",
-                     agent != NULL ? json_string(agent->name) : json_null(), "chips", chips);
+                     agent != NULL ? json_string(agent->name) : json_null(), "chips", chips,
+                     "findings", findings_json(m, number));
 }
 
 json_t *render_cube(const struct model *m, unsigned number)

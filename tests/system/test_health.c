@@ -185,6 +185,28 @@ static void await_heal(struct pod *pod)
     assert_true(await_until(has_no_fault, pod, AWAIT_MS));
 }
 
+/* While it holds, GET shows it. */
+static void findings_are_shown(void **state)
+{
+    struct pod *pod = *state;
+    long status;
+
+    simctl(pod, INJECT, "hot", "chip/1-1-1-0");
+    int64_t seq = await_entry(pod, 0, "health.verdict", "chip/1-1-1-0", "hot", "DEGRADED");
+    json_t *host = http(pod, "GET", "/v1/hosts/1-0", NULL, &status);
+    const json_t *findings = json_object_get(host, "findings");
+    assert_int_equal(json_array_size(findings), 1);
+    assert_string_equal(str(json_array_get(findings, 0), "part"), "chip/1-1-1-0");
+    assert_string_equal(str(json_array_get(findings, 0), "check"), "hot");
+    assert_string_equal(str(json_array_get(findings, 0), "severity"), "DEGRADED");
+    json_decref(host);
+    heal(pod, "chip/1-1-1-0");
+    (void)await_entry(pod, seq, "health.verdict", "chip/1-1-1-0", "hot", "OK");
+    host = http(pod, "GET", "/v1/hosts/1-0", NULL, &status);
+    assert_int_equal(json_array_size(json_object_get(host, "findings")), 0);
+    json_decref(host);
+}
+
 /* What was not acknowledged survives healthd's death, and a sick part is not
  * found healthy by the next. */
 static void a_new_healthd_goes_on_where_the_old_one_was(void **state)
@@ -261,6 +283,7 @@ int main(void)
             preflight_tells_a_fit_slice_from_an_unfit_one), /* first: counters are at 0 */
         cmocka_unit_test(a_symptom_becomes_a_finding_and_clears),
         cmocka_unit_test(the_slow_one_is_found_among_its_peers),
+        cmocka_unit_test(findings_are_shown),
         cmocka_unit_test(a_dead_host_is_silent_not_sick),
         cmocka_unit_test(a_new_podmgr_hears_all_again),
         cmocka_unit_test(a_new_healthd_goes_on_where_the_old_one_was),

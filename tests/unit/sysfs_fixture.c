@@ -138,8 +138,9 @@ void sysfs_fixture_sound(const struct sysfs_fixture *f)
         {"sys/class/hwmon/hwmon1/power1_alarm", "0\n"},
         {"sys/class/hwmon/hwmon1/fan1_alarm", "1\n"}, /* not electric */
         {"proc/sys/kernel/random/boot_id", "0f6a5a0e-3c1c-4d8e-9a34-0d5f8f2c1a11\n"},
-        {"dev/kmsg", "6,1,10,-;accel accel0: ready\n3,2,20,-;accel accel1: timeout\n"
-                     "3,3,30,-;EDAC MC0: 1 uncorrected\n SUBSYSTEM=edac\n4,4,40,-;accel accel1: slow\n"},
+        {"dev/kmsg",
+         "6,1,10,-;accel accel0: ready\n3,2,20,-;accel accel1: timeout\n"
+         "3,3,30,-;EDAC MC0: 1 uncorrected\n SUBSYSTEM=edac\n4,4,40,-;accel accel1: slow\n"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
