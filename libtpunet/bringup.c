@@ -15,7 +15,8 @@
  *  4. No chip switches banks before all are quiet: two proved tables, mixed,
  *     can deadlock (R1).  A failure after QUIESCING leaves the slice quiet;
  *     the cure is another bring-up with a newer generation.
- *  5. In TPUNET_CHECK mode it stops after rule 1.
+ *  5. In TPUNET_CHECK mode it stops after rule 1, and asks that every chip forward
+ *     by tables of this slice and generation.
  *
  * Each phase has one step function, called whenever no fabric call is under
  * way: it starts the next call, or says that the phase is over.  The fabric
@@ -47,6 +48,8 @@ struct tpunet_bringup {
     struct port_change *changes; /* NULL before they are known */
     size_t n_changes, next_change;
     uint8_t *change_hops; /* of the call under way */
+    size_t n_unrouted;    /* chips that forward by other tables than the slice's */
+    uint32_t unrouted;    /* the first of them */
 
     struct tpunet_topology *topology; /* without the dead links */
     /* The chips found, nearest first, and not dead. */
@@ -111,6 +114,10 @@ static int compare_with_intent(struct tpunet_bringup *b)
         tpunet_place(graph, b->intent, b->wiring, b->dead, b->n_dead, &v->mismatches, &v->error);
     if (n < 0)
         return n;
+    if (n == 0 && b->mode == TPUNET_CHECK && b->n_unrouted > 0)
+        return tpunet_fail(&v->error, TPUNET_ETABLES,
+                           "%zu chips do not forward by the slice's routes, the first is %s",
+                           b->n_unrouted, chip_name(b->unrouted).text);
     if (n == 0)
         return PHASE_OVER;
     char text[160];
@@ -118,6 +125,20 @@ static int compare_with_intent(struct tpunet_bringup *b)
     return tpunet_fail(&v->error, TPUNET_EMISMATCH, "%d difference%s from the intent, first: %s", n,
                        n == 1 ? "" : "s",
                        tpunet_mismatch_format(&v->mismatches[0], text, sizeof text));
+}
+
+/* Rule 5.  A check may be of a later epoch than the tables: it is the generation
+ * that names them, within a slice. */
+static void look_at_tables(struct tpunet_bringup *b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct tpunet_probe_answer *a = &b->answers[i];
+        if (a->answered && (a->generation != b->stamp.generation || a->epoch > b->stamp.epoch ||
+                            strcmp(a->slice, b->stamp.slice) != 0)) {
+            b->unrouted = b->n_unrouted == 0 ? a->chip : b->unrouted;
+            b->n_unrouted++;
+        }
+    }
 }
 
 static int discover_anew(struct tpunet_bringup *b)
@@ -171,6 +192,7 @@ static int step_discover(struct tpunet_bringup *b)
     struct tpunet_error *err = &b->verdict.error;
     size_t n = tpunet_discovery_frontier(b->discovery, &paths);
     if (b->asked) {
+        look_at_tables(b, n);
         int rc = tpunet_discovery_answer(b->discovery, b->answers, n, err);
         if (rc < 0)
             return rc;

@@ -41,7 +41,8 @@ extern "C" {
     X(ECYCLE, -8, "the channel dependency graph has a cycle")                                      \
     X(EFABRIC, -9, "the fabric did not answer or refused")                                         \
     X(ESTALE, -10, "the fabric holds a newer intent")                                              \
-    X(ECANCELED, -11, "canceled")
+    X(ECANCELED, -11, "canceled")                                                                  \
+    X(ETABLES, -12, "chips lack the routes of the slice")
 
 enum tpunet_errcode {
 #define X(name, code, text) TPUNET_##name = (code),
@@ -251,6 +252,9 @@ struct tpunet_port_state {
 struct tpunet_probe_answer {
     bool answered;
     uint32_t chip;
+    /* Of the tables that it forwards by; slice "": it has none. */
+    char slice[32];
+    uint64_t epoch, generation;
     struct tpunet_port_state port[TPUNET_PORTS];
 };
 
@@ -621,7 +625,7 @@ double tpunet_reference_load(const struct tpunet_shape *shape);
  * install.  Without I/O of its own, it moves when the fabric answers. */
 enum tpunet_bringup_mode {
     TPUNET_INSTALL, /* the whole way; first enables the ports that it needs, and no others */
-    TPUNET_CHECK,   /* discover and place only: nothing is written */
+    TPUNET_CHECK,   /* discover, place, and ask which tables are in use: nothing is written */
 };
 enum tpunet_bringup_phase {
     TPUNET_DISCOVERING,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "fabric_device.h"
 #include "ocs_device.h"
 #include "sim_wiring.h"
 
@@ -85,9 +86,22 @@ static void look_at_chip(struct world *w, uint32_t chip)
     }
 }
 
+/* It comes back as after a loss of power: without tables, all ports enabled. */
+static void revive_chip(struct sim_chip *chip)
+{
+    sim_bank_clear(&chip->active);
+    sim_bank_clear(&chip->shadow);
+    chip->fence = (struct sim_stamp){0};
+    chip->disabled_mask = 0;
+    chip->quiesced = false;
+}
+
 static void kill_chip(struct world *w, uint32_t chip, bool on)
 {
     w->chips[chip].dead = (uint8_t)(w->chips[chip].dead + (on ? 1 : -1));
+    if (w->chips[chip].dead == 0) {
+        revive_chip(&w->chips[chip]);
+    }
     look_at_chip(w, chip);
 }
 

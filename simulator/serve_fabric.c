@@ -69,6 +69,10 @@ static void answer_probe(const struct world *w, const Wire__FabricPath *in, stru
     }
     out->message.answered = 1;
     out->message.chip = chip;
+    /* Packed only, never written. */
+    out->message.slice = (char *)(uintptr_t)w->chips[chip].active.stamp.slice;
+    out->message.epoch = w->chips[chip].active.stamp.epoch;
+    out->message.generation = w->chips[chip].active.stamp.generation;
     out->message.enabled_mask = ~(uint32_t)w->chips[chip].disabled_mask & 0x3f;
     for (unsigned p = 0; p < SIM_CHIP_PORTS; p++) {
         uint32_t peer;

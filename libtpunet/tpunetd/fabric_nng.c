@@ -75,6 +75,9 @@ static void take_answer(struct tpunet_probe_answer *out, const Wire__FabricAnswe
         return;
     }
     out->answered = true;
+    (void)snprintf(out->slice, sizeof out->slice, "%s", in->slice);
+    out->epoch = in->epoch;
+    out->generation = in->generation;
     out->chip = in->chip;
     for (unsigned p = 0; p < TPUNET_PORTS; p++) {
         out->port[p] = (struct tpunet_port_state){.up = (in->up_mask >> p & 1) != 0,

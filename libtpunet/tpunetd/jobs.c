@@ -117,6 +117,8 @@ static const char *code_of(int status)
         return "fabric";
     case TPUNET_ESTALE:
         return "stale";
+    case TPUNET_ETABLES:
+        return "tables";
     case TPUNET_ECANCELED:
         return "canceled";
     case TPUNET_EINVAL:

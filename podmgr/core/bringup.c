@@ -12,7 +12,8 @@
  *      that a person can look.
  *   4. After a restart, or a loss that was put right, a serving slice goes on and
  *      is checked: links compared, nothing written.  A check that fails, or is
- *      not answered, is repeated every CHECK_AGAIN_MS.
+ *      not answered, is repeated every CHECK_AGAIN_MS.  Chips that have lost their
+ *      tables get them again, proved anew.
  *   5. When a switch FAILs or a port becomes SUSPECT, slices over it that accept
  *      degraded are brought up again around it; the others FAIL.  When it is good
  *      again and all circuits are back, they are brought up with full routes.
@@ -66,6 +67,19 @@ static bool is_there(const struct model *m, struct tpunet_xc xc, void *arg)
 {
     (void)arg;
     return m->ocs[xc.ocs].north[xc.north].seen == xc.south || model_circuit_dead(m, xc);
+}
+
+/* A circuit that stood before it was intended has been judged by nobody. */
+static bool is_lit(const struct model *m, struct tpunet_xc xc, void *arg)
+{
+    const struct ocs *ocs = &m->ocs[xc.ocs];
+    bool lit = !ocs->supports_light || model_circuit_dead(m, xc) ||
+               ocs->north[xc.north].loss_db <= (float)m->pod->loss_db_max;
+
+    if (!lit) {
+        *(struct tpunet_xc *)arg = xc;
+    }
+    return lit;
 }
 
 /* Rule 2. */
@@ -166,9 +180,16 @@ static bool find_dead(const struct model *m, struct tpunet_xc xc, void *arg)
 void bringup_start(struct model *m, struct slice *slice, struct now now, struct outbox *out)
 {
     char dead[SLICE_REASON_MAX] = "";
+    struct tpunet_xc dim;
 
     assert(is_coming_up(slice) && id_is_none(slice->op));
-    if (!slice->spec.accept_degraded && !each_circuit(m, slice, find_dead, dead)) {
+    if (is_whole(m, slice) && !each_circuit(m, slice, is_lit, &dim)) {
+        say_waiting(slice, "waiting for a circuit with light", out); /* the next tick sees */
+        faults_suspect(m, (struct tpunet_ocs_port){dim.ocs, TPUNET_NORTH, dim.north},
+                       "it loses too much light", now, out);
+        faults_suspect(m, (struct tpunet_ocs_port){dim.ocs, TPUNET_SOUTH, dim.south},
+                       "it loses too much light", now, out);
+    } else if (!slice->spec.accept_degraded && !each_circuit(m, slice, find_dead, dead)) {
         slice_fail(m, slice, now, out, dead);
     } else if (!is_whole(m, slice)) {
         say_waiting(slice, "waiting for circuits that a switch has lost", out);
@@ -233,12 +254,26 @@ static bool verdict_is_current(const struct model *m, const struct slice *slice,
            slice->generation == verdict->generation && verdict->epoch == m->epoch;
 }
 
+static void bring_up_anew(struct model *m, struct slice *slice, const char *reason, struct now now,
+                          struct outbox *out)
+{
+    if (is_serving(slice)) {
+        (void)snprintf(slice->reason, sizeof slice->reason, "%s", reason);
+        slice_enter(m, slice, SLICE_RECONFIGURING, now, out);
+    }
+    bringup_start(m, slice, now, out);
+}
+
 static void take_check(struct model *m, struct slice *slice, const struct verdict *verdict,
                        struct now now, struct outbox *out)
 {
     bool ok = verdict->ok && is_whole(m, slice);
     char subject[64];
 
+    if (is_serving(slice) && !ok && strcmp(verdict->code, "tables") == 0) {
+        bring_up_anew(m, slice, verdict->text, now, out); /* what chips have lost */
+        return;
+    }
     if (!is_serving(slice) || (!ok && slice->check_failed)) {
         return; /* told already */
     }
@@ -295,12 +330,16 @@ void bringup_links(struct model *m, struct event *ev, struct outbox *out)
 {
     for (size_t i = 0; i < ev->links.n; i++) {
         const struct link_change *change = &ev->links.links[i];
-        const struct slice *slice = model_slice(m, change->slice);
+        struct slice *slice = model_slice(m, change->slice);
         if (slice == NULL || !is_serving(slice)) {
             continue; /* its circuits are meant to move */
         }
         struct tpunet_chip chip = tpunet_chip_of(change->chip);
         char link[48], id[48];
+        if (change->up) { /* a chip that was away may have lost its routes */
+            slice->verified = false;
+            slice->check_at = (struct mono_ns){0};
+        }
         (void)snprintf(link, sizeof link, "link/%u-%u-%u-%u%s", chip.cube, chip.at[0], chip.at[1],
                        chip.at[2], tpunet_port_name(change->port));
         emit_journal(m, out, ev->now, change->up ? "link.up" : "link.down", link,
@@ -318,16 +357,6 @@ void bringup_lost(struct slice *slice, struct outbox *out)
         slice->check_at = (struct mono_ns){0};
         emit_slice(out, slice->id);
     }
-}
-
-static void bring_up_anew(struct model *m, struct slice *slice, const char *reason, struct now now,
-                          struct outbox *out)
-{
-    if (is_serving(slice)) {
-        (void)snprintf(slice->reason, sizeof slice->reason, "%s", reason);
-        slice_enter(m, slice, SLICE_RECONFIGURING, now, out);
-    }
-    bringup_start(m, slice, now, out);
 }
 
 /* Rule 5. */
@@ -351,7 +380,8 @@ void bringup_part_lost(struct model *m, const char *reason, struct now now, stru
 {
     for (size_t i = 0; i < m->n_slices; i++) {
         struct slice *slice = m->slices[i];
-        bool asked = is_serving(slice) || (is_coming_up(slice) && slice->generation != 0);
+        bool asked =
+            is_serving(slice) || (is_coming_up(slice) && slice->generation != 0 && !slice->waiting);
         if (!asked || !id_is_none(slice->op) || count_dead(m, slice) == slice->dead_links) {
             continue; /* who is not asked yet will be asked with what is dead then */
         }

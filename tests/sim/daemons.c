@@ -78,6 +78,12 @@ static int probe(void *ctx, const struct tpunet_path *paths, size_t n,
         struct tpunet_probe_answer *answer = &answers[i];
         *answer = (struct tpunet_probe_answer){0};
         answer->answered = sim_follow(s->w, &path, &answer->chip);
+        if (answer->answered) {
+            const struct sim_stamp *stamp = &s->w->chips[answer->chip].active.stamp;
+            memcpy(answer->slice, stamp->slice, sizeof answer->slice);
+            answer->epoch = stamp->epoch;
+            answer->generation = stamp->generation;
+        }
         for (unsigned p = 0; answer->answered && p < SIM_CHIP_PORTS; p++) {
             uint32_t peer;
             unsigned peer_port;

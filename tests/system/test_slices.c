@@ -232,6 +232,13 @@ static bool is_in_state(void *arg)
     return there;
 }
 
+static bool flits_pass(void *arg)
+{
+    const struct pod *pod = *(struct pod **)arg;
+
+    return flit(pod, "chip/2-0-0-0", "chip/5-3-3-3") > 0;
+}
+
 static bool all_cubes_are_free(void *arg)
 {
     long status;
@@ -284,6 +291,21 @@ static void a_dead_switch_freezes_nothing(void **state)
     assert_true(slice_down(pod, str(slice, "id")));
     json_decref(slice);
     assert_int_equal(circuits(pod), 0);
+}
+
+/* A host that was away comes back without routes; they are put back, proved. */
+static void chips_that_lost_their_routes_get_them_again(void **state)
+{
+    struct pod *pod = *state;
+    json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\",\"cubes\":[2,5]}");
+
+    assert_state(slice, "ACTIVE");
+    json_decref(sim(pod, "inject host host/2-0"));
+    assert_int_equal(flit(pod, "chip/2-0-0-0", "chip/5-3-3-3"), -1);
+    json_decref(sim(pod, "heal all"));
+    assert_true(await_until(flits_pass, &pod, 20000));
+    assert_true(slice_down(pod, str(slice, "id")));
+    json_decref(slice);
 }
 
 static void migrate_moves_one_cube(void **state)
@@ -468,6 +490,7 @@ int main(void)
         cmocka_unit_test(broken_parts_are_named),
         cmocka_unit_test(bad_mirror_sends_the_slice_to_other_cubes),
         cmocka_unit_test(a_dead_switch_freezes_nothing),
+        cmocka_unit_test(chips_that_lost_their_routes_get_them_again),
         cmocka_unit_test(migrate_moves_one_cube),
         cmocka_unit_test(link_change_of_a_slice_reaches_the_journal),
         cmocka_unit_test(same_key_makes_one_slice_over_a_restart),

@@ -15,7 +15,7 @@ struct row {
 struct chip {
     bool alive, injects;
     bool enabled[6], cut[6];
-    struct tpunet_stamp stamp;
+    struct tpunet_stamp stamp, active_stamp;
     struct row *shadow[TPUNET_CLASSES], *active[TPUNET_CLASSES];
 };
 
@@ -246,6 +246,9 @@ static int probe(void *ctx, const struct tpunet_path *paths, size_t n,
         if (chip == NULL)
             continue;
         answers[i].chip = (uint32_t)(chip - w->chips);
+        memcpy(answers[i].slice, chip->active_stamp.slice, sizeof answers[i].slice);
+        answers[i].epoch = chip->active_stamp.epoch;
+        answers[i].generation = chip->active_stamp.generation;
         for (unsigned port = 0; port < 6; port++)
             answers[i].port[port] = look(w, answers[i].chip, port);
     }
@@ -328,7 +331,7 @@ static int commit(void *ctx, const struct tpunet_stamp *stamp, const struct tpun
     int rc = admit_all(w, stamp, paths, n);
     for (size_t i = 0; i < n && rc == 0; i++) {
         struct chip *chip = reach(w, &paths[i]);
-        chip->stamp = *stamp;
+        chip->stamp = chip->active_stamp = *stamp;
         chip->injects = true;
         for (unsigned c = 0; c < TPUNET_CLASSES; c++) {
             drop(&chip->active[c]);

@@ -480,9 +480,18 @@ static void a_check_writes_nothing(void **state)
     struct bench *b = bench_of("4x4x8", true);
     start(b, TPUNET_CHECK);
     assert_int_equal(b->verdicts, 1);
-    assert_int_equal(b->status, 0);
+    assert_int_equal(b->status, TPUNET_ETABLES); /* the links are right, the routes not there */
+    assert_non_null(strstr(b->verdict.error.text, "128 chips do not forward by the slice's"));
     assert_int_equal(b->verdict.chips_found, 128);
     assert_true(untouched(b));
+    start(b, TPUNET_INSTALL);
+    assert_int_equal(b->status, 0);
+    b->stamp.epoch++; /* the next podmgr asks */
+    start(b, TPUNET_CHECK);
+    assert_int_equal(b->status, 0);
+    b->stamp.generation++;
+    start(b, TPUNET_CHECK);
+    assert_int_equal(b->status, TPUNET_ETABLES);
     bench_end(b);
 }
 

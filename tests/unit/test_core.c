@@ -684,6 +684,38 @@ static void a_failed_check_is_repeated(void **state)
     assert_int_equal(f->checks, checks);
 }
 
+static void chips_without_routes_get_them_again(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *slice = create(f, "4x4x4");
+    unsigned asked = f->bring_ups;
+    struct event ev = {.kind = EV_VERDICT, .verdict = xcalloc(1, sizeof(struct verdict))};
+
+    *ev.verdict = (struct verdict){.slice = slice->id,
+                                   .epoch = f->model->epoch,
+                                   .generation = slice->generation,
+                                   .check_only = true,
+                                   .code = "tables"};
+    step(f, &ev);
+    assert_int_equal(f->bring_ups, asked + 1);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_true(slice->verified);
+}
+
+static void a_circuit_that_stood_already_is_judged(void **state)
+{
+    static const uint16_t cubes[] = {2};
+    struct fixture *f = *state;
+
+    f->map[5][2] = 2; /* by hand, and dark */
+    f->dark[5][2] = true;
+    attach(f, 5);
+    struct slice *slice = create_on(f, "4x4x4", cubes, 1);
+    settle(f);
+    assert_int_equal(slice->state, SLICE_FAILED);
+    assert_non_null(strstr(slice->reason, "port/5-n-2"));
+}
+
 static void nobody_is_asked_while_circuits_are_missing(void **state)
 {
     struct fixture *f = *state;
@@ -1334,6 +1366,8 @@ int main(void)
         TEST(power_lost_between_doing_and_answering),
         TEST(release_leaves_nothing_on_our_ports),
         TEST(a_failed_check_is_repeated),
+        TEST(chips_without_routes_get_them_again),
+        TEST(a_circuit_that_stood_already_is_judged),
         TEST(nobody_is_asked_while_circuits_are_missing),
         TEST(migrate_swaps_one_cube_in_one_operation),
         TEST(migrate_is_refused_by_name),
