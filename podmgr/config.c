@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "config_power.h"
 #include "mem.h"
 #include "part.h"
 #include "yconf.h"
@@ -398,6 +399,7 @@ int config_load(struct config *out, const char *file, struct error *err)
     const struct yconf_node *root = yconf_root(doc);
     read_pod(&config.pod, doc, yconf_map(doc, root, "pod"));
     read_wiring(&config.pod, doc, yconf_list(doc, root, "wiring"));
+    config_read_power(&config.pod, doc, yconf_list(doc, root, "power"));
     read_ocs(&config, doc, yconf_map(doc, root, "ocs"));
     read_agents(&config, doc, yconf_map(doc, root, "agents"));
     read_listen(&config, doc, yconf_map(doc, root, "listen"));
@@ -417,6 +419,7 @@ void config_fini(struct config *config)
 {
     tpunet_wiring_destroy(config->pod.wiring);
     free(config->pod.rewires);
+    free(config->pod.feeds);
     free(config->ocs_url);
     free(config->agent_url);
     free(config->health_url);
@@ -471,6 +474,7 @@ void config_print(const struct config *config, FILE *out)
     (void)fprintf(out, "  cubes: %u\n  ports_per_side: %u\n  vc_classes: %u\n", pod->n_cubes,
                   pod->ports_per_side, pod->vc_classes);
     print_wiring(pod, out);
+    config_print_power(pod, out);
     (void)fputs("ocs:\n", out);
     print_text(out, "url", config->ocs_url);
     (void)fprintf(out, "  timeout_ms: %u\n", config->ocs_timeout_ms);

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "part.h"
+#include "part.h"
 #include "tpunet.h"
 
 /* (epoch, sequence): an epoch never repeats, so neither does an id, whatever
@@ -201,6 +202,12 @@ struct agent {
 /* ---------------------------------------------------------------- pod -- */
 
 /* What the configuration says; constant while podmgr runs. */
+enum { POWER_NAME_MAX = 64 };
+/* A cube with its hosts, a host or a switch, and the feed that it hangs on. */
+struct power_feed {
+    char domain[POWER_NAME_MAX];
+    struct part part;
+};
 struct pod {
     char id[32];
     uint16_t n_cubes;
@@ -211,6 +218,8 @@ struct pod {
     struct tpunet_wiring *wiring;
     struct tpunet_rewire *rewires;
     size_t n_rewires;
+    struct power_feed *feeds; /* a domain's one after the other */
+    size_t n_feeds;
 };
 
 struct model {

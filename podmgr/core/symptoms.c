@@ -64,6 +64,21 @@ struct symptoms {
     size_t n, cap;
 };
 
+/* Cubes before their hosts, which may hang on another feed. */
+static void feed(struct riskmap *map, const struct pod *pod)
+{
+    for (int hosts = 0; hosts < 2; hosts++) {
+        for (size_t i = 0; i < pod->n_feeds; i++) {
+            const struct power_feed *f = &pod->feeds[i];
+            if ((f->part.kind == PART_HOST) == (hosts != 0)) {
+                int status = riskmap_add_power(map, f->domain, &f->part, NULL);
+                assert(status == 0); /* the configuration was checked */
+                (void)status;
+            }
+        }
+    }
+}
+
 struct symptoms *symptoms_create(const struct pod *pod, const struct symptom_params *params)
 {
     struct symptoms *s = xcalloc(1, sizeof *s);
@@ -77,6 +92,7 @@ struct symptoms *symptoms_create(const struct pod *pod, const struct symptom_par
     s->heard = xcalloc(s->n_hosts, sizeof *s->heard);
     s->silent_observer = xcalloc(OBSERVERS, sizeof *s->silent_observer);
     memset(s->mapped, 0xFF, sizeof s->mapped);
+    feed(s->map, pod);
     for (unsigned c = 0; c < pod->n_cubes; c++) {
         riskmap_set_watched(s->map, c, false);
     }

@@ -24,8 +24,7 @@ struct symptoms;
 /* Knows nobody and nothing.  Both arguments are borrowed. */
 struct symptoms *symptoms_create(const struct pod *pod, const struct symptom_params *params);
 void symptoms_destroy(struct symptoms *s);
-/* The map that the symptoms' numbers are of; power domains are the caller's to
- * add. */
+/* The map that the symptoms' numbers are of. */
 struct riskmap *symptoms_map(struct symptoms *s);
 
 /* An end of a link went down or came up. */

@@ -60,6 +60,7 @@ static void little_is_needed(void **state)
                               "  ports_per_side: 68\n"
                               "  vc_classes: 3\n"
                               "wiring: []\n"
+                              "power: []\n"
                               "ocs:\n"
                               "  url: \"ipc:///tmp/ocs-%u.sock\"\n"
                               "  timeout_ms: 2000\n"
@@ -107,6 +108,9 @@ static void golden_round_trip(void **state)
                                  "  - {fibre: \"fibre/5-x-0-3\", port: \"port/12-s-150\"}\n"
                                  "  - {fibre: \"fibre/7+z-3-3\", port: \"port/47-n-8\"}\n"
                                  "  - {fibre: \"fibre/8+z-3-3\", port: \"port/47-n-7\"}\n"
+                                 "power:\n"
+                                 "  - {domain: \"row-a\", feeds: [\"cube/0\", \"ocs/12\"]}\n"
+                                 "  - {domain: \"row-b\", feeds: [\"host/0-3\"]}\n"
                                  "ocs:\n"
                                  "  url: \"tcp://10.0.0.1:70%u\"\n"
                                  "  timeout_ms: 50\n"
@@ -127,6 +131,9 @@ static void golden_round_trip(void **state)
     assert_null(config.http_address);
     assert_string_equal(config.agent_url, "ipc:///a \"b\" \\c#: 'd'");
     assert_int_equal(config.pod.n_rewires, 4);
+    assert_int_equal(config.pod.n_feeds, 3);
+    assert_string_equal(config.pod.feeds[1].domain, "row-a");
+    assert_int_equal(config.pod.feeds[1].part.ocs, 12);
     struct tpunet_fibre fibre = {.cube = 7, .axis = 2, .a = 3, .b = 3};
     assert_int_equal(tpunet_wiring_port(config.pod.wiring, fibre).port, 8);
 
@@ -176,6 +183,7 @@ static void backups_go_beside_the_database(void **state)
 
 #define WIRING(items)            POD "wiring:\n" items NEEDED
 #define MOVE(fibre, port)        "- fibre: " fibre "\n  port: " port "\n"
+#define POWER(items)             POD "power:\n" items "\n" NEEDED
 #define SECTION(section, values) "pod: {id: p}\n" section ": " values "\n"
 
 static void mistakes_are_named(void **state)
@@ -228,6 +236,23 @@ static void mistakes_are_named(void **state)
          "moved too"},
         {WIRING("- {fibre: fibre/5+x-0-3, port: port/12-n-66, note: x}\n"),
          ":3:46: wiring[0].note: no such key"},
+
+        {POWER("- {feeds: [cube/1]}"), ":3:3: power[0].domain: is required"},
+        {POWER("- {domain: a b, feeds: [cube/1]}"), ":3:4: power[0].domain: a b is not 1 to 63 of"},
+        {POWER("- {domain: a}"), ":3:3: power[0].feeds: a feeds nothing"},
+        {POWER("- {domain: a, feeds: cube/1}"), ":3:15: power[0].feeds: a list is expected"},
+        {POWER("- {domain: a, feeds: [{}]}"),
+         ":3:23: power[0].feeds[0]: one value is expected, not a mapping"},
+        {POWER("- {domain: a, feeds: [cube]}"), ":3:15: power[0].feeds: cube: not a part"},
+        {POWER("- {domain: a, feeds: [chip/1-0-0-0]}"),
+         ":3:15: power[0].feeds: chip/1-0-0-0 is a chip; a domain feeds cubes, hosts and switches"},
+        {POWER("- {domain: a, feeds: [host/64-0]}"),
+         ":3:15: power[0].feeds: host/64-0: the pod has cubes 0 to 63"},
+        {POWER("- {domain: a, feeds: [cube/1, ocs/2]}\n- {domain: b, feeds: [ocs/2]}"),
+         ":4:15: power[1].feeds: ocs/2 is fed by a already"},
+        {POWER("- {domain: a, feeds: [cube/1]}\n- {domain: a, feeds: [ocs/2]}"),
+         ":4:4: power[1].domain: a is there twice"},
+        {POWER("- {domain: a, feeds: [cube/1], volts: 48}"), ":3:32: power[0].volts: no such key"},
 
         {POD, ":1:1: ocs.url: is required"},
         {SECTION("ocs", "{url: }"), ":2:7: ocs.url: has no value"},

@@ -302,6 +302,27 @@ static void rule_7_stuck_mirrors(void **state)
     assert_string_equal(symptoms_at(s, 5000), "");
 }
 
+static void rule_8_what_hangs_on_one_feed(void **state)
+{
+    struct setup *s = *state;
+    static struct power_feed feeds[] = {
+        {"a", {.kind = PART_HOST, .cube = 1, .host = 2}},
+        {"b", {.kind = PART_CUBE, .cube = 1}},
+        {"b", {.kind = PART_OCS, .ocs = 9}},
+    };
+
+    symptoms_destroy(s->symptoms);
+    s->pod.feeds = feeds;
+    s->pod.n_feeds = ARRAY_LEN(feeds);
+    s->symptoms = symptoms_create(&s->pod, &symptom_defaults);
+    struct riskmap *map = symptoms_map(s->symptoms);
+    assert_int_equal(riskmap_power_of_host(map, 17), 0); /* the cubes come first */
+    assert_int_equal(riskmap_power_of_host(map, 18), 1);
+    assert_int_equal(riskmap_power_of_ocs(map, 9), 0);
+    assert_int_equal(riskmap_power_of_ocs(map, 8), RISKMAP_POWER_MAX);
+    assert_int_equal(riskmap_power_parts(map, 0), 16);
+}
+
 static void rule_8_what_is_watched(void **state)
 {
     struct setup *s = *state;
@@ -335,6 +356,7 @@ int main(void)
         TEST(rule_6_switches),
         TEST(rule_7_light),
         TEST(rule_7_stuck_mirrors),
+        TEST(rule_8_what_hangs_on_one_feed),
         TEST(rule_8_what_is_watched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
