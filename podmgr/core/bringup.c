@@ -376,13 +376,51 @@ void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now
     }
 }
 
-void bringup_part_lost(struct model *m, const char *reason, struct now now, struct outbox *out)
+/* Are the circuits that are not dead seen on switches that answer?  What one
+ * showed before it went silent may be gone. */
+static bool is_certain(const struct model *m, struct tpunet_xc xc, void *arg)
+{
+    return model_circuit_dead(m, xc) ||
+           (m->ocs[xc.ocs].state == OCS_STATE_REACHABLE && is_there(m, xc, arg));
+}
+
+void bringup_looked(struct model *m, struct now now, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        struct slice *slice = m->slices[i];
+        if (is_serving(slice) && id_is_none(slice->op) &&
+            slice->dead_links > count_dead(m, slice) && each_circuit(m, slice, is_certain, NULL)) {
+            bring_up_anew(m, slice, "links that were dead are back", now, out);
+        }
+    }
+}
+
+/* False for a circuit that is dead because of this part alone. */
+static bool is_spared(const struct model *m, struct tpunet_xc xc, void *arg)
+{
+    const struct part *part = arg;
+    const struct ocs *ocs = &m->ocs[xc.ocs];
+    bool north = ocs->suspect[TPUNET_NORTH][xc.north];
+    bool south = ocs->suspect[TPUNET_SOUTH][xc.south];
+
+    if (xc.ocs != part->ocs) {
+        return true;
+    }
+    if (part->kind == PART_OCS) {
+        return north || south;
+    }
+    return part->port != (part->south ? xc.south : xc.north) || (part->south ? north : south) ||
+           ocs->state == OCS_STATE_FAILED;
+}
+
+void bringup_part_lost(struct model *m, struct part part, const char *reason, struct now now,
+                       struct outbox *out)
 {
     for (size_t i = 0; i < m->n_slices; i++) {
         struct slice *slice = m->slices[i];
         bool asked =
             is_serving(slice) || (is_coming_up(slice) && slice->generation != 0 && !slice->waiting);
-        if (!asked || !id_is_none(slice->op) || count_dead(m, slice) == slice->dead_links) {
+        if (!asked || !id_is_none(slice->op) || each_circuit(m, slice, is_spared, &part)) {
             continue; /* who is not asked yet will be asked with what is dead then */
         }
         if (slice->spec.accept_degraded) {

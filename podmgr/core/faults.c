@@ -176,7 +176,7 @@ void faults_fail(struct model *m, struct event *ev, struct outbox *out)
     if (!known && fault.part.kind == PART_OCS) {
         (void)snprintf(text, sizeof text, "%s is FAILED: %s", name, fault.reason);
         ops_skip(m, fault.part.ocs, ev->now, out);
-        bringup_part_lost(m, text, ev->now, out);
+        bringup_part_lost(m, fault.part, text, ev->now, out);
     }
     emit_done(out, ev->cookie, (struct id){0});
 }
@@ -235,5 +235,5 @@ void faults_suspect(struct model *m, struct tpunet_ocs_port port, const char *re
     (void)part_format(&fault.part, name);
     emit_journal(m, out, now, "port.suspect", name, json_pack("{s:s}", "reason", fault.reason));
     (void)snprintf(text, sizeof text, "%s is SUSPECT: %s", name, fault.reason);
-    bringup_part_lost(m, text, now, out);
+    bringup_part_lost(m, fault.part, text, now, out);
 }

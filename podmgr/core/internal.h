@@ -59,7 +59,10 @@ void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now
                             struct outbox *out);
 /* A switch or a port is no longer to be relied on: slices with circuits there
  * go around them, or fail with the reason. */
-void bringup_part_lost(struct model *m, const char *reason, struct now now, struct outbox *out);
+void bringup_part_lost(struct model *m, struct part part, const char *reason, struct now now,
+                       struct outbox *out);
+/* A switch has shown its map: what was dead may be good again. */
+void bringup_looked(struct model *m, struct now now, struct outbox *out);
 /* The coordinator is to stop watching the slice. */
 void bringup_stop(struct slice *slice, struct outbox *out);
 /* An agent came (somebody may coordinate now) or went. */

@@ -203,6 +203,7 @@ static void set_right(struct model *m, uint16_t ocs, struct now now, struct outb
     switches_quarantine(m, now, out);
     if (m->ocs[ocs].state == OCS_STATE_REACHABLE) {
         ops_restore(m, ocs, now, out);
+        bringup_looked(m, now, out);
     }
 }
 

@@ -26,6 +26,7 @@ struct fixture {
     struct now now;
     uint16_t map[TPUNET_OCSES][PORTS]; /* what the switches really connect */
     uint64_t generation[TPUNET_OCSES];
+    bool away[TPUNET_OCSES];        /* cannot be claimed */
     bool mute[TPUNET_OCSES];        /* gets commands, does them, never answers */
     bool dark[TPUNET_OCSES][PORTS]; /* circuits on this north port have no light */
     bool stuck[TPUNET_OCSES];
@@ -180,7 +181,7 @@ static void carry_out(struct fixture *f, const struct effect *effect)
         return;
     case EFFECT_OCS_ATTACH:
         for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
-            if (effect->ocs == TPUNET_NONE || effect->ocs == o) {
+            if ((effect->ocs == TPUNET_NONE || effect->ocs == o) && !f->away[o]) {
                 attach(f, o);
             }
         }
@@ -608,6 +609,32 @@ static void a_slice_that_serves_goes_around_or_fails(void **state)
     speak(f, EV_FAIL_PART, "ocs/40"); /* said already */
     assert_int_equal(yes->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(f->bring_ups, 3);
+}
+
+/* A switch that was called FAILED and had lost nothing: no operation tells that
+ * its circuits are back. */
+static void full_routes_come_back_with_the_word(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *slice = create_degradable(f, "4x4x8");
+    unsigned applies = f->applies;
+
+    speak(f, EV_FAIL_PART, "ocs/40");
+    f->away[40] = true;
+    speak(f, EV_CLEAR_PART, "ocs/40"); /* too early: it does not answer yet */
+    settle(f);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    speak(f, EV_FAIL_PART, "ocs/41"); /* as many are dead as before, and others */
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(f->bring_ups, 3);
+
+    speak(f, EV_CLEAR_PART, "ocs/41");
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED); /* what ocs/40 shows is a memory */
+    attach(f, 40);
+    pump(f);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->dead_links, 0);
+    assert_int_equal(f->applies, applies); /* no mirror moved for it */
 }
 
 static void a_loss_that_cannot_be_put_right_is_asked_for_three_times(void **state)
@@ -1362,6 +1389,7 @@ int main(void)
         TEST(a_dead_switch_freezes_nothing),
         TEST(a_switch_that_fails_under_an_operation_is_not_waited_for),
         TEST(a_slice_that_serves_goes_around_or_fails),
+        TEST(full_routes_come_back_with_the_word),
         TEST(a_loss_that_cannot_be_put_right_is_asked_for_three_times),
         TEST(power_lost_between_doing_and_answering),
         TEST(release_leaves_nothing_on_our_ports),
