@@ -49,7 +49,9 @@ static void mark(struct model *m, const struct part *part, bool on)
     if (part->kind == PART_PORT) {
         m->ocs[part->ocs].suspect[part->south ? TPUNET_SOUTH : TPUNET_NORTH][part->port] = on;
     } else if (part->kind == PART_CUBE) {
-        m->cubes[part->cube].health = on ? HEALTH_FAILED : HEALTH_HEALTHY;
+        /* After a restore the next look at a map decides what it is. */
+        enum health cleared = m->restored ? HEALTH_QUARANTINED : HEALTH_HEALTHY;
+        m->cubes[part->cube].health = on ? HEALTH_FAILED : cleared;
     } else if (part->kind == PART_HOST) {
         m->hosts[part->cube * TPUNET_CUBE_HOSTS + part->host].failed = on;
     } else {
