@@ -71,9 +71,10 @@ void model_remove_lien(struct model *m, struct tpunet_ocs_port port)
     memmove(m->liens + at, m->liens + at + 1, (m->n_liens - at) * sizeof *m->liens);
 }
 
+/* After a restore, whatever a slice of the backup had may be another's by now. */
 static bool is_ours(const struct model *m, const struct lien *lien)
 {
-    return lien != NULL && (!m->restored || lien->held.epoch > m->backup_epoch);
+    return lien != NULL && (!m->restored || lien->slice.epoch > m->backup_epoch);
 }
 
 bool model_circuit_left(const struct model *m, struct tpunet_xc xc)
