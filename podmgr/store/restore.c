@@ -89,6 +89,7 @@ static int check_and_mark(const char *path, const struct pod *pod, uint64_t repl
     if (status == 0) {
         m->restored = true;
         m->epoch = store_epoch_restored(m->epoch, replaced_epoch, clock_read().wall);
+        m->backup_epoch = m->epoch; /* the backup may be of a restored one */
         status = store_new_incarnation(m, err);
     }
     if (status == 0) {
