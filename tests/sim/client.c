@@ -12,7 +12,14 @@
 
 enum { PATIENCE_MS = 3000, SLICES_MAX = 4096, THINK_MS = 60 };
 
-enum want { WANT_CREATE, WANT_DELETE, WANT_SAME_AGAIN, WANT_OTHER_BODY, WANT_STALE_DELETE };
+enum want {
+    WANT_CREATE,
+    WANT_DELETE,
+    WANT_SAME_AGAIN,
+    WANT_OTHER_BODY,
+    WANT_STALE_DELETE,
+    WANT_MIGRATE
+};
 enum stage { WANTED, LIVE, DELETING, GONE };
 
 struct wish { /* a slice of ours */
@@ -58,6 +65,17 @@ static void ask_with(struct sim *s, enum want want, size_t about, uint64_t if_ve
         ev.del.id = wish->id;
         ev.del.if_version = if_version;
         wish->asked_delete = wish->asked_delete || want == WANT_DELETE;
+    } else if (want == WANT_MIGRATE) {
+        const struct slice *slice = model_slice(s->current->model, wish->id);
+        ev.kind = EV_MIGRATE_SLICE;
+        ev.migrate.id = wish->id;
+        ev.migrate.if_version = if_version;
+        ev.migrate.n_swaps = 1;
+        ev.migrate.swaps = xcalloc(1, sizeof *ev.migrate.swaps);
+        ev.migrate.swaps[0] = (struct swap){
+            .cube = slice != NULL ? slice->intent->cubes[sim_random(s, slice->intent->n_cubes)]
+                                  : (uint16_t)sim_random(s, s->cubes),
+            .with = TPUNET_NONE};
     } else {
         ev.create = xmalloc(sizeof *ev.create);
         *ev.create = wish->spec;
@@ -97,7 +115,7 @@ static void choose_cubes(struct sim *s, struct wish *wish)
     }
 }
 
-static void wish_for(struct sim *s, const char *shape)
+static void wish_for(struct sim *s, const char *shape, bool accept_degraded)
 {
     struct client *c = s->client;
     struct wish *wish = &c->wishes[c->n];
@@ -109,6 +127,7 @@ static void wish_for(struct sim *s, const char *shape)
         abort();
     }
     spec->shape.twisted = tpunet_shape_twistable(&spec->shape) && sim_chance(s, 0.5);
+    spec->accept_degraded = accept_degraded;
     (void)snprintf(spec->key, sizeof spec->key, "key-%zu", c->n);
     memcpy(spec->body_hash, &c->n, sizeof c->n);
 }
@@ -122,7 +141,7 @@ static void create(struct sim *s)
     if (c->n == SLICES_MAX) {
         return;
     }
-    wish_for(s, shapes[sim_random(s, ARRAY_LEN(shapes))]);
+    wish_for(s, shapes[sim_random(s, ARRAY_LEN(shapes))], sim_chance(s, 0.5));
     if (sim_chance(s, 0.2)) {
         choose_cubes(s, &c->wishes[c->n]);
     }
@@ -231,6 +250,9 @@ void client_answer(struct sim *s, const struct effect *effect)
             sim_found(s, V_A4, "a delete of version 1000 ahead was taken");
         }
         return;
+    case WANT_MIGRATE:
+        s->outcome->acked += effect->reply.status == 0;
+        return;
     }
 }
 
@@ -283,10 +305,11 @@ static void act(struct sim *s)
         } else {
             look_at(s, about);
         }
-    } else if (pick(s, true, &about)) {
+    } else if (pick(s, dice >= 90, &about)) {
         ask(s,
-            dice < 90   ? WANT_SAME_AGAIN
-            : dice < 95 ? WANT_OTHER_BODY
+            dice < 90   ? WANT_MIGRATE
+            : dice < 94 ? WANT_SAME_AGAIN
+            : dice < 97 ? WANT_OTHER_BODY
                         : WANT_STALE_DELETE,
             about);
     }
@@ -356,9 +379,9 @@ bool client_may_ask(const struct sim *s)
     return s->client->cookie == 0 && s->current != NULL && s->current->alive;
 }
 
-void client_create_one(struct sim *s, const char *shape)
+void client_create_one(struct sim *s, const char *shape, bool accept_degraded)
 {
-    wish_for(s, shape);
+    wish_for(s, shape, accept_degraded);
     ask(s, WANT_CREATE, s->client->n++);
 }
 

@@ -238,7 +238,8 @@ static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
     } else {
         (void)snprintf(job->verdict.text, sizeof job->verdict.text, "%s", verdict->error.text);
     }
-    oracle_proved(s, &job->verdict, job->links_since);
+    oracle_proved(s, &job->verdict, job->intent, job->links_since, job->dead,
+                  job->accept_degraded ? job->n_dead : 0);
     job->ended = true;
     unlink_job(job);
     sim_after(s, MS, tell, job);

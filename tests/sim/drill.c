@@ -27,7 +27,7 @@ static void break_part(struct sim *s, const char *kind, const char *target, int6
 static void work(struct sim *s, bool room)
 {
     if (room || !client_delete_one(s)) {
-        client_create_one(s, "4x4x4");
+        client_create_one(s, "4x4x4", true);
     }
 }
 
@@ -77,6 +77,19 @@ static int64_t stick(struct sim *s)
     return sim_now(s) + (room ? 0 : OUTAGE);
 }
 
+/* It never comes back; from the operator's word on, nothing waits for it. */
+static int64_t kill_switch(struct sim *s)
+{
+    unsigned ocs = (unsigned)sim_random(s, SIM_OCSES), cube;
+    char name[16];
+
+    (void)snprintf(name, sizeof name, "ocs/%u", ocs);
+    break_part(s, "agent-down", name, 0);
+    operator_fail_switch(s, ocs, 3600 * S);
+    work(s, any_free_cube(s, &cube) && sim_chance(s, 0.5));
+    return sim_now(s);
+}
+
 int64_t drill_strike(struct sim *s, enum cause cause)
 {
     struct daemon *d = &s->daemons[sim_random(s, s->n_daemons)];
@@ -100,6 +113,8 @@ int64_t drill_strike(struct sim *s, enum cause cause)
         daemon_silence(d, past);
         return sim_now(s) + past;
     }
+    case C_DEAD_SWITCH:
+        return kill_switch(s);
     case C_COUNT:
         break;
     }

@@ -357,8 +357,11 @@ void oracle_committed(struct manager *m)
 }
 
 /* What was said to the one before does not count (A6, D7). */
-static void forget_what_was_told(struct oracle *oracle)
+static void forget_what_was_told(struct oracle *oracle, const struct model *m)
 {
+    for (unsigned o = 0; o < SIM_OCSES; o++) { /* durable, unlike the rest */
+        oracle->failed[o] = m->ocs[o].state == OCS_STATE_FAILED;
+    }
     memset(oracle->reached, 0, sizeof oracle->reached);
     memset(oracle->lit, 0xff, sizeof oracle->lit);
     for (size_t h = 0; h < ORACLE_HOSTS_MAX; h++) {
@@ -377,7 +380,7 @@ void oracle_loaded(struct manager *m)
     size_t n = 0;
     char id[48];
 
-    forget_what_was_told(s->oracle);
+    forget_what_was_told(s->oracle, m->model);
     for (const struct entry *entry = s->oracle->entries; entry != NULL; entry = entry->next) {
         const struct slice *slice = model_slice(m->model, entry->id);
         n++;
@@ -433,7 +436,7 @@ void oracle_restored(struct manager *m, uint64_t audits)
     struct sim *s = m->s;
     struct oracle *oracle = s->oracle;
 
-    forget_what_was_told(oracle);
+    forget_what_was_told(oracle, m->model);
     oracle->entries = NULL;
     memset(oracle->owner, 0, sizeof oracle->owner);
     memset(oracle->left, 0xff, sizeof oracle->left);

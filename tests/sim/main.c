@@ -131,8 +131,9 @@ static int run_one(uint64_t seed, bool trace)
 
     sim_run(seed, trace, &out);
     printf("seed %" PRIu64 ": trace hash %016" PRIx64 ", %" PRIu64 " events, %" PRIu64
-           " acknowledged, %.1f s simulated\n%s\n",
-           seed, out.hash, out.events, out.acked, (double)out.simulated_ns / 1e9, out.text);
+           " acknowledged, %.1f s simulated, converged in %.3f s, recovered in %.3f s\n%s\n",
+           seed, out.hash, out.events, out.acked, (double)out.simulated_ns / 1e9,
+           (double)out.converged_ns / 1e9, (double)out.recovery_ns / 1e9, out.text);
     return sums_found(&out) == 0 ? 0 : 1;
 }
 

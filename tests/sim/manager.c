@@ -172,7 +172,7 @@ bool manager_has_requests(const struct manager *m)
     bool has = false;
 
     for (size_t i = 0; i < m->n; i++) {
-        has = has || m->queue[i].kind == EV_CREATE_SLICE || m->queue[i].kind == EV_DELETE_SLICE;
+        has = has || (m->queue[i].cookie != 0 && m->queue[i].kind != EV_VERDICT);
     }
     return has;
 }

@@ -1,27 +1,44 @@
-/* The operator: looks from time to time at what podmgr does not rely on, and
- * clears what has been repaired. */
+/* The operator: fails parts (F_FAILED), looks from time to time at what podmgr
+ * does not rely on, and clears what has been repaired. */
+#include <stdio.h>
+#include <string.h>
+
 #include "sim.h"
+#include "simulator/fault.h"
 
 enum { WALK_MS = 1500 };
+
+static const uint64_t COOKIE_OPERATOR = UINT64_C(1) << 62;
+
+static void say(struct sim *s, enum event_kind kind, const struct part *part, const char *reason)
+{
+    struct event ev = {.kind = kind, .who = "the operator", .word = {.part = *part}};
+
+    ev.cookie = COOKIE_OPERATOR | ++s->words;
+    (void)snprintf(ev.word.reason, sizeof ev.word.reason, "%s", reason);
+    manager_post(s->current, &ev);
+}
 
 static bool is_repaired(const struct sim *s, const struct part *part)
 {
     const struct sim_ocs *o = &s->w->ocs[part->ocs];
 
-    return part->kind == PART_PORT && o->stuck[part->south][part->port] == 0 &&
-           o->dark[part->south][part->port] == 0 && o->extra_loss_db[part->south][part->port] == 0;
+    if (part->kind == PART_PORT) {
+        return o->stuck[part->south][part->port] == 0 && o->dark[part->south][part->port] == 0 &&
+               o->extra_loss_db[part->south][part->port] == 0;
+    }
+    return sim_now(s) >= s->failed_until_ns && (part->kind != PART_OCS || o->agent_down == 0);
 }
 
 static void walk(void *arg)
 {
     struct sim *s = arg;
-    struct manager *m = s->current;
+    const struct manager *m = s->current;
 
     for (size_t i = 0; m != NULL && m->alive && i < m->model->n_faults; i++) {
         const struct part *part = &m->model->faults[i].part;
         if (is_repaired(s, part)) {
-            struct event ev = {.kind = EV_CLEAR_PART, .word = {.part = *part}};
-            manager_post(m, &ev);
+            say(s, EV_CLEAR_PART, part, "repaired");
         }
     }
     sim_after(s, (int64_t)(1 + sim_random(s, 2 * WALK_MS)) * MS, walk, s);
@@ -30,4 +47,35 @@ static void walk(void *arg)
 void operator_start(struct sim *s)
 {
     sim_after(s, WALK_MS * MS, walk, s);
+}
+
+void operator_fail_switch(struct sim *s, unsigned ocs, int64_t for_ns)
+{
+    struct part part = {.kind = PART_OCS, .ocs = (uint16_t)ocs};
+
+    s->failed_until_ns = sim_now(s) + for_ns;
+    say(s, EV_FAIL_PART, &part, "it is dead");
+}
+
+/* Half of the switches that he calls FAILED are dead indeed. */
+bool operator_fail(struct sim *s)
+{
+    struct part part = {.kind = sim_chance(s, 0.7) ? PART_OCS : PART_CUBE,
+                        .ocs = (uint16_t)sim_random(s, SIM_OCSES),
+                        .cube = (uint16_t)sim_random(s, s->cubes)};
+    char name[16];
+    struct fault_request request = {.kind = "agent-down", .target = name};
+    struct error err;
+
+    if (s->current == NULL || !s->current->alive || sim_now(s) < s->failed_until_ns) {
+        return false;
+    }
+    s->failed_until_ns = sim_now(s) + (int64_t)(1000 + sim_random(s, 6000)) * MS;
+    if (part.kind == PART_OCS && sim_chance(s, 0.5)) {
+        request.for_ns = s->failed_until_ns - sim_now(s);
+        (void)snprintf(name, sizeof name, "ocs/%u", part.ocs);
+        (void)fault_inject(s->w, &request, &err);
+    }
+    say(s, EV_FAIL_PART, &part, "the simulation says so");
+    return true;
 }

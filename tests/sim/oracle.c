@@ -193,14 +193,15 @@ void oracle_foreign(struct sim *s, unsigned ocs, struct sim_xc xc)
 void oracle_broken_by_hand(struct sim *s, unsigned ocs, unsigned north)
 {
     s->oracle->map[ocs][north] = s->oracle->foreign[ocs][north] = SIM_NONE;
-    s->oracle->unexplained[ocs][north] = SIM_NONE;
+    s->oracle->unexplained[ocs][north] = s->oracle->left[ocs][north] = SIM_NONE;
 }
 
 bool oracle_is_foreign(const struct sim *s, unsigned ocs, unsigned north)
 {
-    uint16_t south = s->oracle->foreign[ocs][north];
+    uint16_t south = s->w->ocs[ocs].map[north];
 
-    return south != SIM_NONE && s->w->ocs[ocs].map[north] == south;
+    return south != SIM_NONE &&
+           (s->oracle->foreign[ocs][north] == south || s->oracle->left[ocs][north] == south);
 }
 
 bool oracle_is_restored(const struct sim *s)

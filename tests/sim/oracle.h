@@ -27,6 +27,7 @@ struct entry { /* a slice on record */
     struct id leaving; /* that operation */
     size_t n_old_cubes, n_old_xcs;
     uint64_t proved_epoch, proved_generation; /* the newest good bring-up (A5) */
+    bool *around;                             /* of each circuit: it goes around that one */
     bool delete_asked;
 };
 struct record { /* an operation on record */
@@ -61,6 +62,7 @@ struct oracle {
     /* What the newest podmgr was told: switches that answer, circuits that they
      * show, and when a daemon last spoke for a host. */
     bool reached[SIM_OCSES];
+    bool failed[SIM_OCSES];                 /* by an operator's word, until he takes it back */
     uint16_t lit[SIM_OCSES][SIM_PORTS_MAX]; /* south port of what it was shown lit */
     int64_t heard_ns[ORACLE_HOSTS_MAX];
     char text[200];

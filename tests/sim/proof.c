@@ -36,28 +36,48 @@ static bool holds(const struct world *w, const struct tpunet_xc *xc)
            peer_port == south_port;
 }
 
-static void judge_links(struct sim *s, const struct entry *entry, const char *name)
+/* The circuits whose links a bring-up was to go around. */
+static void mark_around(struct sim *s, struct entry *entry, const struct tpunet_link_end *dead,
+                        size_t n_dead)
 {
-    uint32_t peer;
-    unsigned peer_port;
-
-    for (size_t i = 0; i < entry->n_xcs; i++) {
-        const struct tpunet_xc *xc = &entry->xcs[i];
-        if (!holds(s->w, xc)) {
-            sim_found(s, V_A5, "%s is verified, and ocs/%u north %u to south %u joins nobody", name,
-                      xc->ocs, xc->north, xc->south);
-            return;
+    entry->around = sim_new(s, entry->n_xcs * sizeof *entry->around);
+    for (size_t i = 0; i < entry->n_xcs && n_dead > 0; i++) {
+        unsigned port;
+        uint32_t chip = chip_at(entry->xcs[i].ocs, false, entry->xcs[i].north, &port);
+        for (size_t k = 0; k < n_dead; k++) {
+            entry->around[i] = entry->around[i] || (dead[k].chip == chip && dead[k].port == port);
         }
     }
-    for (unsigned i = 0; i < entry->n_cubes * SIM_CUBE_CHIPS * SIM_CHIP_PORTS; i++) {
+}
+
+static void judge_copper(struct sim *s, const struct entry *entry, const char *name)
+{
+    unsigned n = (unsigned)entry->n_cubes * SIM_CUBE_CHIPS * SIM_CHIP_PORTS, fibre, peer_port;
+    uint32_t peer;
+
+    for (unsigned i = 0; i < n; i++) {
         uint32_t chip = entry->cubes[i / SIM_CHIP_PORTS / SIM_CUBE_CHIPS] * SIM_CUBE_CHIPS +
                         i / SIM_CHIP_PORTS % SIM_CUBE_CHIPS;
-        if (!world_link(s->w, chip, i % SIM_CHIP_PORTS, &peer, &peer_port)) {
-            sim_found(s, V_A5, "%s is verified, and port %u of chip %u is down", name,
+        if (!sim_chip_fibre(chip, i % SIM_CHIP_PORTS, &fibre) &&
+            !world_link(s->w, chip, i % SIM_CHIP_PORTS, &peer, &peer_port)) {
+            sim_found(s, V_A5, "slice/%s is verified, and port %u of chip %u is down", name,
                       i % SIM_CHIP_PORTS, chip);
             return;
         }
     }
+}
+
+static void judge_links(struct sim *s, const struct entry *entry, const char *name)
+{
+    for (size_t i = 0; i < entry->n_xcs; i++) {
+        const struct tpunet_xc *xc = &entry->xcs[i];
+        if (!entry->around[i] && !holds(s->w, xc)) {
+            sim_found(s, V_A5, "slice/%s is verified, and ocs/%u north %u to south %u joins nobody",
+                      name, xc->ocs, xc->north, xc->south);
+            return;
+        }
+    }
+    judge_copper(s, entry, name);
 }
 
 static uint32_t chip_of(const struct entry *entry, uint64_t draw)
@@ -104,15 +124,24 @@ static bool is_untouched(const struct sim *s, const struct entry *entry, uint64_
     return untouched;
 }
 
-void oracle_proved(struct sim *s, const struct verdict *verdict, uint64_t links_since)
+/* The slice may have other cubes by now. */
+static bool is_of(const struct tpunet_intent *intent, const struct entry *entry)
+{
+    return intent->n_cubes == entry->n_cubes &&
+           memcmp(intent->cubes, entry->cubes, entry->n_cubes * sizeof *entry->cubes) == 0;
+}
+
+void oracle_proved(struct sim *s, const struct verdict *verdict, const struct tpunet_intent *intent,
+                   uint64_t links_since, const struct tpunet_link_end *dead, size_t n_dead)
 {
     struct entry *entry = oracle_entry(s->oracle, verdict->slice);
     char name[48];
 
-    if (!verdict->ok || entry == NULL) {
+    if (!verdict->ok || entry == NULL || !is_of(intent, entry)) {
         return;
     }
     (void)id_format(entry->id, name);
+    mark_around(s, entry, dead, n_dead);
     if (is_untouched(s, entry, links_since)) {
         judge_links(s, entry, name);
         if (!verdict->check_only) {
@@ -128,14 +157,23 @@ void oracle_proved(struct sim *s, const struct verdict *verdict, uint64_t links_
 void oracle_judge_active(struct sim *s, const struct entry *entry, const struct model *m)
 {
     const struct slice *slice = model_slice(m, entry->id);
+    size_t unlit = 0, around = 0;
     char id[48];
 
-    if (entry->n_lit < entry->n_xcs) {
-        sim_found(s, V_A5, "slice/%s is ACTIVE, and %zu of its circuits were never seen lit",
-                  id_format(entry->id, id), entry->n_xcs - entry->n_lit);
+    (void)id_format(entry->id, id);
+    for (size_t i = 0; i < entry->n_xcs; i++) {
+        bool goes_around = entry->around != NULL && entry->around[i];
+        unlit += !entry->lit[i] && !goes_around;
+        around += goes_around;
+    }
+    if (unlit > 0) {
+        sim_found(s, V_A5, "slice/%s is ACTIVE, and %zu of its circuits were never seen lit", id,
+                  unlit);
     } else if (entry->proved_epoch != m->epoch || entry->proved_generation != slice->generation) {
-        sim_found(s, V_A5, "slice/%s is ACTIVE of epoch %llu, generation %llu without proof",
-                  id_format(entry->id, id), (unsigned long long)m->epoch,
-                  (unsigned long long)slice->generation);
+        sim_found(s, V_A5, "slice/%s is ACTIVE of epoch %llu, generation %llu without proof", id,
+                  (unsigned long long)m->epoch, (unsigned long long)slice->generation);
+    } else if (around > 0 && slice->state != SLICE_ACTIVE_DEGRADED) {
+        sim_found(s, V_A5, "slice/%s goes around %zu circuits and is not called degraded", id,
+                  around);
     }
 }

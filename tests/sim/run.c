@@ -31,8 +31,10 @@ static void chaos(struct sim *s)
     }
 }
 
+typedef const char *judge_fn(struct sim *s);
+
 /* Time until everything is well, from then on. */
-static int64_t await_rest(struct sim *s, int64_t from, int64_t look_every)
+static int64_t await_rest(struct sim *s, judge_fn *judge, int64_t from, int64_t look_every)
 {
     int64_t next = from;
     const char *why = "not looked at yet";
@@ -40,7 +42,7 @@ static int64_t await_rest(struct sim *s, int64_t from, int64_t look_every)
     while (why != NULL && step(s, from + CONVERGE_MAX)) {
         if (sim_now(s) >= next) {
             next = sim_now(s) + look_every;
-            why = client_idle(s) ? oracle_unsettled(s) : "a client waits";
+            why = client_idle(s) ? judge(s) : "a client waits";
         }
     }
     if (why != NULL && !s->stop) {
@@ -53,7 +55,7 @@ static void converge(struct sim *s)
 {
     chaos_heal(s);
     client_settle(s);
-    s->outcome->converged_ns = await_rest(s, sim_now(s), 50 * MS);
+    s->outcome->converged_ns = await_rest(s, oracle_unsettled, sim_now(s), 50 * MS);
 }
 
 /* One cause, and nothing else: what its recovery takes. */
@@ -62,8 +64,14 @@ static void drill(struct sim *s)
     if (!s->stop) {
         s->outcome->cause = (enum cause)(s->seed % C_COUNT);
         int64_t over = drill_strike(s, s->outcome->cause);
-        s->outcome->recovery_ns = await_rest(s, over, 2 * MS);
+        bool goes_on = s->outcome->cause == C_DEAD_SWITCH || s->outcome->cause == C_STUCK;
+        s->outcome->recovery_ns =
+            await_rest(s, goes_on ? oracle_unserved : oracle_unsettled, over, 2 * MS);
         (void)fault_heal(s->w, "all", NULL);
+        s->failed_until_ns = 0;
+        if (goes_on) {
+            (void)await_rest(s, oracle_unsettled, sim_now(s), 50 * MS);
+        }
     }
 }
 

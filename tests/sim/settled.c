@@ -44,6 +44,21 @@ static const char *unexplained_circuit(struct oracle *oracle, const struct sim *
     return NULL;
 }
 
+const char *oracle_unserved(struct sim *s)
+{
+    struct oracle *oracle = s->oracle;
+    char id[48];
+
+    for (const struct entry *entry = oracle->entries; entry != NULL; entry = entry->next) {
+        if (!oracle_serves(entry->state)) {
+            (void)snprintf(oracle->text, sizeof oracle->text, "slice/%s is %s beside a broken part",
+                           id_format(entry->id, id), slice_state_name(entry->state));
+            return oracle->text;
+        }
+    }
+    return NULL;
+}
+
 const char *oracle_unsettled(struct sim *s)
 {
     struct oracle *oracle = s->oracle;
@@ -63,6 +78,9 @@ const char *oracle_unsettled(struct sim *s)
                            ocs_state_name(model->ocs[o].state));
             return oracle->text;
         }
+    }
+    if (model->n_faults > 0) {
+        return "the operator has not cleared all parts";
     }
     for (unsigned i = 0; i < s->n_daemons; i++) {
         const struct agent *agent = model_agent_named(model, s->daemons[i].name);

@@ -59,7 +59,8 @@
     X(MACHINE, "power of podmgr's machine lost")                                                   \
     X(RESTORE, "old backup restored")                                                              \
     X(LINK, "link down, one way or both")                                                          \
-    X(CHIP, "chip, host or cube dead")
+    X(CHIP, "chip, host or cube dead")                                                             \
+    X(FAILED, "operator fails a switch or a cube")
 enum fault_class {
 #define X(name, text) F_##name,
     FAULTS(X)
@@ -103,7 +104,8 @@ enum find {
     X(PARTITION, "switch cut off under work")                                                      \
     X(STUCK, "mirror stuck under work")                                                            \
     X(TPUNETD, "tpunetd restarted")                                                                \
-    X(LEASE, "tpunetd silent past its lease")
+    X(LEASE, "tpunetd silent past its lease")                                                      \
+    X(DEAD_SWITCH, "switch dead and failed, work goes on")
 enum cause {
 #define X(name, text) C_##name,
     CAUSES(X)
@@ -207,6 +209,8 @@ struct sim {
     uint64_t applies, fabric_writes; /* that podmgr and the daemons sent */
     uint64_t foreign_ids;
     int64_t wall_offset_ms;
+    uint64_t words;                 /* of the operator */
+    int64_t failed_until_ns;        /* what he failed is not repaired before */
     struct verdict told[TOLD_KEPT]; /* ring */
     unsigned n_told;
     struct client *client;
@@ -235,6 +239,8 @@ void sim_found(struct sim *s, enum find find, const char *fmt, ...)
 
 /* operator.c */
 void operator_start(struct sim *s);
+bool operator_fail(struct sim *s);
+void operator_fail_switch(struct sim *s, unsigned ocs, int64_t for_ns);
 
 /* manager.c */
 void manager_start(struct sim *s);
@@ -291,7 +297,7 @@ bool client_idle(const struct sim *s);
 void client_restored(struct sim *s); /* what was promised since the backup is void */
 /* For a client that settles and has no question open. */
 bool client_may_ask(const struct sim *s);
-void client_create_one(struct sim *s, const char *shape);
+void client_create_one(struct sim *s, const char *shape, bool accept_degraded);
 bool client_delete_one(struct sim *s); /* false: there is none */
 
 /* chaos.c */
@@ -313,8 +319,10 @@ void oracle_sent(struct sim *s, const struct model *m, uint16_t ocs, struct id w
 void oracle_step(struct manager *m, struct event *ev);
 void oracle_heard(struct sim *s, const uint16_t *hosts, size_t n);
 
-/* proof.c: a bring-up has ended; since: the place in the log of links when it began */
-void oracle_proved(struct sim *s, const struct verdict *verdict, uint64_t links_since);
+/* proof.c: a bring-up has ended; since: the place in the log of links when it began;
+ * dead: links that it was to go around */
+void oracle_proved(struct sim *s, const struct verdict *verdict, const struct tpunet_intent *intent,
+                   uint64_t links_since, const struct tpunet_link_end *dead, size_t n_dead);
 
 /* oracle.c: the switches */
 void oracle_init(struct sim *s);
@@ -324,11 +332,14 @@ void oracle_moved(struct sim *s, unsigned ocs, struct ocs_claim claim, const str
 void oracle_lost_power(struct sim *s, unsigned ocs);
 void oracle_foreign(struct sim *s, unsigned ocs, struct sim_xc xc);
 void oracle_broken_by_hand(struct sim *s, unsigned ocs, unsigned north);
+/* It stands and is nobody's. */
 bool oracle_is_foreign(const struct sim *s, unsigned ocs, unsigned north);
 /* A restored backup does not explain all circuits yet. */
 bool oracle_is_restored(const struct sim *s);
 void oracle_look(struct sim *s); /* one switch after the other, a step each */
 /* settled.c: NULL when everything is as it should be, or what is not yet. */
 const char *oracle_unsettled(struct sim *s);
+/* NULL when every slice serves, be it degraded: no work waits for a dead switch. */
+const char *oracle_unserved(struct sim *s);
 
 #endif

@@ -237,6 +237,7 @@ bool storage_restore(struct sim *s)
     if (store != NULL) {
         m->restored = true;
         m->epoch = store_epoch_restored(m->epoch, replaced, (struct wall_ms){0});
+        m->backup_epoch = m->epoch; /* the backup may be of a restored one */
         (void)snprintf(m->incarnation, sizeof m->incarnation, "restored-%u", st->files);
         if (store_commit(store, m, &batch, &err) < 0) {
             sim_found(s, V_A2, "%s", err.text);

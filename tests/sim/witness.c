@@ -1,8 +1,8 @@
 /* The witness stands beside the core of the newest podmgr: it hears what the
  * core is told, and judges each step by what came of it.
  *
- *   D7   no slice is made while a switch that it needs was lost, and none is
- *        given up because of silence
+ *   D7   no slice is made while a switch that it needs was lost, or is FAILED
+ *        unless it goes around it; and none is given up because of silence
  *   A5   a verdict counts for its own epoch and generation alone
  *   A6   no slice is made on hosts for which nobody spoke within the lease
  *   A9   a refusal changes nothing
@@ -125,7 +125,8 @@ static void judge_allocation(struct sim *s, const struct slice *slice)
     char id[48];
 
     for (unsigned o = 0; o < SIM_OCSES; o++) {
-        if (!oracle->reached[o]) {
+        bool around = oracle->failed[o] && slice->spec.accept_degraded;
+        if ((!oracle->reached[o] || oracle->failed[o]) && !around) {
             sim_found(s, V_D7, "slice/%s is made though ocs/%u does not answer",
                       id_format(slice->id, id), o);
             return;
@@ -206,6 +207,21 @@ static void judge_delete(struct manager *m, const struct before *before, const s
     }
 }
 
+/* Every word is on record, be it news or not. */
+static void judge_word(struct manager *m, const struct before *before, const struct event *ev)
+{
+    const struct audit_entry *entry = &m->out.audits[before->audits];
+    const struct part *part = &ev->word.part;
+
+    if (m->out.n_audits != before->audits + 1 || strcmp(entry->who, ev->who) != 0) {
+        sim_found(m->s, V_A10, "a word of %s has %zu audit records", ev->who,
+                  m->out.n_audits - before->audits);
+    }
+    if (part->kind == PART_OCS) {
+        m->s->oracle->failed[part->ocs] = ev->kind == EV_FAIL_PART;
+    }
+}
+
 static bool left_something(const struct manager *m, const struct before *before)
 {
     return m->out.n_changes > before->changes || m->out.n_journal > before->journal ||
@@ -225,9 +241,19 @@ static void judge(struct manager *m, const struct before *before, const struct e
         }
     } else if (ev->kind == EV_CREATE_SLICE) {
         judge_create(m, before, ev, answer);
-    } else {
+    } else if (ev->kind == EV_DELETE_SLICE) {
         judge_delete(m, before, ev);
+    } else if (ev->kind == EV_MIGRATE_SLICE) {
+        judge_audit(m, before, ev, "slice.migrate", ev->migrate.id);
+    } else {
+        judge_word(m, before, ev);
     }
+}
+
+static bool is_mutation(enum event_kind kind)
+{
+    return kind == EV_CREATE_SLICE || kind == EV_DELETE_SLICE || kind == EV_MIGRATE_SLICE ||
+           kind == EV_FAIL_PART || kind == EV_CLEAR_PART;
 }
 
 /* D7: none of these is a reason to give up a slice that serves. */
@@ -265,7 +291,7 @@ void oracle_step(struct manager *m, struct event *ev)
         hear(m, ev);
     }
     core_step(m->model, ev, &m->out);
-    if (newest && (ev->kind == EV_CREATE_SLICE || ev->kind == EV_DELETE_SLICE)) {
+    if (newest && is_mutation(ev->kind)) {
         judge(m, &before, ev);
     } else if (newest && ev->kind == EV_VERDICT && !before.current && left_something(m, &before)) {
         sim_found(m->s, V_A5, "a verdict of another epoch or generation counts");
