@@ -18,8 +18,9 @@
  *  5. In TPUNET_CHECK mode it stops after rule 1, and asks that every chip forward
  *     by tables of this slice and generation.
  *
- * Each phase has one step function, called whenever no fabric call is under
- * way: it starts the next call, or says that the phase is over.  The fabric
+ * Each phase has one step function, called whenever no call of the fabric (or
+ * work of the executor) is under way: it starts the next one, or says that the
+ * phase is over.  The fabric
  * may answer before its call returns; advance() then just goes round again, so
  * the stack does not grow with the number of calls.
  */
@@ -38,7 +39,8 @@ struct tpunet_bringup {
     struct tpunet_stamp stamp;
     enum tpunet_bringup_mode mode;
     struct tpunet_route_options route;
-    struct tpunet_link_end *dead; /* [n_dead], none unless they are accepted */
+    struct tpunet_executor executor; /* without run(): none */
+    struct tpunet_link_end *dead;    /* [n_dead], none unless they are accepted */
     size_t n_dead;
     enum tpunet_bringup_phase phase;
 
@@ -58,6 +60,7 @@ struct tpunet_bringup {
     uint8_t *hops;             /* arena of the paths */
     uint16_t *logical;         /* [n_chips] */
 
+    int routed; /* what routing and proof ended with */
     struct tpunet_tables *tables;
     struct tpunet_row_write *batch;
     size_t n_written; /* rows, of n_planes * n_chips */
@@ -288,14 +291,10 @@ static int find_chips(struct tpunet_bringup *b)
     return rc;
 }
 
-static int step_route(struct tpunet_bringup *b)
+static int route_and_prove(struct tpunet_bringup *b)
 {
     struct tpunet_verdict *v = &b->verdict;
-    int rc = tpunet_topology_create(&b->topology, b->intent, &v->error);
-    if (rc == 0)
-        rc = find_chips(b);
-    if (rc == 0)
-        rc = v->degraded ? tpunet_route_around(&b->tables, b->topology, &b->route, &v->error)
+    int rc = v->degraded ? tpunet_route_around(&b->tables, b->topology, &b->route, &v->error)
                          : tpunet_route_dor(&b->tables, &b->intent->shape, NULL, &v->error);
     if (rc != 0)
         return rc;
@@ -305,7 +304,31 @@ static int step_route(struct tpunet_bringup *b)
     rc = tpunet_verify(b->tables, b->topology, &v->proof, &v->error);
     if (v->proof.max_link_load > 0)
         v->retained = tpunet_reference_load(&b->intent->shape) / v->proof.max_link_load;
-    return rc < 0 ? rc : PHASE_OVER;
+    return rc;
+}
+
+/* May be on another thread: see struct tpunet_executor. */
+static void work_on_routes(void *arg)
+{
+    struct tpunet_bringup *b = arg;
+    b->routed = route_and_prove(b);
+}
+
+static int step_route(struct tpunet_bringup *b)
+{
+    if (b->asked)
+        return b->routed < 0 ? b->routed : PHASE_OVER;
+    int rc = tpunet_topology_create(&b->topology, b->intent, &b->verdict.error);
+    if (rc == 0)
+        rc = find_chips(b);
+    if (rc != 0)
+        return rc;
+    if (b->executor.run != NULL) {
+        begin_call(b);
+        return called(b, b->executor.run(b->executor.ctx, work_on_routes, on_done, b));
+    }
+    work_on_routes(b);
+    return b->routed < 0 ? b->routed : PHASE_OVER;
 }
 
 /* ------------------------------------------------------------- writing -- */
@@ -426,6 +449,8 @@ static int take_options(struct tpunet_bringup *b, const struct tpunet_bringup_op
 {
     b->mode = options->mode;
     b->route = options->route;
+    if (options->executor != NULL)
+        b->executor = *options->executor;
     if (!options->accept_degraded || options->n_dead == 0)
         return 0;
     for (size_t i = 0; i < options->n_dead; i++) {

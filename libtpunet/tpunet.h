@@ -635,9 +635,18 @@ enum tpunet_bringup_phase {
     TPUNET_COMMITTING,
     TPUNET_DONE,
 };
+/* Routes of a large slice may take seconds, which a loop that has leases to renew
+ * cannot spare.  run() has work(arg) called on some thread, then, on the thread
+ * of the bring-up, done(arg, 0); or it returns a negative code and neither is
+ * called.  The work touches the bring-up and options.route.cache alone. */
+struct tpunet_executor {
+    void *ctx;
+    int (*run)(void *ctx, void (*work)(void *arg), tpunet_done_fn *done, void *arg);
+};
 struct tpunet_bringup_options {
     enum tpunet_bringup_mode mode;
-    struct tpunet_route_options route; /* a cache must outlive the bring-up */
+    struct tpunet_route_options route;      /* a cache must outlive the bring-up */
+    const struct tpunet_executor *executor; /* copied; NULL: routes are made at once */
     /* With accept_degraded, links of `dead` (either end, physical chips; copied)
      * may be down: they are no mismatch, routes go around them whether they are
      * down or not, and a chip with no other link is left out.  Links of other

@@ -86,8 +86,14 @@ static void look_at_chip(struct world *w, uint32_t chip)
     }
 }
 
-/* It comes back as after a loss of power: without tables, all ports enabled. */
-static void revive_chip(struct sim_chip *chip)
+static void kill_chip(struct world *w, uint32_t chip, bool on)
+{
+    w->chips[chip].dead = (uint8_t)(w->chips[chip].dead + (on ? 1 : -1));
+    look_at_chip(w, chip);
+}
+
+/* As after a loss of power: without tables, all ports enabled. */
+static void forget_all(struct sim_chip *chip)
 {
     sim_bank_clear(&chip->active);
     sim_bank_clear(&chip->shadow);
@@ -96,13 +102,14 @@ static void revive_chip(struct sim_chip *chip)
     chip->quiesced = false;
 }
 
-static void kill_chip(struct world *w, uint32_t chip, bool on)
+static void reset_chip(struct world *w, const struct fault *f, bool on)
 {
-    w->chips[chip].dead = (uint8_t)(w->chips[chip].dead + (on ? 1 : -1));
-    if (w->chips[chip].dead == 0) {
-        revive_chip(&w->chips[chip]);
+    uint32_t chip = sim_chip_number(f->target.cube, f->target.at);
+
+    if (on) {
+        forget_all(&w->chips[chip]);
     }
-    look_at_chip(w, chip);
+    kill_chip(w, chip, on);
 }
 
 static void set_chip(struct world *w, const struct fault *f, bool on)
@@ -217,6 +224,10 @@ static const struct fault_kind kinds[] = {
     {.info = {"chip", "chip/5-3-0-2", NULL, "the chip is dead: no neighbour sees it"},
      .part = PART_CHIP,
      .set = set_chip},
+    {.info = {"chip-reset", "chip/5-3-0-2", NULL, "the chip starts anew: its routes are lost"},
+     .part = PART_CHIP,
+     .set = reset_chip,
+     .default_for_ns = AGENT_RESTART_MS * 1000000LL},
     {.info = {"host", "host/5-3", NULL, "the host's four chips are dead"},
      .part = PART_HOST,
      .set = set_host},

@@ -293,10 +293,12 @@ static int take_intent(struct job *job, const Wire__AgentBringUp *in, struct tpu
 static int create_bringup(struct job *job, const Wire__AgentBringUp *in, uint32_t entry,
                           struct tpunet_error *err)
 {
+    const struct tpunet_executor executor = worker_executor(job->jobs->t->loop);
     struct tpunet_link_end *dead = xcalloc(in->n_dead_links + 1, sizeof *dead);
     struct tpunet_bringup_options options = {
         .mode = job->check_only ? TPUNET_CHECK : TPUNET_INSTALL,
         .route = {.vcs = in->vc_classes},
+        .executor = &executor,
         .accept_degraded = in->accept_degraded,
         .n_dead = in->n_dead_links,
         .dead = dead,

@@ -1,4 +1,5 @@
-/* The map of tpunetd: a thin shell over libtpunet, one thread, one loop.
+/* The map of tpunetd: a thin shell over libtpunet, one loop; only routes are made
+ * on another thread (worker.c), so that the lease outlives them.
  *
  *   podmgr <─ hello, poll, verdicts, link reports ─ agent.c
  *                       │ commands
@@ -73,6 +74,9 @@ struct fabric_session {
     char complaint[160];   /* what the chips said of the last failure, or "" */
 };
 void fabric_session_init(struct fabric_session *s, struct fabric_nng *f);
+
+/* worker.c: routes on another thread. */
+struct tpunet_executor worker_executor(uv_loop_t *loop);
 
 /* agent.c: the conversation with podmgr; silent while the chips cannot be
  * reached, so that the lease ends and no slice is asked of us. */

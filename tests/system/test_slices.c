@@ -293,16 +293,15 @@ static void a_dead_switch_freezes_nothing(void **state)
     assert_int_equal(circuits(pod), 0);
 }
 
-/* A host that was away comes back without routes; they are put back, proved. */
+/* A chip that starts anew has no routes; they are put back, proved. */
 static void chips_that_lost_their_routes_get_them_again(void **state)
 {
     struct pod *pod = *state;
     json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\",\"cubes\":[2,5]}");
 
     assert_state(slice, "ACTIVE");
-    json_decref(sim(pod, "inject host host/2-0"));
+    json_decref(sim(pod, "inject chip-reset chip/2-0-0-0"));
     assert_int_equal(flit(pod, "chip/2-0-0-0", "chip/5-3-3-3"), -1);
-    json_decref(sim(pod, "heal all"));
     assert_true(await_until(flits_pass, &pod, 20000));
     assert_true(slice_down(pod, str(slice, "id")));
     json_decref(slice);

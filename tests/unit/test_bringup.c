@@ -434,6 +434,59 @@ static void a_listed_link_is_not_used(void **state)
     bench_end(b);
 }
 
+/* Somebody else's thread, which does its work when the test says so. */
+struct slow_hand {
+    void (*work)(void *arg);
+    tpunet_done_fn *done;
+    void *arg;
+    int refusal;
+};
+
+static int slow_run(void *ctx, void (*work)(void *arg), tpunet_done_fn *done, void *arg)
+{
+    struct slow_hand *hand = ctx;
+    if (hand->refusal == 0)
+        *hand = (struct slow_hand){.work = work, .done = done, .arg = arg};
+    return hand->refusal;
+}
+
+static void routes_may_be_made_elsewhere(void **state)
+{
+    (void)state;
+    static const struct {
+        bool cancel;
+        int refusal, status;
+        const char *text;
+    } rows[] = {{false, 0, 0, ""},
+                {true, 0, TPUNET_ECANCELED, "routing: canceled"},
+                {false, TPUNET_ENOMEM, TPUNET_ENOMEM, "routing: out of memory"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct slow_hand hand = {.refusal = rows[i].refusal};
+        const struct tpunet_executor executor = {.ctx = &hand, .run = slow_run};
+        struct bench *b = bench_of("4x4x8", true);
+        b->options.executor = &executor;
+        start(b, TPUNET_INSTALL);
+        if (rows[i].refusal == 0) {
+            assert_int_equal(b->verdicts, 0);
+            assert_int_equal(tpunet_bringup_phase(b->bringup), TPUNET_ROUTING);
+            if (rows[i].cancel)
+                tpunet_bringup_cancel(b->bringup);
+            assert_true(untouched(b));
+            hand.work(hand.arg);
+            assert_int_equal(b->verdicts, 0);
+            hand.done(hand.arg, 0);
+        }
+        assert_int_equal(b->verdicts, 1);
+        assert_int_equal(b->status, rows[i].status);
+        assert_non_null(strstr(b->text, rows[i].text));
+        if (b->status == 0)
+            check_installed(b);
+        else
+            assert_true(untouched(b));
+        bench_end(b);
+    }
+}
+
 static void a_dead_chip_is_left_out(void **state)
 {
     (void)state;
@@ -661,6 +714,7 @@ int main(void)
         cmocka_unit_test(packets_get_where_they_are_sent),
         cmocka_unit_test(accepted_dead_links_are_gone_around),
         cmocka_unit_test(a_listed_link_is_not_used),
+        cmocka_unit_test(routes_may_be_made_elsewhere),
         cmocka_unit_test(a_dead_chip_is_left_out),
         cmocka_unit_test(a_list_of_no_links_is_refused),
         cmocka_unit_test(a_check_writes_nothing),

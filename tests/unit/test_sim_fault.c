@@ -56,6 +56,7 @@ static const struct row {
     {"swapped-fibres", "fibre/0+x-0-3", "with", "fibre/2+x-0-3", 4, false},
     {"swapped-fibres", "fibre/0+x-0-3", "with", "fibre/0-y-1-1", 4, false},
     {"agent-restart", "ocs/12", NULL, NULL, 0, false},
+    {"chip-reset", "chip/1-3-3-3", NULL, NULL, 12, false},
     {"agent-down", "ocs/12", NULL, NULL, 0, false},
     {"hbm-ce", "chip/1-3-3-3", "rate", "5", 0, false},
     {"hbm-ue", "chip/1-3-3-3", NULL, NULL, 0, false},
