@@ -597,6 +597,29 @@ static void a_switch_that_fails_under_an_operation_is_not_waited_for(void **stat
     assert_int_equal(f->model->n_liens, 4);
 }
 
+/* A circuit that does not come down holds no delete up, but its cubes. */
+static void delete_over_a_stuck_mirror_leaves_liens(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *slice = create(f, "4x4x4");
+
+    stick(f, 40, 0);
+    delete_slice(f, slice->id, 0);
+    settle(f);
+    assert_int_equal(f->model->n_slices, 0);
+    assert_int_equal(f->model->n_liens, 2);
+    assert_int_equal(lit(f), 1);
+    settle(f); /* fenced, and given to nobody all the same: the switch serves */
+    assert_true(f->model->liens[0].fenced);
+    assert_false(model_cube_free(f->model, 0, NULL, 0));
+
+    f->stuck[40] = false;
+    speak(f, EV_CLEAR_PART, "port/40-n-0");
+    assert_int_equal(lit(f), 0);
+    assert_int_equal(f->model->n_liens, 0);
+    assert_true(model_cube_free(f->model, 0, NULL, 0));
+}
+
 static void a_slice_that_serves_goes_around_or_fails(void **state)
 {
     struct fixture *f = *state;
@@ -1388,6 +1411,7 @@ int main(void)
         TEST(failed_cubes_and_hosts_are_not_allocated),
         TEST(a_dead_switch_freezes_nothing),
         TEST(a_switch_that_fails_under_an_operation_is_not_waited_for),
+        TEST(delete_over_a_stuck_mirror_leaves_liens),
         TEST(a_slice_that_serves_goes_around_or_fails),
         TEST(full_routes_come_back_with_the_word),
         TEST(a_loss_that_cannot_be_put_right_is_asked_for_three_times),
