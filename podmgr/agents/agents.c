@@ -346,13 +346,26 @@ static void on_request(void *arg, struct rpc_request *req, const uint8_t *body, 
 
 /* ---------------------------------------------------------- life cycle -- */
 
+static void close_box(struct mailbox *box)
+{
+    if (box->poll != NULL) {
+        rpc_drop(box->poll);
+    }
+    free(box->commands);
+    free(box);
+}
+
+/* Boxes of agents that are on record no more go; whoever returns says hello. */
 static void on_sweep(uv_timer_t *timer)
 {
     struct agents_server *s = timer->data;
 
-    for (size_t i = 0; i < s->n_boxes; i++) {
+    for (size_t i = s->n_boxes; i-- > 0;) {
         struct mailbox *box = s->boxes[i];
-        if (box->poll != NULL && uv_now(s->p->loop) >= box->poll_until_ms) {
+        if (model_agent_named(s->p->model, box->name) == NULL) {
+            close_box(box);
+            s->boxes[i] = s->boxes[--s->n_boxes];
+        } else if (box->poll != NULL && uv_now(s->p->loop) >= box->poll_until_ms) {
             answer_poll(s, box);
         }
     }
@@ -387,11 +400,7 @@ void agents_server_destroy(struct agents_server *s)
         return;
     }
     for (size_t i = 0; i < s->n_boxes; i++) {
-        if (s->boxes[i]->poll != NULL) {
-            rpc_drop(s->boxes[i]->poll);
-        }
-        free(s->boxes[i]->commands);
-        free(s->boxes[i]);
+        close_box(s->boxes[i]);
     }
     for (size_t i = 0; i < s->n_pending; i++) {
         if (s->pending[i] != NULL) {
