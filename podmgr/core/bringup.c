@@ -172,7 +172,7 @@ static bool find_dead(const struct model *m, struct tpunet_xc xc, void *arg)
         (void)snprintf(text, SLICE_REASON_MAX, "ocs/%u is FAILED", xc.ocs);
     } else {
         (void)snprintf(text, SLICE_REASON_MAX, "port/%u-%c-%u is SUSPECT", xc.ocs, "ns"[south],
-                       south ? xc.south : xc.north);
+                       (unsigned)(south ? xc.south : xc.north));
     }
     return false;
 }

@@ -66,9 +66,11 @@ void model_add_fault(struct model *m, const struct part_fault *fault)
 
     if (!found) {
         VEC_GROW(m->faults, m->n_faults, m->cap_faults);
+        assert(m->faults != NULL);
         memmove(m->faults + at + 1, m->faults + at, (m->n_faults - at) * sizeof *m->faults);
         m->n_faults++;
     }
+    assert(at < m->n_faults && m->faults != NULL);
     m->faults[at] = *fault;
     mark(m, &fault->part, true);
     if (fault->part.kind == PART_OCS) {

@@ -6,7 +6,8 @@
  *      leaves a lien on both of its ports.
  *   2. Until the chip port behind it is disabled, the cube is given to nobody;
  *      its host's tpunetd is asked again every second.  A disabled chip port
- *      carries nothing, whatever the mirror does (A8).
+ *      carries nothing, whatever the mirror does (A8).  While the switch obeys the
+ *      cube waits all the same: the circuit is about to be broken.
  *   3. The lien goes when the switch shows the port dark or in a circuit that is
  *      intended.  Until then the circuit is broken as soon as the switch obeys
  *      (plans.c, rule 4).

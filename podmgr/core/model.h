@@ -13,7 +13,6 @@
 
 #include "clock.h"
 #include "part.h"
-#include "part.h"
 #include "tpunet.h"
 
 /* (epoch, sequence): an epoch never repeats, so neither does an id, whatever

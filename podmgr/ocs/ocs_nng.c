@@ -111,8 +111,8 @@ static bool take_results(struct ocs_answer *answer, const Wire__OcsReply *reply)
         struct ocs_op_result *out = &answer->results[i];
         out->op = (struct id){.epoch = in->epoch, .seq = in->sequence};
         out->done = in->status == WIRE__OCS_OP_STATUS__OCS_OP_DONE;
-        out->mirror_fault = in->status == WIRE__OCS_OP_STATUS__OCS_OP_MIRROR_FAULT &&
-                            in->port < MODEL_PORTS_MAX;
+        out->mirror_fault =
+            in->status == WIRE__OCS_OP_STATUS__OCS_OP_MIRROR_FAULT && in->port < MODEL_PORTS_MAX;
         out->south = in->south;
         out->port = (uint16_t)in->port;
         (void)snprintf(out->text, sizeof out->text, "%s", in->text);

@@ -371,13 +371,12 @@ static void deleted_by_key(void **state)
     struct fixture *f = *state;
     take_epoch(f, 1);
     struct slice *slice = add_slice(f, "4x4x4", one_cube, 1);
-    struct op *op = model_op(f->m, slice->op);
     commit(f);
     finish(f, slice);
     commit(f);
     compare_with_disk(f);
 
-    op = f->m->ops[0];
+    struct op *op = f->m->ops[0];
     change_circuits(f, op);
     for (size_t i = 0; i < op->n_makes; i++)
         model_forget(f->m, op->makes[i]);
