@@ -28,9 +28,12 @@ enum {
     TIMEOUT_MS = 2000,
     LEASE_MS = 1500,
     JOURNAL_KEEP = 100000,
+    CUBES_OUT_MAX = 4,
+    SWAPS_PER_HOUR_MAX = 8,
     SOCKET_PATH_MAX = (int)sizeof((struct sockaddr_un *)0)->sun_path - 1,
     LOOPBACK_NET = 127,
 };
+static const double confidence_min = 0.6;
 static const double loss_db_max = 3.0; /* below 2 dB is normal (Palomar) */
 static const char default_http[] = "127.0.0.1:8470";
 static const char default_socket[] = "/run/podmgr/podmgr.sock";
@@ -364,6 +367,32 @@ static void read_listen(struct config *config, struct yconf *doc, const struct y
     yconf_finish(doc, map);
 }
 
+static const char *const remedy_modes[] = {
+    [REMEDY_OFF] = "off", [REMEDY_AUTO] = "auto", [REMEDY_DRY_RUN] = "dry-run"};
+
+static void read_remediation(struct remedy_policy *policy, struct yconf *doc,
+                             const struct yconf_node *map)
+{
+    const char *mode = yconf_str(doc, map, "mode", remedy_modes[REMEDY_AUTO]);
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(remedy_modes) && strcmp(mode, remedy_modes[i]) != 0) {
+        i++;
+    }
+    if (i == ARRAY_LEN(remedy_modes)) {
+        yconf_fail(doc, map, "mode", "%.40s is neither off, dry-run nor auto", mode);
+        i = REMEDY_OFF;
+    }
+    policy->mode = (enum remedy_mode)i;
+    policy->cubes_out_max =
+        (unsigned)yconf_int(doc, map, "cubes_out_max", CUBES_OUT_MAX, 0, MODEL_CUBES_MAX);
+    policy->swaps_per_hour_max =
+        (unsigned)yconf_int(doc, map, "swaps_per_hour_max", SWAPS_PER_HOUR_MAX, 0, 1000);
+    policy->hot_spares = (unsigned)yconf_int(doc, map, "hot_spares", 0, 0, MODEL_CUBES_MAX);
+    policy->confidence_min = yconf_num(doc, map, "confidence_min", confidence_min, 0, 1);
+    yconf_finish(doc, map);
+}
+
 /* Where a file is: what stands before the last slash. */
 static const char *dir_of(const char *path, char dir[static PATH_MAX])
 {
@@ -400,6 +429,7 @@ int config_load(struct config *out, const char *file, struct error *err)
     read_pod(&config.pod, doc, yconf_map(doc, root, "pod"));
     read_wiring(&config.pod, doc, yconf_list(doc, root, "wiring"));
     config_read_power(&config.pod, doc, yconf_list(doc, root, "power"));
+    read_remediation(&config.pod.remedy, doc, yconf_map(doc, root, "remediation"));
     read_ocs(&config, doc, yconf_map(doc, root, "ocs"));
     read_agents(&config, doc, yconf_map(doc, root, "agents"));
     read_listen(&config, doc, yconf_map(doc, root, "listen"));
@@ -475,6 +505,12 @@ void config_print(const struct config *config, FILE *out)
                   pod->ports_per_side, pod->vc_classes);
     print_wiring(pod, out);
     config_print_power(pod, out);
+    (void)fprintf(out,
+                  "remediation:\n  mode: %s\n  cubes_out_max: %u\n  swaps_per_hour_max: %u\n"
+                  "  hot_spares: %u\n",
+                  remedy_modes[pod->remedy.mode], pod->remedy.cubes_out_max,
+                  pod->remedy.swaps_per_hour_max, pod->remedy.hot_spares);
+    print_number(out, "confidence_min", pod->remedy.confidence_min);
     (void)fputs("ocs:\n", out);
     print_text(out, "url", config->ocs_url);
     (void)fprintf(out, "  timeout_ms: %u\n", config->ocs_timeout_ms);

@@ -14,7 +14,8 @@
 #include "mem.h"
 #include "podmgr.h"
 
-enum { TICK_MS = 250, RETRY_TICKS = 8, LOOK_TICKS = 120 };
+/* A tick is what remediation's first look waits for; the others count ticks. */
+enum { TICK_MS = 25, RETRY_TICKS = 2000 / TICK_MS, LOOK_TICKS = 30000 / TICK_MS };
 
 struct shell {
     struct podmgr *p;

@@ -254,8 +254,8 @@ static bool verdict_is_current(const struct model *m, const struct slice *slice,
            slice->generation == verdict->generation && verdict->epoch == m->epoch;
 }
 
-static void bring_up_anew(struct model *m, struct slice *slice, const char *reason, struct now now,
-                          struct outbox *out)
+void bringup_again(struct model *m, struct slice *slice, const char *reason, struct now now,
+                   struct outbox *out)
 {
     if (is_serving(slice)) {
         (void)snprintf(slice->reason, sizeof slice->reason, "%s", reason);
@@ -271,7 +271,7 @@ static void take_check(struct model *m, struct slice *slice, const struct verdic
     char subject[64];
 
     if (is_serving(slice) && !ok && strcmp(verdict->code, "tables") == 0) {
-        bring_up_anew(m, slice, verdict->text, now, out); /* what chips have lost */
+        bringup_again(m, slice, verdict->text, now, out); /* what chips have lost */
         return;
     }
     if (!is_serving(slice) || (!ok && slice->check_failed)) {
@@ -369,7 +369,7 @@ void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now
     if (is_coming_up(slice) && slice->waiting) {
         bringup_start(m, slice, now, out);
     } else if (is_serving(slice) && count_dead(m, slice) < slice->dead_links) {
-        bring_up_anew(m, slice, "links that were dead are back", now, out);
+        bringup_again(m, slice, "links that were dead are back", now, out);
     } else if (is_serving(slice)) {
         slice->verified = false;
         check(m, slice, out);
@@ -390,7 +390,7 @@ void bringup_looked(struct model *m, struct now now, struct outbox *out)
         struct slice *slice = m->slices[i];
         if (is_serving(slice) && id_is_none(slice->op) &&
             slice->dead_links > count_dead(m, slice) && each_circuit(m, slice, is_certain, NULL)) {
-            bring_up_anew(m, slice, "links that were dead are back", now, out);
+            bringup_again(m, slice, "links that were dead are back", now, out);
         }
     }
 }
@@ -424,7 +424,7 @@ void bringup_part_lost(struct model *m, struct part part, const char *reason, st
             continue; /* who is not asked yet will be asked with what is dead then */
         }
         if (slice->spec.accept_degraded) {
-            bring_up_anew(m, slice, reason, now, out);
+            bringup_again(m, slice, reason, now, out);
         } else {
             slice_fail(m, slice, now, out, reason);
         }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/remedy.h"
 #include "mem.h"
 
 /* ------------------------------------------------------------- outbox -- */
@@ -181,6 +182,7 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         liens_tick(m, ev->now, out);
         bringup_tick(m, ev->now, out);
         slices_expire_keys(m, ev->now, out);
+        remedy_tick(m, ev->now, out);
         return;
     case EV_CREATE_SLICE:
         slices_create(m, ev, out);
@@ -225,6 +227,7 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         bringup_verdict(m, ev, out);
         return;
     case EV_LINKS:
+        remedy_links(m, ev);
         bringup_links(m, ev, out);
         return;
     case EV_FENCED:
@@ -241,6 +244,9 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         return;
     case EV_ADVANCE_REPAIR:
         repairs_advance(m, ev, out);
+        return;
+    case EV_RESET_BREAKER:
+        remedy_reset_breaker(m, ev, out);
         return;
     }
     abort();
@@ -301,6 +307,7 @@ void event_fini(struct event *ev)
     case EV_CLEAR_PART:
     case EV_CLEAR_QUARANTINE:
     case EV_AGENT_SEEN:
+    case EV_RESET_BREAKER:
         return;
     }
     abort();

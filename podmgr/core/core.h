@@ -64,7 +64,8 @@ enum event_kind {
     EV_HEALTH_LEASE,
     EV_HEALTH, /* a report of one host */
     EV_ADVANCE_REPAIR,
-    EV_FENCED, /* an agent has disabled chip ports */
+    EV_RESET_BREAKER, /* an operator's word */
+    EV_FENCED,        /* an agent has disabled chip ports */
 };
 
 struct verdict {

@@ -1,14 +1,17 @@
 /* Words on parts: what is not to be relied on, and what follows.
  *
- *   1. FAILED is an operator's word on a switch, a cube or a host; silence alone
- *      never makes it (D7).  Who said it, when and why is kept until the same
- *      or another operator clears it; each word has its audit record (A10).
+ *   1. FAILED is an operator's word on a switch, a cube or a host, or podmgr's own
+ *      on a switch whose links are all gone; silence alone never makes it (D7).  Who said it, when
+ * and why is kept until the same or another operator clears it; each word has its audit record
+ * (A10).
  *   2. A FAILED switch is commanded no more: nobody waits for it, what it should
  *      have broken becomes a lien, slices over it that accept degraded go around
  *      it, the others FAIL with the reason.
  *   3. A FAILED cube or host is given to no new slice (A6).
- *   4. SUSPECT is what read-back showed of a port.  Nothing more is made over it,
- *      its cube is given to no new slice, and slices go around it.
+ *      podmgr's own word ends when the switch comes back from a loss of power.
+ *   4. A cube that remediation took out of service is SUSPECT.  SUSPECT is also what read-back
+ * showed of a port.  Nothing more is made over it, its cube is given to no new slice, and slices go
+ * around it.
  *   5. Clearing a switch claims it anew: what is intended is put back, liens are
  *      broken.  Clearing a port lets its lost circuit be put back.
  */
@@ -17,6 +20,7 @@
 #include <string.h>
 
 #include "core/internal.h"
+#include "core/remedy.h"
 #include "mem.h"
 
 /* -------------------------------------------------------------- the list -- */
@@ -44,14 +48,14 @@ struct part_fault *model_fault(const struct model *m, const struct part *part)
 }
 
 /* What the part's own record shows. */
-static void mark(struct model *m, const struct part *part, bool on)
+static void mark(struct model *m, const struct part *part, bool on, enum health health)
 {
     if (part->kind == PART_PORT) {
         m->ocs[part->ocs].suspect[part->south ? TPUNET_SOUTH : TPUNET_NORTH][part->port] = on;
     } else if (part->kind == PART_CUBE) {
         /* After a restore the next look at a map decides what it is. */
         enum health cleared = m->restored ? HEALTH_QUARANTINED : HEALTH_HEALTHY;
-        m->cubes[part->cube].health = on ? HEALTH_FAILED : cleared;
+        m->cubes[part->cube].health = on ? health : cleared;
     } else if (part->kind == PART_HOST) {
         m->hosts[part->cube * TPUNET_CUBE_HOSTS + part->host].failed = on;
     } else {
@@ -72,7 +76,10 @@ void model_add_fault(struct model *m, const struct part_fault *fault)
     }
     assert(at < m->n_faults && m->faults != NULL);
     m->faults[at] = *fault;
-    mark(m, &fault->part, true);
+    mark(m, &fault->part, true, fault->health);
+    if (fault->part.kind == PART_CUBE) {
+        m->cubes[fault->part.cube].since = fault->since;
+    }
     if (fault->part.kind == PART_OCS) {
         m->ocs[fault->part.ocs].state = OCS_STATE_FAILED;
         m->ocs[fault->part.ocs].since = fault->since;
@@ -87,7 +94,7 @@ void model_remove_fault(struct model *m, const struct part *part)
     assert(found);
     m->n_faults--;
     memmove(m->faults + at, m->faults + at + 1, (m->n_faults - at) * sizeof *m->faults);
-    mark(m, part, false);
+    mark(m, part, false, HEALTH_HEALTHY);
 }
 
 bool model_circuit_dead(const struct model *m, struct tpunet_xc xc)
@@ -152,11 +159,60 @@ static bool may_speak_of(const struct model *m, const struct event *ev, bool por
     return true;
 }
 
+/* Rule 2. */
+static void give_up_switch(struct model *m, const struct part_fault *fault, struct now now,
+                           struct outbox *out)
+{
+    char name[80], text[320];
+
+    (void)snprintf(text, sizeof text, "%s is FAILED: %s", part_format(&fault->part, name),
+                   fault->reason);
+    ops_skip(m, fault->part.ocs, now, out);
+    bringup_part_lost(m, fault->part, text, now, out);
+}
+
+void faults_say(struct model *m, const struct part *part, enum health health, const char *reason,
+                struct now now, struct outbox *out)
+{
+    struct part_fault fault = {.part = *part, .health = health, .since = now.wall, .who = "podmgr"};
+    char name[80];
+
+    assert(model_fault(m, part) == NULL);
+    assert(part->kind == PART_OCS ? health == HEALTH_FAILED
+                                  : part->kind == PART_CUBE && health == HEALTH_SUSPECT);
+    (void)snprintf(fault.reason, sizeof fault.reason, "%s", reason);
+    model_add_fault(m, &fault);
+    emit_fault(out, part);
+    emit_journal(m, out, now, part->kind == PART_OCS ? "part.failed" : "cube.suspect",
+                 part_format(part, name),
+                 json_pack("{s:s,s:s}", "by", fault.who, "reason", fault.reason));
+    if (part->kind == PART_OCS) {
+        give_up_switch(m, &fault, now, out);
+    }
+}
+
+void faults_came_back(struct model *m, uint16_t ocs, struct now now, struct outbox *out)
+{
+    struct part part = {.kind = PART_OCS, .ocs = ocs};
+    const struct part_fault *fault = model_fault(m, &part);
+    char name[80];
+
+    if (fault == NULL || strcmp(fault->who, "podmgr") != 0) {
+        return;
+    }
+    model_remove_fault(m, &part);
+    m->ocs[ocs].state = OCS_STATE_UNREACHABLE; /* the caller has just heard of it */
+    emit_fault(out, &part);
+    emit_journal(
+        m, out, now, "part.cleared", part_format(&part, name),
+        json_pack("{s:s,s:s}", "by", "podmgr", "reason", "it came back from a loss of power"));
+}
+
 void faults_fail(struct model *m, struct event *ev, struct outbox *out)
 {
     struct part_fault fault = {
         .part = ev->word.part, .health = HEALTH_FAILED, .since = ev->now.wall};
-    char name[80], text[320];
+    char name[80];
 
     if (!may_speak_of(m, ev, false, out)) {
         return;
@@ -165,7 +221,7 @@ void faults_fail(struct model *m, struct event *ev, struct outbox *out)
     json_t *before = described(old);
     (void)snprintf(fault.who, sizeof fault.who, "%s", ev->who);
     (void)snprintf(fault.reason, sizeof fault.reason, "%s", ev->word.reason);
-    bool known = old != NULL;
+    bool known = old != NULL && old->health == HEALTH_FAILED;
     if (known) {
         fault.since = old->since;
     }
@@ -178,9 +234,7 @@ void faults_fail(struct model *m, struct event *ev, struct outbox *out)
                      json_pack("{s:s,s:s}", "by", fault.who, "reason", fault.reason));
     }
     if (!known && fault.part.kind == PART_OCS) {
-        (void)snprintf(text, sizeof text, "%s is FAILED: %s", name, fault.reason);
-        ops_skip(m, fault.part.ocs, ev->now, out);
-        bringup_part_lost(m, fault.part, text, ev->now, out);
+        give_up_switch(m, &fault, ev->now, out);
     }
     emit_done(out, ev->cookie, (struct id){0});
 }
@@ -202,6 +256,7 @@ void faults_clear(struct model *m, struct event *ev, struct outbox *out)
     }
     json_t *before = described(fault);
     model_remove_fault(m, &part);
+    remedy_cleared(m, &part, ev->now);
     emit_fault(out, &part);
     emit_audit(out, ev, "part.clear", name, before, NULL);
     emit_journal(m, out, ev->now, "part.cleared", name,

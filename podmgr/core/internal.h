@@ -34,6 +34,10 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out);
 void slices_expire_keys(struct model *m, struct now now, struct outbox *out);
 void slices_delete(struct model *m, struct event *ev, struct outbox *out);
 void slices_migrate(struct model *m, struct event *ev, struct outbox *out);
+/* Other cubes under a serving slice without an open operation.  E_UNREACHABLE,
+ * E_CONFLICT, or as placement says: nothing has changed. */
+int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, size_t n,
+                const char *reason, struct now now, struct outbox *out, struct error *err);
 /* The open operation of the slice has ended. */
 void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, struct now now,
                      struct outbox *out);
@@ -49,6 +53,9 @@ double slice_age_ms(const struct slice *slice, struct now now);
 
 /* Hands the slice's intent to a coordinator, once its circuits are there. */
 void bringup_start(struct model *m, struct slice *slice, struct now now, struct outbox *out);
+/* A serving slice gets its routes anew. */
+void bringup_again(struct model *m, struct slice *slice, const char *reason, struct now now,
+                   struct outbox *out);
 void bringup_verdict(struct model *m, struct event *ev, struct outbox *out);
 void bringup_links(struct model *m, struct event *ev, struct outbox *out);
 void bringup_tick(struct model *m, struct now now, struct outbox *out);
@@ -105,6 +112,12 @@ bool plan_is_open(const struct model *m, struct tpunet_xc xc, bool made);
 
 void faults_fail(struct model *m, struct event *ev, struct outbox *out);
 void faults_clear(struct model *m, struct event *ev, struct outbox *out);
+/* podmgr's own word on a part of which nothing is on record: a switch is FAILED,
+ * a cube SUSPECT. */
+void faults_say(struct model *m, const struct part *part, enum health health, const char *reason,
+                struct now now, struct outbox *out);
+/* The switch came back after it lost its power: podmgr's word on it is over. */
+void faults_came_back(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
 void faults_suspect(struct model *m, struct tpunet_ocs_port port, const char *reason,
                     struct now now, struct outbox *out);
 /* Both ports of a circuit of the slice are freed unconfirmed. */
@@ -159,5 +172,8 @@ void health_renew(struct model *m, struct now now);
 /* --------------------------------------------------- repair_events.c -- */
 
 void repairs_advance(struct model *m, struct event *ev, struct outbox *out);
+struct ticket;
+/* Of the ticket's last move. */
+void repairs_tell(struct model *m, struct now now, const struct ticket *ticket, struct outbox *out);
 
 #endif

@@ -12,6 +12,7 @@
 #include "core/health.h"
 #include "core/incident.h"
 #include "core/keys.h"
+#include "core/remedy.h"
 #include "core/repair.h"
 #include "core/slice.h"
 #include "mem.h"
@@ -133,6 +134,7 @@ struct model *model_create(const struct pod *pod, uint64_t instance)
     m->incidents = incidents_create();
     m->tickets = tickets_create();
     m->health = health_create();
+    m->remediation = remediation_create(pod);
     for (unsigned h = 0; h < model_hosts(m); h++) {
         m->hosts[h].health = HEALTH_UNKNOWN;
     }
@@ -162,6 +164,7 @@ void model_destroy(struct model *m)
     }
     keys_destroy(m->keys);
     incidents_destroy(m->incidents);
+    remediation_destroy(m->remediation);
     tickets_destroy(m->tickets);
     health_destroy(m->health);
     free(m->faults);

@@ -65,6 +65,7 @@ const char *health_name(enum health health);
 struct slice;
 struct incidents;
 struct tickets;
+struct remediation;
 
 /* A port of a chip: names the link that leaves there. */
 struct chip_port {
@@ -165,7 +166,8 @@ struct op {
 /* ------------------------------------------------------ faults, liens -- */
 
 /* A part not to be relied on: FAILED by an operator's word (a switch, cube or
- * host), or SUSPECT by what was read back (a port).  It stays so until an
+ * host) or podmgr's (a switch), or SUSPECT by what was read back (a port) or by
+ * remediation (a port, a cube).  It stays so until an
  * operator clears it. */
 struct part_fault {
     struct part part;
@@ -207,6 +209,15 @@ struct power_feed {
     char domain[POWER_NAME_MAX];
     struct part part;
 };
+/* What remediation may do by itself (core/remedy.h). */
+enum remedy_mode { REMEDY_OFF, REMEDY_AUTO, REMEDY_DRY_RUN };
+struct remedy_policy {
+    enum remedy_mode mode;
+    unsigned cubes_out_max;      /* made unavailable by it, at once */
+    unsigned swaps_per_hour_max; /* beyond it the breaker trips */
+    unsigned hot_spares;         /* cubes that new slices leave free */
+    double confidence_min;       /* below it a cause is only watched */
+};
 struct pod {
     char id[32];
     uint16_t n_cubes;
@@ -219,6 +230,7 @@ struct pod {
     size_t n_rewires;
     struct power_feed *feeds; /* a domain's one after the other */
     size_t n_feeds;
+    struct remedy_policy remedy;
 };
 
 struct model {
@@ -242,11 +254,12 @@ struct model {
     struct agent *agents[MODEL_HOSTS_MAX];
     size_t n_agents;
     uint32_t next_agent;
-    struct observed *health;     /* core/health.h: what the observers say */
-    struct incidents *incidents; /* core/incident.h */
-    struct tickets *tickets;     /* core/repair.h */
-    struct keys *keys;           /* core/keys.h: what creates with a key made */
-    struct part_fault *faults;   /* sorted by name */
+    struct observed *health;         /* core/health.h: what the observers say */
+    struct incidents *incidents;     /* core/incident.h */
+    struct tickets *tickets;         /* core/repair.h */
+    struct remediation *remediation; /* core/remedy.h */
+    struct keys *keys;               /* core/keys.h: what creates with a key made */
+    struct part_fault *faults;       /* sorted by name */
     size_t n_faults, cap_faults;
     struct lien *liens; /* sorted by port */
     size_t n_liens, cap_liens;

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "core/internal.h"
+#include "core/remedy.h"
 #include "mem.h"
 
 enum { OP_ATTEMPTS = 3, RETRY_MS = 150 };
@@ -414,6 +415,10 @@ static void take_result(struct model *m, struct op *op, uint16_t number,
         memcpy(op->reason, f.why, sizeof op->reason);
     }
     bool news = !first && suspect(m, &f, now, out);
+    if (news && result->mirror_fault) {
+        enum tpunet_side side = result->south ? TPUNET_SOUTH : TPUNET_NORTH;
+        remedy_stuck(m, (struct tpunet_ocs_port){number, side, result->port}, now);
+    }
     if (part->attempts < OP_ATTEMPTS || news) {
         try_again(m, op, number, now, out);
     } else {

@@ -9,6 +9,7 @@
  *   4. A refusal names what blocks: each cube, in what state, since when.
  *   5. A cube that is to be replaced keeps its logical position; the free cube
  *      with the lowest number takes it, or the one that was asked for.
+ *   6. New slices leave the configured hot spares free; a replacement takes them.
  */
 #include "core/placement.h"
 
@@ -71,6 +72,22 @@ static int no_room(const struct model *m, const struct slice_spec *spec, uint32_
                    tpunet_shape_format(&spec->shape, shape), needed, found, list);
 }
 
+/* Rule 6. */
+static int spares_remain(const struct model *m, uint32_t needed, struct error *err)
+{
+    unsigned kept = m->pod->remedy.hot_spares, free_cubes = 0;
+
+    for (unsigned cube = 0; cube < m->pod->n_cubes && kept > 0; cube++) {
+        free_cubes += model_cube_free(m, cube, NULL, 0);
+    }
+    if (kept == 0 || free_cubes >= needed + kept) {
+        return 0;
+    }
+    return err_set(err, E_FULL,
+                   "%u cubes are needed and %u are free, of which %u stay as hot spares", needed,
+                   free_cubes, kept < free_cubes ? kept : free_cubes);
+}
+
 int placement_choose(const struct model *m, const struct slice_spec *spec, uint16_t *cubes,
                      struct error *err)
 {
@@ -82,7 +99,8 @@ int placement_choose(const struct model *m, const struct slice_spec *spec, uint1
                        tpunet_shape_format(&spec->shape, shape), needed, m->pod->n_cubes);
     }
     if (spec->cubes != NULL) {
-        return take_explicit(m, spec, needed, cubes, err);
+        int status = take_explicit(m, spec, needed, cubes, err);
+        return status < 0 ? status : spares_remain(m, needed, err);
     }
     uint32_t found = 0;
     for (unsigned cube = 0; cube < m->pod->n_cubes && found < needed; cube++) {
@@ -90,7 +108,10 @@ int placement_choose(const struct model *m, const struct slice_spec *spec, uint1
             cubes[found++] = (uint16_t)cube;
         }
     }
-    return found == needed ? 0 : no_room(m, spec, needed, found, err);
+    if (found < needed) {
+        return no_room(m, spec, needed, found, err);
+    }
+    return spares_remain(m, needed, err);
 }
 
 int placement_replace(const struct model *m, const struct tpunet_intent *intent,

@@ -15,7 +15,7 @@
  *
  * About a slice:
  *   8. One with an operation under way is asked about again after it.
- *   9. One of which no link is down is left alone.
+ *   9. One with which nothing SEVERE is wrong is left alone.
  *  10. A breaker that is open stops every swap and new route: the slice is
  *      ACTIVE_DEGRADED if it accepts that, else FAILED.
  *  11. While things change in another failure domain it waits.
@@ -232,7 +232,7 @@ static void decide_slice(struct deciding *d, const struct remedy_slice *slice)
     if (slice->busy) {
         add(d, REMEDY_WAIT, 8, "an operation on the slice is under way")->slice = slice->id;
     } else if (slice->works) {
-        add(d, REMEDY_NOTHING, 9, "no link of it is down")->slice = slice->id;
+        add(d, REMEDY_NOTHING, 9, "nothing SEVERE is wrong with it")->slice = slice->id;
     } else if (d->breaker_open) {
         without(d, slice, 10, "the breaker is open: an operator has to reset it");
     } else if (in->other_domain_busy) {

@@ -27,14 +27,12 @@ void remediation_impact(const struct model *m, const struct riskmap *map, uint32
 
 /* -------------------------------------------------------------- decision -- */
 
-enum remedy_mode { REMEDY_AUTO, REMEDY_DRY_RUN };
-
 /* A slice that the cause touches. */
 struct remedy_slice {
     struct id id;
     bool accepts_degraded;
     bool busy;  /* an operation on it is open: it is asked about again after it */
-    bool works; /* no link of it is down: it need not be touched at once */
+    bool works; /* nothing SEVERE is wrong with it: it need not be touched at once */
     uint16_t cubes[MODEL_CUBES_MAX]; /* of the impact's that are its own */
     size_t n_cubes;
 };

@@ -12,15 +12,14 @@ static json_t *audited(const struct ticket *ticket)
                      ticket_state_name(ticket->state), "version", (json_int_t)ticket->version);
 }
 
-static void tell(struct model *m, const struct event *ev, const struct ticket *ticket,
-                 struct outbox *out)
+void repairs_tell(struct model *m, struct now now, const struct ticket *ticket, struct outbox *out)
 {
     const struct ticket_step *step = &ticket->history[ticket->n_history - 1];
     char subject[64], id[48];
 
     (void)snprintf(subject, sizeof subject, "repair/%s", id_format(ticket->id, id));
     emit_ticket(out, ticket->id);
-    emit_journal(m, out, ev->now, "repair.advanced", subject,
+    emit_journal(m, out, now, "repair.advanced", subject,
                  json_pack("{s:s,s:s,s:s,s:s,s:s}", "part", ticket->part, "from",
                            ticket_state_name(step->from), "to", ticket_state_name(step->to), "who",
                            step->who, "note", step->note));
@@ -53,7 +52,7 @@ void repairs_advance(struct model *m, struct event *ev, struct outbox *out)
         return;
     }
     assert(ticket->n_history > 0);
-    tell(m, ev, ticket, out);
+    repairs_tell(m, ev->now, ticket, out);
     (void)snprintf(subject, sizeof subject, "repair/%s", id_format(ticket->id, id));
     emit_audit(out, ev, "repair.advance", subject, before, audited(ticket));
     emit_done(out, ev->cookie, ticket->id);

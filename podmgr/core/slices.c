@@ -301,10 +301,30 @@ static void move_to(struct model *m, struct slice *slice, const uint16_t *cubes,
     ops_reconfigure(m, slice, intent_on(slice, cubes), now, out);
 }
 
+int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, size_t n,
+                const char *reason, struct now now, struct outbox *out, struct error *err)
+{
+    uint16_t cubes[MODEL_CUBES_MAX];
+    char why[400];
+    bool failed_too = slice->spec.accept_degraded;
+
+    assert(slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED);
+    assert(id_is_none(slice->op));
+    if (!switches_all_reachable(m, failed_too, why, sizeof why)) {
+        return err_set(err, E_UNREACHABLE, "it needs all switches: %s", why);
+    }
+    int status = placement_replace(m, slice->intent, swaps, n, cubes, err);
+    if (status == 0) {
+        (void)snprintf(slice->reason, sizeof slice->reason, "%s", reason);
+        slice_enter(m, slice, SLICE_RECONFIGURING, now, out);
+        move_to(m, slice, cubes, now, out);
+    }
+    return status;
+}
+
 void slices_migrate(struct model *m, struct event *ev, struct outbox *out)
 {
     struct slice *slice = model_slice(m, ev->migrate.id);
-    uint16_t cubes[MODEL_CUBES_MAX];
     struct error err = {0};
     char id[48], subject[64];
 
@@ -321,16 +341,14 @@ void slices_migrate(struct model *m, struct event *ev, struct outbox *out)
     if (!switches_allow(m, slice->spec.accept_degraded, ev->cookie, out)) {
         return;
     }
+    json_t *before = audited(slice);
     int status =
-        placement_replace(m, slice->intent, ev->migrate.swaps, ev->migrate.n_swaps, cubes, &err);
+        slices_swap(m, slice, ev->migrate.swaps, ev->migrate.n_swaps, "", ev->now, out, &err);
     if (status < 0) {
+        json_decref(before);
         emit_refusal(out, ev->cookie, status, placement_code(status), "%s", err.text);
         return;
     }
-    json_t *before = audited(slice);
-    slice->reason[0] = '\0';
-    slice_enter(m, slice, SLICE_RECONFIGURING, ev->now, out);
-    move_to(m, slice, cubes, ev->now, out);
     emit_audit(out, ev, "slice.migrate", slice_subject(slice, subject), before, audited(slice));
     emit_done(out, ev->cookie, slice->id);
 }

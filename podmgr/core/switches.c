@@ -175,7 +175,8 @@ void switches_quarantine(struct model *m, struct now now, struct outbox *out)
     for (unsigned c = 0; c < m->pod->n_cubes; c++) {
         struct cube *cube = &m->cubes[c];
         enum health health = marks[c] ? HEALTH_QUARANTINED : HEALTH_HEALTHY;
-        if (cube->health != health && cube->health != HEALTH_FAILED) {
+        if (cube->health != health && cube->health != HEALTH_FAILED &&
+            cube->health != HEALTH_SUSPECT) {
             cube->health = health;
             cube->since = now.wall;
             (void)snprintf(subject, sizeof subject, "cube/%u", c);
@@ -233,6 +234,9 @@ void switches_attached(struct model *m, struct event *ev, struct outbox *out)
     bool lost_power =
         ocs->boot_id[0] != '\0' && strcmp(ocs->boot_id, ev->ocs.identity.boot_id) != 0;
     take_map(ocs, ev);
+    if (lost_power) {
+        faults_came_back(m, ev->ocs.ocs, ev->now, out);
+    }
     if (ocs->state != OCS_STATE_FAILED) { /* rule 6 */
         set_state(ocs, OCS_STATE_REACHABLE, ev->now.wall);
     }

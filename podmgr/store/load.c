@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "core/keys.h"
+#include "core/remedy.h"
 #include "mem.h"
 #include "store/blob.h"
 #include "store/sqlite_util.h"
@@ -53,7 +54,7 @@ int store_new_incarnation(struct model *m, struct error *err)
 
 static int load_meta(struct store *store, struct model *m, struct error *err)
 {
-    char epoch[64] = "", pod[64] = "", restored[8] = "", backup[32] = "", *end;
+    char epoch[64] = "", pod[64] = "", restored[8] = "", backup[32] = "", breaker[8] = "", *end;
     int status = get_meta(store, "epoch", epoch, sizeof epoch, err);
 
     if (status == 0) {
@@ -68,6 +69,9 @@ static int load_meta(struct store *store, struct model *m, struct error *err)
     if (status == 0) {
         status = get_meta(store, "backup_epoch", backup, sizeof backup, err);
     }
+    if (status == 0) {
+        status = get_meta(store, "breaker", breaker, sizeof breaker, err);
+    }
     if (status < 0) {
         return status;
     }
@@ -76,6 +80,7 @@ static int load_meta(struct store *store, struct model *m, struct error *err)
     }
     m->restored = strcmp(restored, "yes") == 0;
     m->backup_epoch = strtoull(backup, NULL, 10);
+    m->remediation->breaker_open = strcmp(breaker, "open") == 0;
     m->epoch = strtoull(epoch, &end, 10);
     if (m->restored && m->backup_epoch == 0) {
         m->backup_epoch = m->epoch; /* the first start after the restore */
@@ -431,10 +436,14 @@ static int load_fault(struct store *store, struct model *m, sqlite3_stmt *s, str
     struct error why = {0};
     bool ours = part_parse(&fault.part, name, &why) == 0 && model_knows(m, &fault.part);
 
-    fault.health = fault.part.kind == PART_PORT ? HEALTH_SUSPECT : HEALTH_FAILED;
+    bool suspect = strcmp(health, health_name(HEALTH_SUSPECT)) == 0;
+    bool may_be =
+        suspect ? fault.part.kind == PART_PORT || fault.part.kind == PART_CUBE
+                : fault.part.kind != PART_PORT && strcmp(health, health_name(HEALTH_FAILED)) == 0;
+    fault.health = suspect ? HEALTH_SUSPECT : HEALTH_FAILED;
     copy_text(fault.who, sizeof fault.who, s, 3);
     copy_text(fault.reason, sizeof fault.reason, s, 4);
-    if (!ours || strcmp(health, health_name(fault.health)) != 0) {
+    if (!ours || !may_be) {
         return err_set(err, E_CORRUPT, "%s: table faults: %s cannot be %s in this pod", store->path,
                        name, health);
     }

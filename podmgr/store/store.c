@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/keys.h"
+#include "core/remedy.h"
 #include "mem.h"
 #include "store/blob.h"
 #include "store/sqlite_util.h"
@@ -65,6 +66,7 @@ static int put_meta_all(struct store *store, const struct model *m, struct error
         {"restored", m->restored ? "yes" : "no"},
         {"backup_epoch", backup},
         {"incarnation", m->incarnation},
+        {"breaker", m->remediation->breaker_open ? "open" : "closed"},
     };
     int status = 0;
 

@@ -129,9 +129,9 @@ static void write_configs(const struct pod *pod)
                "pod: {id: test, cubes: %u}\nocs: {url: \"ipc://%s/ocs-%%u.sock\"}\n"
                "agents: {url: \"ipc://%s/agents.sock\", health_url: \"ipc://%s/health.sock\"}\n"
                "listen: {http: \"127.0.0.1:0\", socket: \"%s/podmgr.sock\"}\n"
-               "state: {database: \"%s/podmgr.db\", journal_keep: %u}\n%s",
+               "state: {database: \"%s/podmgr.db\", journal_keep: %u}\nremediation: {mode: %s}\n%s",
                o->cubes, pod->dir, pod->dir, pod->dir, pod->dir, pod->dir,
-               o->journal_keep != 0 ? o->journal_keep : JOURNAL_KEEP,
+               o->journal_keep != 0 ? o->journal_keep : JOURNAL_KEEP, o->remedy ? "auto" : "off",
                o->extra_podmgr != NULL ? o->extra_podmgr : "");
 }
 

@@ -1,0 +1,56 @@
+/* Remediation at work: from symptoms to incidents, tickets, swaps and new routes.
+ *
+ * The parts are pure (symptoms.h, rootcause.h, incident.h, remediation.h,
+ * repair.h); here they are asked, in this order, and what they say is done.
+ * The rules stand in remedy.c. */
+#ifndef PODMGR_CORE_REMEDY_H
+#define PODMGR_CORE_REMEDY_H
+
+#include "core/core.h"
+#include "core/incident.h"
+#include "core/remediation.h"
+#include "core/symptoms.h"
+
+struct remediation {
+    bool breaker_open; /* kept over a restart */
+    /* Of this process: */
+    struct symptoms *symptoms; /* NULL: off */
+    uint64_t hash;             /* of the last symptoms */
+    struct mono_ns changed;    /* when they were last others */
+    struct mono_ns look_at;    /* at the latest, while something is open */
+    bool looked;               /* at these symptoms */
+    struct mono_ns *swaps;     /* of the last hour, rising */
+    size_t n_swaps, cap_swaps;
+};
+struct remediation *remediation_create(const struct pod *pod);
+void remediation_destroy(struct remediation *r);
+
+/* What counts against the budgets: cubes that remediation has taken out of
+ * service, and swaps of the last hour. */
+unsigned remediation_cubes_out(const struct model *m);
+unsigned remediation_swaps(const struct model *m, struct mono_ns now);
+
+void remedy_tick(struct model *m, struct now now, struct outbox *out);
+/* Links of slices have changed. */
+void remedy_links(struct model *m, const struct event *ev);
+/* The mirror of this port did not move. */
+void remedy_stuck(struct model *m, struct tpunet_ocs_port port, struct now now);
+/* An operator cleared the part: what was said of it before counts no more. */
+void remedy_cleared(struct model *m, const struct part *part, struct now now);
+/* An operator's word (EV_RESET_BREAKER). */
+void remedy_reset_breaker(struct model *m, struct event *ev, struct outbox *out);
+
+/* remedy_act.c: what was decided about one incident is done. */
+struct mending {
+    struct model *m;
+    struct incident *incident;
+    const struct cause *cause;
+    struct impact impact;
+    struct now now;
+    struct outbox *out;
+};
+void remedy_carry_out(struct mending *w, const struct remedies *remedies);
+/* remedy_repair.c: tickets follow what is true of their parts. */
+void remedy_repairs(struct model *m, struct now now, struct outbox *out);
+
+#endif

@@ -1,0 +1,155 @@
+/* What breaks is mended by itself, on a pod of real processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "harness.h"
+#include "mem.h"
+
+enum { LIMIT_MS = 20000 };
+
+static int setup(void **state)
+{
+    *state = pod_up(&(struct pod_options){.cubes = 8, .mirror_ms = 2, .remedy = true});
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    pod_down(*state);
+    return 0;
+}
+
+struct expected {
+    const struct pod *pod;
+    const char *slice, *state;
+    const char *without; /* cube that it must not have, or NULL */
+};
+
+static json_t *read_slice(const struct pod *pod, const char *id)
+{
+    char path[96];
+    long status;
+
+    (void)snprintf(path, sizeof path, "/v1/slices/%s", id);
+    return http(pod, "GET", path, NULL, &status);
+}
+
+static bool has_cube(const json_t *slice, const char *cube)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach(json_object_get(slice, "cubes"), i, item)
+    {
+        if (cube != NULL && strcmp(str(item, "cube"), cube) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_as_expected(void *arg)
+{
+    const struct expected *e = arg;
+    json_t *slice = read_slice(e->pod, e->slice);
+    bool as = strcmp(str(slice, "state"), e->state) == 0 && !has_cube(slice, e->without);
+
+    json_decref(slice);
+    return as;
+}
+
+static void await_slice(const struct pod *pod, const char *id, const char *state,
+                        const char *without)
+{
+    struct expected e = {pod, id, state, without};
+
+    if (!await_until(is_as_expected, &e, LIMIT_MS)) {
+        json_t *slice = read_slice(pod, id);
+        char *text = json_dumps(slice, JSON_INDENT(1));
+        long status;
+        char *incidents = http_text(pod, "/v1/incidents", &status);
+        char *events = http_text(pod, "/v1/events?since=0&limit=500", &status);
+        fail_msg("slice/%s is not %s: %s\n%s\n%s", id, state, text, incidents, events);
+    }
+}
+
+/* The newest item of the list that is about the part; the caller frees. */
+static json_t *about(const struct pod *pod, const char *path, const char *member, const char *part)
+{
+    long status;
+    json_t *list = http(pod, "GET", path, NULL, &status), *item, *found = NULL;
+    size_t i;
+
+    assert_int_equal(status, 200);
+    json_array_foreach(json_object_get(list, member), i, item)
+    {
+        if (found == NULL && strcmp(str(item, "part"), part) == 0) {
+            found = json_incref(item);
+        }
+    }
+    json_decref(list);
+    return found;
+}
+
+static void a_host_dies_and_its_cube_is_swapped(void **state)
+{
+    const struct pod *pod = *state;
+    json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\",\"cubes\":[0,1]}");
+    char *id = xstrdup(str(slice, "id"));
+
+    assert_string_equal(str(slice, "state"), "ACTIVE");
+    json_decref(slice);
+    json_decref(sim(pod, "inject host host/1-3"));
+    await_slice(pod, id, "ACTIVE", "cube/1");
+    slice = read_slice(pod, id);
+    assert_true(has_cube(slice, "cube/0")); /* where it was */
+    json_decref(slice);
+
+    json_t *incident = about(pod, "/v1/incidents", "incidents", "host/1-3");
+    json_t *ticket = about(pod, "/v1/repairs", "repairs", "host/1-3");
+    if (incident == NULL) {
+        long status;
+        fail_msg("%s", http_text(pod, "/v1/incidents", &status));
+    }
+    assert_non_null(ticket);
+    json_decref(incident);
+    json_decref(ticket);
+    json_decref(sim(pod, "heal all"));
+    assert_true(slice_down(pod, id));
+    free(id);
+}
+
+static void a_switch_dies_and_comes_back(void **state)
+{
+    const struct pod *pod = *state;
+    json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\"}");
+    char *id = xstrdup(str(slice, "id"));
+
+    assert_string_equal(str(slice, "state"), "ACTIVE");
+    json_decref(slice);
+    json_decref(sim(pod, "inject power-loss ocs/17"));
+    await_slice(pod, id, "ACTIVE_DEGRADED", NULL);
+    json_t *ticket = about(pod, "/v1/repairs", "repairs", "ocs/17");
+    assert_non_null(ticket);
+    json_decref(ticket);
+    json_decref(sim(pod, "heal all"));
+    await_slice(pod, id, "ACTIVE", NULL);
+    assert_true(slice_down(pod, id));
+    free(id);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_host_dies_and_its_cube_is_swapped),
+        cmocka_unit_test(a_switch_dies_and_comes_back),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
