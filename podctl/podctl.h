@@ -101,6 +101,10 @@ int cmd_slice_list(struct podctl *ctl);
 int cmd_slice_show(struct podctl *ctl);
 int cmd_slice_delete(struct podctl *ctl);
 int cmd_slice_migrate(struct podctl *ctl);
+/* remediation.c */
+int cmd_remediation_show(struct podctl *ctl);
+int cmd_remediation_reset(struct podctl *ctl);
+
 /* faults.c */
 int cmd_fault_list(struct podctl *ctl);
 int cmd_fail(struct podctl *ctl);

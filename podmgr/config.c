@@ -20,6 +20,7 @@
 #include <sys/un.h>
 
 #include "config_power.h"
+#include "core/remediation.h"
 #include "mem.h"
 #include "part.h"
 #include "yconf.h"
@@ -367,21 +368,17 @@ static void read_listen(struct config *config, struct yconf *doc, const struct y
     yconf_finish(doc, map);
 }
 
-static const char *const remedy_modes[] = {
-    [REMEDY_OFF] = "off", [REMEDY_AUTO] = "auto", [REMEDY_DRY_RUN] = "dry-run"};
-
 static void read_remediation(struct remedy_policy *policy, struct yconf *doc,
                              const struct yconf_node *map)
 {
-    const char *mode = yconf_str(doc, map, "mode", remedy_modes[REMEDY_AUTO]);
-    size_t i = 0;
+    const char *mode = yconf_str(doc, map, "mode", remedy_mode_name(REMEDY_AUTO));
+    int i = REMEDY_DRY_RUN;
 
-    while (i < ARRAY_LEN(remedy_modes) && strcmp(mode, remedy_modes[i]) != 0) {
-        i++;
+    while (i > REMEDY_OFF && strcmp(mode, remedy_mode_name((enum remedy_mode)i)) != 0) {
+        i--;
     }
-    if (i == ARRAY_LEN(remedy_modes)) {
+    if (strcmp(mode, remedy_mode_name((enum remedy_mode)i)) != 0) {
         yconf_fail(doc, map, "mode", "%.40s is neither off, dry-run nor auto", mode);
-        i = REMEDY_OFF;
     }
     policy->mode = (enum remedy_mode)i;
     policy->cubes_out_max =
@@ -508,7 +505,7 @@ void config_print(const struct config *config, FILE *out)
     (void)fprintf(out,
                   "remediation:\n  mode: %s\n  cubes_out_max: %u\n  swaps_per_hour_max: %u\n"
                   "  hot_spares: %u\n",
-                  remedy_modes[pod->remedy.mode], pod->remedy.cubes_out_max,
+                  remedy_mode_name(pod->remedy.mode), pod->remedy.cubes_out_max,
                   pod->remedy.swaps_per_hour_max, pod->remedy.hot_spares);
     print_number(out, "confidence_min", pod->remedy.confidence_min);
     (void)fputs("ocs:\n", out);

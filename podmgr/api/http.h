@@ -145,6 +145,7 @@ route_fn pod_get, cubes_list, cube_get, hosts_list, host_get, ocs_list, ocs_get;
 route_fn incidents_list, incident_get, repairs_list, repair_get, repair_advance;
 route_fn operation_get, operations_list, events_list, audit_list, backup_post;
 route_fn quarantine_list, quarantine_clear_post;
+route_fn remediation_get, remediation_reset_post;
 route_fn metrics_get, health_get, ready_get, openapi_get;
 
 /* render.c: the model as JSON; audit.c: a record; backup.c */
@@ -156,6 +157,7 @@ json_t *render_op(const struct op *op);
 json_t *render_pod(const struct model *m);
 json_t *render_incident(const struct incident *incident);
 json_t *render_ticket(const struct ticket *ticket);
+json_t *render_remediation(const struct model *m, struct mono_ns now);
 /* Also marks the group's cubes. */
 json_t *render_quarantine_group(const struct model *m, uint16_t cube,
                                 bool cubes[static MODEL_CUBES_MAX]);

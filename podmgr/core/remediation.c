@@ -50,6 +50,13 @@ const char *remedy_kind_name(enum remedy_kind kind)
     return names[kind];
 }
 
+const char *remedy_mode_name(enum remedy_mode mode)
+{
+    static const char *const names[] = {
+        [REMEDY_OFF] = "off", [REMEDY_AUTO] = "auto", [REMEDY_DRY_RUN] = "dry-run"};
+    return names[mode];
+}
+
 /* How a slice gets rid of a cause, by its kind (rules 2, 3, 12 to 14). */
 enum way {
     WAY_NONE,  /* nothing of a slice is to blame */

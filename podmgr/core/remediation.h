@@ -73,6 +73,7 @@ enum remedy_kind {
 #undef X
 };
 const char *remedy_kind_name(enum remedy_kind kind);
+const char *remedy_mode_name(enum remedy_mode mode); /* "off", "auto", "dry-run" */
 
 struct remedy {
     enum remedy_kind kind;

@@ -98,6 +98,25 @@ static json_t *about(const struct pod *pod, const char *path, const char *member
     return found;
 }
 
+static void the_breaker_can_be_seen_and_reset(void **state)
+{
+    const struct pod *pod = *state;
+    long status;
+    json_t *before = http(pod, "GET", "/v1/remediation", NULL, &status);
+
+    assert_int_equal(status, 200);
+    assert_string_equal(str(before, "mode"), "auto");
+    assert_false(json_is_true(json_object_get(before, "breaker_open")));
+    assert_int_equal(num(before, "cubes_out"), 0);
+    json_t *after = http(pod, "POST", "/v1/remediation:reset-breaker", NULL, &status);
+    assert_int_equal(status, 200);
+    assert_true(json_equal(before, after));
+    json_decref(after);
+    json_decref(http_tcp(pod, "POST", "/v1/remediation:reset-breaker", NULL, &status));
+    assert_int_equal(status, 403); /* a viewer's word does not count */
+    json_decref(before);
+}
+
 static void a_host_dies_and_its_cube_is_swapped(void **state)
 {
     const struct pod *pod = *state;
@@ -148,6 +167,7 @@ static void a_switch_dies_and_comes_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_breaker_can_be_seen_and_reset),
         cmocka_unit_test(a_host_dies_and_its_cube_is_swapped),
         cmocka_unit_test(a_switch_dies_and_comes_back),
     };

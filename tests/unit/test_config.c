@@ -221,6 +221,12 @@ static void mistakes_are_named(void **state)
         {"pod: {id: p, cube: 4}\n", ":1:14: pod.cube: no such key"},
         {"pod: 64\n", ":1:1: pod: a mapping is expected"},
         {POD NEEDED "oops: 1\n", ":4:1: oops: no such key"},
+        {POD "remediation: {mode: always}\n" NEEDED,
+         ":2:15: remediation.mode: always is neither off, dry-run nor auto"},
+        {POD "remediation: {cubes_out_max: -1}\n" NEEDED,
+         ":2:15: remediation.cubes_out_max: -1 is not in 0 to 144"},
+        {POD "remediation: {confidence_min: 60}\n" NEEDED,
+         ":2:15: remediation.confidence_min: 60 is not in 0 to 1"},
 
         {WIRING("- 7\n"), ":3:3: wiring[0]: a mapping is expected"},
         {WIRING("- {fibre: fibre/5+x-0-3}\n"), ":3:3: wiring[0].port: is required"},

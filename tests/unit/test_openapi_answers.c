@@ -281,6 +281,12 @@ static void quarantine_groups_fit(void **state)
     assert_fits("QuarantineGroup", render_quarantine_group(model, 3, cubes));
 }
 
+static void remediation_fits(void **state)
+{
+    (void)state;
+    assert_fits("Remediation", render_remediation(model, (struct mono_ns){1}));
+}
+
 static void backups_fit(void **state)
 {
     (void)state;
@@ -321,11 +327,17 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slices_fit),         cmocka_unit_test(links_fit),
-        cmocka_unit_test(the_inventory_fits), cmocka_unit_test(incidents_fit),
-        cmocka_unit_test(repairs_fit),        cmocka_unit_test(faults_and_liens_fit),
-        cmocka_unit_test(operations_fit),     cmocka_unit_test(audit_records_fit),
-        cmocka_unit_test(backups_fit),        cmocka_unit_test(quarantine_groups_fit),
+        cmocka_unit_test(slices_fit),
+        cmocka_unit_test(links_fit),
+        cmocka_unit_test(the_inventory_fits),
+        cmocka_unit_test(incidents_fit),
+        cmocka_unit_test(repairs_fit),
+        cmocka_unit_test(faults_and_liens_fit),
+        cmocka_unit_test(operations_fit),
+        cmocka_unit_test(audit_records_fit),
+        cmocka_unit_test(remediation_fits),
+        cmocka_unit_test(backups_fit),
+        cmocka_unit_test(quarantine_groups_fit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

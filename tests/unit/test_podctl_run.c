@@ -624,6 +624,27 @@ static void quarantine_is_ended(void **state)
     expect_rows(canned, rows, ARRAY_LEN(rows));
 }
 
+#define REMEDIATION(open)                                                                          \
+    "{\"mode\":\"auto\",\"breaker_open\":" open ",\"cubes_out\":1,\"cubes_out_max\":4,"            \
+    "\"swaps_last_hour\":1,\"swaps_per_hour_max\":8,\"hot_spares\":0,\"confidence_min\":0.6}"
+
+static void the_breaker_is_shown_and_reset(void **state)
+{
+    static const struct canned canned[] = {
+        {"GET /v1/remediation", 200, REMEDIATION("true"), 0},
+        {"POST /v1/remediation:reset-breaker", 200, REMEDIATION("false"), 0},
+        {0},
+    };
+    static const struct row rows[] = {
+        {{"remediation", "show"}, PODCTL_OK, "breaker open            yes", NULL, NULL},
+        {{"remediation", "reset"}, PODCTL_OK, "breaker open            no", NULL, NULL},
+        {{"remediation", "reset", "-o", "json"}, PODCTL_OK, "\"breaker_open\": false", NULL, NULL},
+    };
+
+    (void)state;
+    expect_rows(canned, rows, ARRAY_LEN(rows));
+}
+
 #define BACKUP "{\"name\":\"n\",\"file\":\"/b/n.backup\",\"size_bytes\":4096,\"took_ms\":12.5}"
 
 static void a_backup_is_made(void **state)
@@ -689,7 +710,8 @@ static void words_are_completed(void **state)
     static const struct row rows[] = {
         {{"completion", "words"},
          PODCTL_OK,
-         "pod\ncube\nhost\nocs\nslice\nfault\nfail\nclear\nquarantine\noperation\nincident\nrepair"
+         "pod\ncube\nhost\nocs\nslice\nfault\nfail\nclear\nquarantine\nremediation\noperation\ninci"
+         "dent\nrepair"
          "\nevent\naudit\nbackup\n",
          NULL,
          NULL},
@@ -748,6 +770,7 @@ int main(void)
         cmocka_unit_test_teardown(audit_records_are_listed, after_each),
         cmocka_unit_test_teardown(a_backup_is_made, after_each),
         cmocka_unit_test_teardown(quarantine_is_ended, after_each),
+        cmocka_unit_test_teardown(the_breaker_is_shown_and_reset, after_each),
         cmocka_unit_test_teardown(following_survives_a_restart, after_each),
         cmocka_unit_test_teardown(words_are_completed, after_each),
     };
