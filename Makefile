@@ -96,7 +96,7 @@ CRASH_SRC    := $(wildcard tests/crash/*.c) $(patsubst %,tests/sim/%.c,context s
 FUZZ_SRC     := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/*.c))
 SECONDS      ?= 10
 
-.PHONY: all help deps deps-lint test unit demo bench sim rootcause crash model planted fuzz lint \
+.PHONY: all help deps deps-lint test unit demo bench bench-opensm sim rootcause crash model planted fuzz lint \
         format check-asan check-clang install clean
 
 all: $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
@@ -181,6 +181,11 @@ $(BUILD)/tests/bench/bench: $(call objs,$(BENCH_SRC) $(BENCH_HELPERS)) $(LINK_te
 
 bench: all $(BUILD)/tests/bench/bench ## measure; table for people and build/bench.json
 	@BUILD=$(BUILD) $(BUILD)/tests/bench/bench --json $(BUILD)/bench.json
+
+SHAPES ?= 4x4x4 8x8x8 16x16x16
+bench-opensm: $(BUILD)/bin/tpunet ## a failed link of the same torus: OpenSM's time and ours (SHAPES=...)
+	@packaging/install-deps.sh packaging/dependencies-opensm.txt
+	@BUILD=$(BUILD) tests/opensm/run.sh $(SHAPES)
 
 $(BUILD)/tests/sim/sim: $(call objs,$(SIM_SRC)) $(LINK_test)
 	@mkdir -p $(@D)
