@@ -150,7 +150,7 @@ static json_t *ocs_json(const struct world *w)
         }
         (void)json_array_append_new(list, json_pack("{s:i,s:o,s:s,s:I,s:I}", "id", o, "map", map,
                                                     "boot_id", ocs->boot_id, "epoch",
-                                                    (json_int_t)ocs->epoch, "generation",
+                                                    (json_int_t)ocs->claim.epoch, "generation",
                                                     (json_int_t)ocs->generation));
     }
     return list;

@@ -4,18 +4,23 @@
 #include <stdio.h>
 #include <string.h>
 
-bool sim_ocs_holds(const struct sim_ocs *o, uint64_t epoch, uint64_t instance)
+static bool same_claimant(const struct sim_ocs *o, struct sim_claim claim)
 {
-    return epoch != 0 && o->epoch == epoch && o->instance == instance;
+    return claim.epoch != 0 && o->claim.epoch == claim.epoch && o->claim.instance == claim.instance;
 }
 
-bool sim_ocs_claim(struct sim_ocs *o, uint64_t epoch, uint64_t instance)
+bool sim_ocs_holds(const struct sim_ocs *o, struct sim_claim claim)
 {
-    if (epoch > o->epoch) {
-        o->epoch = epoch;
-        o->instance = instance;
+    return same_claimant(o, claim) && claim.session == o->claim.session;
+}
+
+bool sim_ocs_claim(struct sim_ocs *o, struct sim_claim claim)
+{
+    if (claim.epoch > o->claim.epoch ||
+        (same_claimant(o, claim) && claim.session > o->claim.session)) {
+        o->claim = claim;
     }
-    return sim_ocs_holds(o, epoch, instance);
+    return sim_ocs_holds(o, claim);
 }
 
 /* ------------------------------------------------------------- judgement -- */

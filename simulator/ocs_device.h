@@ -21,8 +21,8 @@ struct sim_op {
 const char *sim_op_text(const struct sim_op_result *result, char buf[static 64]);
 
 /* Takes the claim if it is newer than the one on record, or the same. */
-bool sim_ocs_claim(struct sim_ocs *o, uint64_t epoch, uint64_t instance);
-bool sim_ocs_holds(const struct sim_ocs *o, uint64_t epoch, uint64_t instance);
+bool sim_ocs_claim(struct sim_ocs *o, struct sim_claim claim);
+bool sim_ocs_holds(const struct sim_ocs *o, struct sim_claim claim);
 
 /* True if every operation is on record: then the batch changes nothing, and its
  * results stand whatever the generation is by now (D5). */

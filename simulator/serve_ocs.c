@@ -71,8 +71,8 @@ static struct reply *reply_begin(const struct ocs_agent *agent, Wire__OcsStatus 
     r->identity.ocs = agent->ocs;
     r->identity.boot_id = (char *)(uintptr_t)o->boot_id;
     r->identity.generation = o->generation;
-    r->identity.epoch = o->epoch;
-    r->identity.instance = o->instance;
+    r->identity.epoch = o->claim.epoch;
+    r->identity.instance = o->claim.instance;
     r->identity.north_ports = r->identity.south_ports = w->config->ports_per_side;
     r->identity.durable_fence = r->identity.op_log = r->identity.atomic = r->identity.light = 1;
     r->reply.version = RPC_VERSION;
@@ -295,14 +295,15 @@ static void apply(struct ocs_agent *agent, struct rpc_request *req, const Wire__
 static void serve(struct ocs_agent *agent, struct rpc_request *req, const Wire__OcsRequest *in)
 {
     struct sim_ocs *o = &podsim_world(agent->endpoint->p)->ocs[agent->ocs];
-    bool holds = sim_ocs_holds(o, in->epoch, in->instance);
+    const struct sim_claim claim = {in->epoch, in->instance, in->session};
+    bool holds = sim_ocs_holds(o, claim);
 
     switch (in->body_case) {
     case WIRE__OCS_REQUEST__BODY_IDENTIFY:
         reply_status(agent, req, WIRE__OCS_STATUS__OCS_OK, "");
         return;
     case WIRE__OCS_REQUEST__BODY_FENCE:
-        holds = in->epoch != 0 && sim_ocs_claim(o, in->epoch, in->instance);
+        holds = in->epoch != 0 && sim_ocs_claim(o, claim);
         reply_status(agent, req,
                      holds ? WIRE__OCS_STATUS__OCS_OK : WIRE__OCS_STATUS__OCS_STALE_EPOCH,
                      holds ? "" : "another claim is on record");

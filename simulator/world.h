@@ -47,11 +47,17 @@ enum { SIM_FIBRES_A_CUBE = 96 };
 
 /* ------------------------------------------------------------- switches -- */
 
+/* Who may command a switch, and since which of its sessions: what was sent in
+ * an older one comes too late. */
+struct sim_claim {
+    uint64_t epoch, instance, session;
+};
+
 struct sim_ocs {
     char boot_id[40];
     unsigned boots; /* powers lost so far, and one */
     uint64_t generation;
-    uint64_t epoch, instance;    /* the claim on record; survives everything (D4) */
+    struct sim_claim claim;      /* on record; survives everything (D4) */
     uint16_t map[SIM_PORTS_MAX]; /* north -> south, or SIM_NONE */
     uint16_t back[SIM_PORTS_MAX];
     uint8_t dark[2][SIM_PORTS_MAX]; /* faults on the port, counted; [0] north */

@@ -12,7 +12,7 @@
  *   4. RESTORE makes what is intended and not seen, and breaks what stands on a
  *      port with a lien, on one switch.  Nothing is made over a SUSPECT port, so
  *      that a mirror that does not move is not asked for ever.  A circuit that is
- *      intended no more is withdrawn from a RESTORE that is still open.
+ *      intended no more, or anew, is withdrawn from a RESTORE that is still open.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -107,32 +107,37 @@ static bool may_stand(const struct model *m, struct tpunet_xc xc)
            plan_is_open(m, xc, true);
 }
 
-/* Rule 4.  What is withdrawn may be on its way already: the switch hears of the
- * rest under another id, and of the break after it. */
-static void withdraw_from(struct model *m, struct op *op, const struct tpunet_xc *gone, size_t n)
+/* A list of circuits without those of another; true if it became shorter. */
+static bool strike(struct tpunet_xc *list, size_t *n, const struct tpunet_xc *out, size_t n_out)
 {
-    size_t kept = 0;
+    size_t kept = 0, before = *n;
 
-    for (size_t i = 0; i < op->n_makes; i++) {
-        if (is_planned(gone, n, op->makes[i])) {
-            op->part[op->makes[i].ocs].wire = model_new_id(m);
-        } else {
-            op->makes[kept++] = op->makes[i];
+    for (size_t i = 0; i < before; i++) {
+        if (!is_planned(out, n_out, list[i])) {
+            list[kept++] = list[i];
         }
     }
-    op->n_makes = kept;
+    *n = kept;
+    return kept < before;
 }
 
-static void withdraw(struct model *m, const struct tpunet_xc *gone, size_t n, struct outbox *out)
+/* Rule 4.  What is withdrawn may be on its way already: the switch hears of the
+ * rest under another id, and of what the slice wants after it. */
+static void withdraw(struct model *m, const struct tpunet_xc *gone, size_t n_gone,
+                     const struct tpunet_xc *fresh, size_t n_fresh, struct outbox *out)
 {
     for (size_t i = 0; i < m->n_ops; i++) {
         struct op *op = m->ops[i];
-        size_t before = op->n_makes;
-        if (op->kind == OP_RESTORE && op->state == OP_OPEN) {
-            withdraw_from(m, op, gone, n);
+        if (op->kind != OP_RESTORE || op->state != OP_OPEN) {
+            continue;
         }
-        if (op->n_makes < before) {
-            emit_op(out, op->id);
+        bool makes = strike(op->makes, &op->n_makes, gone, n_gone);
+        bool breaks = strike(op->breaks, &op->n_breaks, fresh, n_fresh);
+        for (uint16_t o = 0; (makes || breaks) && o < TPUNET_OCSES; o++) {
+            if (op->part[o].state == PART_PENDING) { /* a RESTORE is of one switch */
+                op->part[o].wire = model_new_id(m);
+                emit_op(out, op->id);
+            }
         }
     }
 }
@@ -155,7 +160,7 @@ void plan_slice(struct model *m, struct op *op, const struct tpunet_xc *wanted, 
             add(&breaks, gone[i]);
         }
     }
-    withdraw(m, gone, n_gone, out);
+    withdraw(m, gone, n_gone, fresh, n_fresh, out);
     for (size_t i = 0; i < n_fresh; i++) {
         model_intend(m, fresh[i], op->slice);
         emit_circuit(out, fresh[i]);

@@ -298,6 +298,7 @@ static void move_to(struct model *m, struct slice *slice, const uint16_t *cubes,
 {
     slice->placements++;
     bringup_stop(slice, out);
+    slice->generation = model_new_id(m).seq; /* what was asked of the old cubes is void */
     ops_reconfigure(m, slice, intent_on(slice, cubes), now, out);
 }
 

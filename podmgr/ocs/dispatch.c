@@ -1,6 +1,8 @@
 /* Rules of a conversation with a switch:
  *
- *   1. Attach = identify, fence, read.  A claim that is not older than ours
+ *   1. Attach = identify, fence, read.  Each fence begins a session: what we gave
+ *      up on, and the network still has, the switch refuses from then on (D5).  A
+ *      claim that is not older than ours
  *      becomes EV_OCS_SUPERSEDED; any other failure is EV_OCS_LOST.
  *   2. One batch is under way; what is asked meanwhile waits and travels in the
  *      next batch, in order, at most BATCH_OPS operations and no two that name
@@ -128,7 +130,9 @@ static bool step_failed(struct conversation *t, const struct ocs_answer *answer)
         t->identity = answer->identity;
         return false;
     }
-    if (answer->status == E_STALE) {
+    bool ours =
+        answer->identity.epoch == t->claim.epoch && answer->identity.instance == t->claim.instance;
+    if (answer->status == E_STALE && !ours) {
         struct event ev = {.kind = EV_OCS_SUPERSEDED,
                            .ocs = {.ocs = t->ocs, .identity = answer->identity}};
         t->phase = IDLE;
@@ -185,7 +189,8 @@ static void attach(struct conversation *t)
     t->phase = ATTACHING;
     t->attach_again = false;
     t->n_waiting = t->n_sent = 0; /* the core asks again for what is open */
-    t->claim = (struct ocs_claim){.epoch = d->model->epoch, .instance = d->model->instance};
+    t->claim = (struct ocs_claim){
+        .epoch = d->model->epoch, .instance = d->model->instance, .session = t->claim.session + 1};
     d->driver->ops->identify(d->driver, t->ocs, on_identified, t);
 }
 

@@ -32,7 +32,7 @@ struct ocs_batch_op {
     size_t n_breaks, n_makes;
 };
 struct ocs_claim {
-    uint64_t epoch, instance;
+    uint64_t epoch, instance, session;
 };
 
 struct ocs_driver_ops {

@@ -212,6 +212,7 @@ static void send_request(struct ocs_driver *d, uint16_t ocs, Wire__OcsRequest *r
     request->ocs = ocs;
     request->epoch = claim.epoch;
     request->instance = claim.instance;
+    request->session = claim.session;
     rpc_call(driver->links[ocs].client, &request->base, driver->timeout_ms, on_reply, ask);
 }
 

@@ -327,7 +327,8 @@ void daemons_bring_up(struct manager *m, const struct effect *effect)
 
     for (unsigned i = 0; agent != NULL && slice != NULL && i < s->n_daemons; i++) {
         struct daemon *d = &s->daemons[i];
-        if (strcmp(d->name, agent->name) != 0 || d->instance != agent->instance) {
+        if (strcmp(d->name, agent->name) != 0 || d->instance != agent->instance ||
+            slice->generation != effect->generation) { /* then it would travel as a release */
             continue;
         }
         struct job *job = sim_new(s, sizeof *job);

@@ -73,8 +73,9 @@ static void record_op(struct sim *s, const struct op *op, bool deposed)
     } else if (op->id.epoch > s->oracle->old_epoch && !(*at)->deposed &&
                /* else a backup may know less of it, or two podmgrs have gone on with it */
                (!contains((*at)->makes, (*at)->n_makes, op->makes, op->n_makes) ||
-                !contains(op->breaks, op->n_breaks, (*at)->breaks, (*at)->n_breaks))) {
-        /* Obstacles may be seen and makes be withdrawn, nothing else. */
+                (op->kind != OP_RESTORE &&
+                 !contains(op->breaks, op->n_breaks, (*at)->breaks, (*at)->n_breaks)))) {
+        /* Obstacles may be seen, and a RESTORE may lose what is withdrawn. */
         sim_found(s, V_D5, "operation %s stands for two things (makes %zu, %zu; breaks %zu, %zu)",
                   id_format(op->id, id), (*at)->n_makes, op->n_makes, (*at)->n_breaks,
                   op->n_breaks);

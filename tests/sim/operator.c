@@ -30,6 +30,20 @@ static bool is_repaired(const struct sim *s, const struct part *part)
     return sim_now(s) >= s->failed_until_ns && (part->kind != PART_OCS || o->agent_down == 0);
 }
 
+/* Once nothing breaks any more, what is in quarantine still is podmgr's own:
+ * what others made has been taken down by hand. */
+static void clear_quarantine(struct sim *s, const struct manager *m)
+{
+    for (uint16_t c = 0; c < m->model->pod->n_cubes; c++) {
+        if (m->model->cubes[c].health == HEALTH_QUARANTINED) {
+            struct event ev = {
+                .kind = EV_CLEAR_QUARANTINE, .who = "the operator", .clear = {.cube = c}};
+            ev.cookie = COOKIE_OPERATOR | ++s->words;
+            manager_post(s->current, &ev);
+        }
+    }
+}
+
 static void walk(void *arg)
 {
     struct sim *s = arg;
@@ -40,6 +54,9 @@ static void walk(void *arg)
         if (is_repaired(s, part)) {
             say(s, EV_CLEAR_PART, part, "repaired");
         }
+    }
+    if (m != NULL && m->alive && !s->chaos) {
+        clear_quarantine(s, m);
     }
     sim_after(s, (int64_t)(1 + sim_random(s, 2 * WALK_MS)) * MS, walk, s);
 }

@@ -23,8 +23,8 @@ struct letter *switch_letter(struct call *call, int status, const char *text)
     (void)snprintf(letter->answer.text, sizeof letter->answer.text, "%s", text);
     memcpy(identity->boot_id, o->boot_id, sizeof identity->boot_id);
     identity->generation = o->generation;
-    identity->epoch = o->epoch;
-    identity->instance = o->instance;
+    identity->epoch = o->claim.epoch;
+    identity->instance = o->claim.instance;
     identity->north_ports = identity->south_ports = (uint16_t)s->config.ports_per_side;
     identity->light = !s->sw[call->ocs].blind;
     return letter;
@@ -200,12 +200,17 @@ static void remember_map(struct sw *sw, const struct sim_ocs *o)
     memcpy(sw->old.map, o->map, sizeof sw->old.map);
 }
 
+static struct sim_claim claim_of(const struct call *call)
+{
+    return (struct sim_claim){call->claim.epoch, call->claim.instance, call->claim.session};
+}
+
 static void apply(struct sim *s, struct call *call)
 {
     struct sim_ocs *o = &s->w->ocs[call->ocs];
     struct sw *sw = &s->sw[call->ocs];
 
-    if (!sim_ocs_holds(o, call->claim.epoch, call->claim.instance)) {
+    if (!sim_ocs_holds(o, claim_of(call))) {
         switches_answer(s, switch_letter(call, E_STALE, "the sender does not hold the claim"));
         return;
     }
@@ -240,7 +245,7 @@ static void serve(struct sim *s, struct call *call)
         switches_answer(s, switch_letter(call, 0, ""));
         return;
     case CALL_FENCE:
-        if (sim_ocs_claim(o, call->claim.epoch, call->claim.instance)) {
+        if (sim_ocs_claim(o, claim_of(call))) {
             oracle_fenced(s, call->ocs, call->claim);
             switches_answer(s, switch_letter(call, 0, ""));
         } else {

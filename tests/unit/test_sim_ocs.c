@@ -17,16 +17,17 @@
 static void first_claimant_of_an_epoch_wins(void **state)
 {
     static const struct {
-        uint64_t epoch, instance;
+        struct sim_claim claim;
         bool taken;
-    } rows[] = {{0, 9, false}, {3, 7, true}, {3, 7, true}, {3, 8, false},
-                {2, 7, false}, {4, 8, true}, {3, 7, false}};
+    } rows[] = {{{0, 9, 0}, false}, {{3, 7, 2}, true},  {{3, 7, 2}, true}, {{3, 8, 9}, false},
+                {{2, 7, 9}, false}, {{3, 7, 1}, false}, {{3, 7, 3}, true}, {{3, 7, 2}, false},
+                {{4, 8, 1}, true},  {{3, 7, 4}, false}, {{4, 8, 1}, true}};
     struct sim_ocs o = {0};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        assert_int_equal(sim_ocs_claim(&o, rows[i].epoch, rows[i].instance), rows[i].taken);
-        assert_int_equal(sim_ocs_holds(&o, rows[i].epoch, rows[i].instance), rows[i].taken);
+        assert_int_equal(sim_ocs_claim(&o, rows[i].claim), rows[i].taken);
+        assert_int_equal(sim_ocs_holds(&o, rows[i].claim), rows[i].taken);
     }
 }
 
@@ -36,7 +37,7 @@ static void claim_survives_restart_and_power_loss(void **state)
     struct sim_ocs *o = &f->w->ocs[12];
     char before[40];
 
-    assert_true(sim_ocs_claim(o, 5, 1));
+    assert_true(sim_ocs_claim(o, (struct sim_claim){5, 1, 1}));
     sim_make(f, 12, 0, 1);
     memcpy(before, o->boot_id, sizeof before);
     assert_int_equal(sim_break(f, "agent-restart", "ocs/12", NULL, NULL), 0);
@@ -49,9 +50,9 @@ static void claim_survives_restart_and_power_loss(void **state)
     assert_int_equal(sim_break(f, "power-loss", "ocs/12", NULL, NULL), 0);
     assert_int_equal(sim_heal(f, "ocs/12"), 1);
     assert_int_equal(o->map[0], SIM_NONE);
-    assert_string_not_equal(o->boot_id, before); /* D8 */
-    assert_false(sim_ocs_claim(o, 4, 1));        /* D4 */
-    assert_true(sim_ocs_holds(o, 5, 1));
+    assert_string_not_equal(o->boot_id, before);                 /* D8 */
+    assert_false(sim_ocs_claim(o, (struct sim_claim){4, 1, 9})); /* D4 */
+    assert_true(sim_ocs_holds(o, (struct sim_claim){5, 1, 1}));
 }
 
 /* ----------------------------------------------------------- operations -- */
