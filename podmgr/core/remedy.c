@@ -2,7 +2,8 @@
  *
  *   1. What breaks at once is looked at as one: root cause is asked when the
  *      symptoms have been the same for SETTLE_MS, at the latest after LOOK_MS, and
- *      each LOOK_MS while an incident or a ticket is open.
+ *      each LOOK_MS while an incident or a ticket is open, and when a slice that an
+ *      incident touched has got on.
  *   2. A slice is hurt if a SEVERE symptom of the cause is about a chip, host or
  *      link of it that its routes do not go around; else it "works".
  *   3. Explanations that call for the same remedy count together: which end of a
@@ -509,6 +510,22 @@ static bool something_is_open(const struct model *m)
     return false;
 }
 
+/* Rises when a slice that is waited for gets on. */
+static uint64_t versions_of_hurt(const struct model *m)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = incidents_count(m->incidents); i-- > 0;) {
+        const struct incident *incident = incidents_at(m->incidents, i);
+        bool waits = incident_is_open(incident) && incident->recovered.ms == 0;
+        for (size_t k = 0; waits && k < incident->n_slices; k++) {
+            const struct slice *slice = model_slice(m, incident->slices[k]);
+            sum += slice != NULL ? slice->version : 0;
+        }
+    }
+    return sum;
+}
+
 /* Rule 1. */
 void remedy_tick(struct model *m, struct now now, struct outbox *out)
 {
@@ -526,10 +543,11 @@ void remedy_tick(struct model *m, struct now now, struct outbox *out)
         r->looked = false;
     }
     bool settled = mono_ms_since(r->changed, now.mono) >= SETTLE_MS;
-    bool due = now.mono.ns >= r->look_at.ns;
+    bool due = now.mono.ns >= r->look_at.ns || versions_of_hurt(m) != r->versions;
     if (r->looked ? due && something_is_open(m) : settled || due) {
         r->looked = r->looked || settled;
         r->look_at.ns = now.mono.ns + LOOK_MS * INT64_C(1000000);
         look(m, symptoms, n, now, out);
+        r->versions = versions_of_hurt(m);
     }
 }

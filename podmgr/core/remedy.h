@@ -19,6 +19,7 @@ struct remediation {
     struct mono_ns changed;    /* when they were last others */
     struct mono_ns look_at;    /* at the latest, while something is open */
     bool looked;               /* at these symptoms */
+    uint64_t versions;         /* of the slices that have not recovered, summed */
     struct mono_ns *swaps;     /* of the last hour, rising */
     size_t n_swaps, cap_swaps;
 };

@@ -137,18 +137,22 @@ static void avoid_ports(struct mending *w, const char *reason)
 static void go_around(struct mending *w, const struct remedy *r)
 {
     bool switches = false;
+    char reason[160], id[48];
+
+    (void)snprintf(reason, sizeof reason, "incident/%s blames %s", id_format(w->incident->id, id),
+                   w->incident->part);
 
     for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
         struct part ocs = {.kind = PART_OCS, .ocs = o};
         if (w->impact.ocs[o]) {
             switches = true;
             if (model_fault(w->m, &ocs) == NULL) {
-                faults_say(w->m, &ocs, HEALTH_FAILED, r->text, w->now, w->out);
+                faults_say(w->m, &ocs, HEALTH_FAILED, reason, w->now, w->out);
             }
         }
     }
     if (!switches) {
-        avoid_ports(w, r->text);
+        avoid_ports(w, reason);
     }
     note_remedy(w, r);
 }

@@ -223,6 +223,21 @@ void switches_looked(struct model *m, struct event *ev, struct outbox *out)
     set_right(m, ev->ocs.ocs, ev->now, out);
 }
 
+/* What a loss of power looks like to a podmgr that was not there before. */
+static bool has_forgotten_all(const struct model *m, uint16_t ocs)
+{
+    bool intended = false;
+
+    for (unsigned p = 0; p < m->pod->ports_per_side; p++) {
+        const struct circuit *circuit = &m->ocs[ocs].north[p];
+        if (circuit->south != TPUNET_NONE && circuit->seen == circuit->south) {
+            return false;
+        }
+        intended = intended || circuit->south != TPUNET_NONE;
+    }
+    return intended;
+}
+
 void switches_attached(struct model *m, struct event *ev, struct outbox *out)
 {
     struct ocs *ocs = &m->ocs[ev->ocs.ocs];
@@ -231,10 +246,10 @@ void switches_attached(struct model *m, struct event *ev, struct outbox *out)
     if (ev->ocs.identity.epoch != m->epoch) {
         return; /* of a claim that we have since replaced (rule 2) */
     }
-    bool lost_power =
-        ocs->boot_id[0] != '\0' && strcmp(ocs->boot_id, ev->ocs.identity.boot_id) != 0;
+    bool known = ocs->boot_id[0] != '\0';
+    bool lost_power = known && strcmp(ocs->boot_id, ev->ocs.identity.boot_id) != 0;
     take_map(ocs, ev);
-    if (lost_power) {
+    if (lost_power || (!known && has_forgotten_all(m, ev->ocs.ocs))) {
         faults_came_back(m, ev->ocs.ocs, ev->now, out);
     }
     if (ocs->state != OCS_STATE_FAILED) { /* rule 6 */

@@ -395,6 +395,23 @@ static void a_lost_switch_is_gone_around_until_it_is_back(void **state)
     assert_int_equal(accepts->dead_links, 0);
 }
 
+/* After a restart no boot id is known: an empty map says it as well. */
+static void it_is_back_for_a_new_podmgr_too(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = create(w, true);
+
+    lose_power(w, OCS_LOST);
+    cut_switch(w, slice, OCS_LOST);
+    pass(w, 100);
+    assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_FAILED);
+    w->model->ocs[OCS_LOST].boot_id[0] = '\0';
+    w->dead[OCS_LOST] = false;
+    attach(w, OCS_LOST);
+    assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_REACHABLE);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+}
+
 static void an_operators_word_stands_when_the_switch_is_back(void **state)
 {
     struct world *w = *state;
@@ -525,6 +542,7 @@ int main(void)
         TEST(a_cleared_cube_stays_cleared),
         TEST(without_a_spare_the_slice_fails_by_name),
         TEST(a_lost_switch_is_gone_around_until_it_is_back),
+        TEST(it_is_back_for_a_new_podmgr_too),
         TEST(an_operators_word_stands_when_the_switch_is_back),
         TEST(a_dark_fibre_is_gone_around_or_its_cube_swapped),
         TEST(silence_evicts_nobody),
