@@ -164,12 +164,59 @@ static void a_switch_dies_and_comes_back(void **state)
     free(id);
 }
 
+struct blamed {
+    const struct pod *pod;
+    const char *part;
+};
+
+static bool has_ticket(void *arg)
+{
+    const struct blamed *b = arg;
+    json_t *ticket = about(b->pod, "/v1/repairs", "repairs", b->part);
+    bool has = ticket != NULL;
+
+    json_decref(ticket);
+    return has;
+}
+
+static void a_silent_controller_costs_nobody_anything(void **state)
+{
+    const struct pod *pod = *state;
+    json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\"}");
+    struct blamed blamed = {pod, "ocs/5"};
+
+    json_decref(sim(pod, "inject agent-down ocs/5"));
+    assert_true(await_until(has_ticket, &blamed, LIMIT_MS));
+    json_t *after = read_slice(pod, str(slice, "id"));
+    assert_string_equal(str(after, "state"), "ACTIVE");
+    assert_int_equal(num(after, "version"), num(slice, "version"));
+    json_decref(after);
+    json_decref(sim(pod, "heal all"));
+    pod_await_ready(*state);
+    assert_true(slice_down(pod, str(slice, "id")));
+    json_decref(slice);
+}
+
+static void a_dark_port_is_gone_around(void **state)
+{
+    const struct pod *pod = *state;
+    json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\",\"cubes\":[4,5]}");
+
+    json_decref(sim(pod, "inject ocs-port port/20-n-4"));
+    await_slice(pod, str(slice, "id"), "ACTIVE_DEGRADED", NULL);
+    json_decref(sim(pod, "heal all"));
+    assert_true(slice_down(pod, str(slice, "id")));
+    json_decref(slice);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_breaker_can_be_seen_and_reset),
         cmocka_unit_test(a_host_dies_and_its_cube_is_swapped),
         cmocka_unit_test(a_switch_dies_and_comes_back),
+        cmocka_unit_test(a_silent_controller_costs_nobody_anything),
+        cmocka_unit_test(a_dark_port_is_gone_around),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
