@@ -26,6 +26,7 @@ struct entry {
 
 struct tpunet_route_cache {
     size_t max_bytes, bytes;
+    uint64_t inserts;
     struct entry *first;
 };
 
@@ -120,7 +121,13 @@ int tpunet_route_cache_insert(struct tpunet_route_cache *cache, struct tpunet_ro
     *entry = (struct entry){cache->first, s};
     cache->first = entry;
     cache->bytes += bytes;
+    cache->inserts++;
     return 0;
+}
+
+uint64_t tpunet_route_cache_inserts(const struct tpunet_route_cache *cache)
+{
+    return cache->inserts;
 }
 
 /* -------------------------------------------------------------- on disk -- */
@@ -261,7 +268,7 @@ int tpunet_route_cache_load(struct tpunet_route_cache *cache, const uint8_t *byt
     if (rc < 0)
         return rc;
     const uint8_t *at = bytes + sizeof magic + 4, *end = bytes + size - CHECKSUM_BYTES;
-    struct tpunet_route_cache loaded = {.max_bytes = cache->max_bytes};
+    struct tpunet_route_cache loaded = {.max_bytes = cache->max_bytes, .inserts = cache->inserts};
     struct entry **last = &loaded.first;
     for (uint64_t n = get(&at, 4); n > 0; n--) {
         struct tpunet_route_solution *s = get_solution(&at, end);

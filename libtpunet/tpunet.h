@@ -541,6 +541,8 @@ const struct tpunet_route_solution *tpunet_route_cache_lookup(struct tpunet_rout
  * if it alone is above the cache's size: it stays the caller's. */
 int tpunet_route_cache_insert(struct tpunet_route_cache *cache, struct tpunet_route_solution *s,
                               struct tpunet_error *err);
+/* How many solutions were ever inserted: rises when there is something to save. */
+uint64_t tpunet_route_cache_inserts(const struct tpunet_route_cache *cache);
 /* The whole cache as *size bytes for a file, half a byte a choice; the caller
  * frees *out with free(). */
 int tpunet_route_cache_save(const struct tpunet_route_cache *cache, uint8_t **out, size_t *size,

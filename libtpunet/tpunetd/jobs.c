@@ -8,6 +8,7 @@
  *      either, so an install of any generation of its epoch may follow.
  *   4. The links of a slice are watched from its first good verdict until its
  *      release; what they did since the start of the bring-up counts.
+ *   5. Once a slice is up with full routes, those around one dead switch are prepared.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "log.h"
 #include "mem.h"
 #include "part.h"
+#include "route_store.h"
 #include "tpunetd.h"
 
 enum { MISMATCH_LINES = 64, LINE_BYTES = 512 };
@@ -28,6 +30,7 @@ struct job {
     struct tpunet_stamp stamp;
     bool check_only;
     bool watched;
+    unsigned vcs; /* of a link */
     struct tpunet_intent *intent;
     struct tpunet_wiring *wiring;
     struct tpunet_bringup *bringup; /* while it runs */
@@ -223,6 +226,9 @@ static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
     }
     report(job, verdict);
     job->watched = job->watched || verdict->status == 0;
+    if (verdict->status == 0 && !job->check_only && !verdict->degraded) {
+        route_store_prepare(job->jobs->t->routes, &job->intent->shape, job->vcs);
+    }
     log_info(job->stamp.slice, "%s %s: %zu chips, %.1f ms", job->check_only ? "check" : "bring-up",
              code_of(verdict->status), verdict->chips_found,
              mono_ms_since(job->started, clock_read().mono));
@@ -293,11 +299,13 @@ static int take_intent(struct job *job, const Wire__AgentBringUp *in, struct tpu
 static int create_bringup(struct job *job, const Wire__AgentBringUp *in, uint32_t entry,
                           struct tpunet_error *err)
 {
-    const struct tpunet_executor executor = worker_executor(job->jobs->t->loop);
+    struct route_store *routes = job->jobs->t->routes;
+    const bool around = in->accept_degraded && in->n_dead_links > 0;
+    const struct tpunet_executor executor = route_store_executor(routes, around);
     struct tpunet_link_end *dead = xcalloc(in->n_dead_links + 1, sizeof *dead);
     struct tpunet_bringup_options options = {
         .mode = job->check_only ? TPUNET_CHECK : TPUNET_INSTALL,
-        .route = {.vcs = in->vc_classes},
+        .route = {.vcs = in->vc_classes, .cache = around ? route_store_cache(routes) : NULL},
         .executor = &executor,
         .accept_degraded = in->accept_degraded,
         .n_dead = in->n_dead_links,
@@ -357,6 +365,7 @@ static void start_new(struct jobs *jobs, const struct tpunet_stamp *stamp, struc
     job->jobs = jobs;
     job->stamp = *stamp;
     job->check_only = in->check_only;
+    job->vcs = in->vc_classes;
     job->started = clock_read().mono;
     if (*old != NULL) {
         inherit(job, *old, in->check_only);

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 
 #include "hostlist.h"
+#include "route_store.h"
 
 int tpunetd_parse_hosts(struct tpunetd_config *config, const char *text, unsigned cubes,
                         struct error *err)
@@ -16,6 +17,7 @@ void tpunetd_config_fini(struct tpunetd_config *config)
     free(config->hosts);
     free(config->fabric_url);
     free(config->podmgr_url);
+    free(config->route_cache);
 }
 
 /* -------------------------------------------------------------- life cycle -- */
@@ -37,6 +39,7 @@ int tpunetd_start(struct tpunetd *t, uv_loop_t *loop, const struct tpunetd_confi
         fabric_nng_fini(t->fabric);
         return status;
     }
+    t->routes = route_store_create(loop, config->route_cache);
     t->jobs = jobs_create(t);
     t->watch = watch_create(t);
     return 0;
@@ -46,6 +49,7 @@ void tpunetd_stop(struct tpunetd *t)
 {
     agent_stop(t->agent);  /* nobody is told of what ends because we end */
     jobs_destroy(t->jobs); /* those under way end with the fabric's calls */
+    route_store_stop(t->routes);
     watch_stop(t->watch);
     fabric_nng_stop(t->fabric);
 }
@@ -53,6 +57,7 @@ void tpunetd_stop(struct tpunetd *t)
 void tpunetd_fini(struct tpunetd *t)
 {
     watch_fini(t->watch);
+    route_store_destroy(t->routes);
     fabric_nng_fini(t->fabric);
     agent_fini(t->agent);
 }

@@ -8,6 +8,7 @@
  *                       │ struct tpunet_fabric
  *                       v
  *   fabric_nng.c ─ proto/fabric.proto ─> the chips of its hosts
+ *   route_store.c: routes around dead switches, prepared and kept for the jobs
  *   watch.c: link changes of its hosts, to the jobs they concern
  */
 #ifndef TPUNETD_H
@@ -29,7 +30,8 @@ struct tpunetd_config {
     char pod[32];
     char name[48];
     char *fabric_url, *podmgr_url;
-    uint16_t *hosts; /* cube * 16 + host, rising */
+    char *route_cache; /* file, or NULL: see route_store.h */
+    uint16_t *hosts;   /* cube * 16 + host, rising */
     size_t n_hosts;
 };
 /* "all", or a list such as "0-0..3-15,7-2"; `cubes` bounds it. */
@@ -40,6 +42,7 @@ void tpunetd_config_fini(struct tpunetd_config *config);
 struct fabric_nng;
 struct agent;
 struct jobs;
+struct route_store;
 struct watch;
 
 struct tpunetd {
@@ -49,6 +52,7 @@ struct tpunetd {
     uint64_t epoch; /* highest that podmgr has shown us */
     struct fabric_nng *fabric;
     struct agent *agent;
+    struct route_store *routes;
     struct jobs *jobs;
     struct watch *watch;
 };

@@ -9,12 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "file.h"
 #include "mem.h"
 #include "podsim_fixture.h"
 #include "tpunetd/links.h"
+#include "tpunetd/route_store.h"
 #include "tpunetd/tpunetd.h"
 
+enum { CACHE_BYTES_MAX = 1 << 20 };
 enum { CUBES = 2, VERDICTS_MAX = 16, LINKS_MAX = 64 };
 
 struct seen_verdict {
@@ -268,6 +272,7 @@ static int setup(void **state)
     (void)snprintf(f->config.name, sizeof f->config.name, "one");
     f->config.fabric_url = xstrdup(f->podsim.sim.config.fabric_url);
     f->config.podmgr_url = xstrdup(f->podmgr_url);
+    f->config.route_cache = xasprintf("%s/routes", f->podsim.dir);
     assert_int_equal(tpunetd_parse_hosts(&f->config, "all", CUBES, &err), 0);
     assert_int_equal(tpunetd_start(&f->daemon, &f->loop, &f->config, &err), 0);
     LOOP_UNTIL(f, f->poll != NULL);
@@ -283,6 +288,8 @@ static int teardown(void **state)
     podmgr_close(f);
     podsim_fixture_fini(&f->podsim);
     tpunetd_fini(&f->daemon);
+    (void)unlink(f->config.route_cache); /* the last in the directory */
+    (void)rmdir(f->podsim.dir);
     tpunetd_config_fini(&f->config);
     free(f->podmgr_url);
     free(f);
@@ -341,6 +348,106 @@ static void goes_around_accepted_links(void **state)
     dead.port = 256; /* no port, and not port 0 either */
     bring_up_around(f, "1-1", 9, false, &dead);
     assert_string_equal(verdict(f)->code, "invalid");
+}
+
+/* Which axes of the 4x4x4 the file has solutions for, as a mask. */
+static unsigned axes_on_file(const char *file)
+{
+    struct tpunet_route_cache *cache;
+    struct tpunet_route_key key = {.shape = {.dim = {4, 4, 4}}, .n_vcs = 3, .neighbour_weight = 1};
+    struct error err;
+    uint8_t *bytes;
+    size_t len;
+    unsigned mask = 0;
+
+    assert_int_equal(file_read(file, CACHE_BYTES_MAX, &bytes, &len, &err), 0);
+    if (bytes == NULL) {
+        return 0;
+    }
+    assert_int_equal(tpunet_route_cache_create(&cache, CACHE_BYTES_MAX, NULL), 0);
+    assert_int_equal(tpunet_route_cache_load(cache, bytes, len, NULL), 0);
+    for (; key.axis < TPUNET_AXES; key.axis++) {
+        mask |= (unsigned)(tpunet_route_cache_lookup(cache, &key) != NULL) << key.axis;
+    }
+    tpunet_route_cache_destroy(cache);
+    free(bytes);
+    return mask;
+}
+
+static void full_routes_prepare_for_dead_switches(void **state)
+{
+    struct fixture *f = *state;
+
+    bring_up(f, "1-1", 7, true);
+    assert_true(verdict(f)->check_only);
+    assert_int_equal(axes_on_file(f->config.route_cache), 0);
+    bring_up(f, "1-1", 7, false);
+    assert_true(verdict(f)->ok);
+    LOOP_UNTIL(f, axes_on_file(f->config.route_cache) == 7);
+}
+
+/* ocs/32 has one circuit of a slice of one cube. */
+static void routes_around_a_switch_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    Wire__AgentLinkEnd dead = WIRE__AGENT_LINK_END__INIT;
+
+    dead.chip = 16 * (TPUNET_CUBE_DIM - 1);
+    dead.port = TPUNET_ZP;
+    bring_up_around(f, "1-1", 7, false, &dead);
+    const struct seen_verdict *v = verdict(f);
+    assert_true(v->ok && v->degraded);
+    LOOP_UNTIL(f, axes_on_file(f->config.route_cache) == 4);
+}
+
+/* What a store that begins with these bytes (NULL: no file) leaves behind. */
+static unsigned axes_after(const char *file, const uint8_t *bytes, size_t len, bool prepare)
+{
+    const struct tpunet_shape shape = {.dim = {4, 4, 4}};
+    struct error err;
+    uv_loop_t loop_of_store;
+
+    (void)unlink(file);
+    if (bytes != NULL) {
+        assert_int_equal(file_replace(file, bytes, len, &err), 0);
+    }
+    assert_int_equal(uv_loop_init(&loop_of_store), 0);
+    struct route_store *s = route_store_create(&loop_of_store, file);
+    if (prepare) {
+        route_store_prepare(s, &shape, 3);
+        route_store_prepare(s, &shape, 0); /* the same */
+        (void)uv_run(&loop_of_store, UV_RUN_DEFAULT);
+    }
+    route_store_stop(s);
+    (void)uv_run(&loop_of_store, UV_RUN_DEFAULT);
+    route_store_destroy(s);
+    assert_int_equal(uv_loop_close(&loop_of_store), 0);
+    return axes_on_file(file);
+}
+
+static void damaged_routes_are_solved_anew(void **state)
+{
+    char dir[] = "/tmp/podmgr-test-XXXXXX";
+    struct error err;
+    uint8_t *bytes;
+    size_t len;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    char *file = xasprintf("%s/routes", dir);
+    assert_int_equal(axes_after(file, NULL, 0, false), 0);
+    assert_int_equal(axes_after(file, NULL, 0, true), 7);
+    assert_int_equal(file_read(file, CACHE_BYTES_MAX, &bytes, &len, &err), 0);
+    assert_int_equal(axes_after(file, bytes, len, false), 7); /* left alone */
+    bytes[len / 2] ^= 1;
+    assert_int_equal(axes_after(file, bytes, len, true), 7);
+    assert_int_equal(axes_after(file, bytes, 0, true), 7);
+    free(bytes);
+    assert_int_equal(file_read(file, len - 1, &bytes, &len, &err), E_IO);
+    assert_null(bytes);
+    (void)unlink(file);
+    (void)rmdir(dir);
+    free(file);
 }
 
 /* A refused report beside a held poll once left the daemon mute. */
@@ -610,6 +717,8 @@ int main(void)
         LIVE(brings_a_slice_up),
         LIVE(says_what_is_wrong),
         LIVE(goes_around_accepted_links),
+        LIVE(full_routes_prepare_for_dead_switches),
+        LIVE(routes_around_a_switch_are_kept),
         LIVE(reports_until_acknowledged),
         LIVE(refused_reports_are_dropped),
         LIVE(reports_to_the_next_podmgr),
@@ -621,6 +730,7 @@ int main(void)
         LIVE(links_of_others_are_not),
         LIVE(stops_in_the_middle),
         LIVE(ports_are_disabled_on_command),
+        cmocka_unit_test(damaged_routes_are_solved_anew),
         cmocka_unit_test(host_lists),
         cmocka_unit_test(links_are_a_state),
         cmocka_unit_test(meshes_have_borders),
