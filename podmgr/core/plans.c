@@ -134,7 +134,7 @@ static void withdraw(struct model *m, const struct tpunet_xc *gone, size_t n_gon
         bool makes = strike(op->makes, &op->n_makes, gone, n_gone);
         bool breaks = strike(op->breaks, &op->n_breaks, fresh, n_fresh);
         for (uint16_t o = 0; (makes || breaks) && o < TPUNET_OCSES; o++) {
-            if (op->part[o].state == PART_PENDING) { /* a RESTORE is of one switch */
+            if (op->part[o].state == PART_PENDING) {
                 op->part[o].wire = model_new_id(m);
                 emit_op(out, op->id);
             }

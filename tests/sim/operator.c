@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "oracle.h"
 #include "sim.h"
 #include "simulator/fault.h"
 
@@ -40,6 +41,8 @@ static void clear_quarantine(struct sim *s, const struct manager *m)
                 .kind = EV_CLEAR_QUARANTINE, .who = "the operator", .clear = {.cube = c}};
             ev.cookie = COOKIE_OPERATOR | ++s->words;
             manager_post(s->current, &ev);
+            /* His word explains what is left. */
+            memset(s->oracle->unexplained, 0xff, sizeof s->oracle->unexplained);
         }
     }
 }
