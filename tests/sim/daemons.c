@@ -253,6 +253,43 @@ static void drop_job(struct job *job)
     tpunet_bringup_cancel(job->bringup);
 }
 
+/* Routes around one dead switch are the same in every run; solved once. */
+static struct tpunet_route_cache *route_cache;
+
+static void prepare(const struct tpunet_shape *shape, unsigned axis)
+{
+    const struct tpunet_route_options options = {.vcs = 3, .cache = route_cache};
+    struct tpunet_topology *topology;
+    struct tpunet_tables *tables;
+
+    if (tpunet_topology_of_shape(&topology, shape, NULL) < 0 ||
+        tpunet_topology_cut_ocs(topology, axis * TPUNET_FACE_LINKS, NULL) < 0 ||
+        tpunet_route_around(&tables, topology, &options, NULL) < 0) {
+        abort();
+    }
+    tpunet_tables_destroy(tables);
+    tpunet_topology_destroy(topology);
+}
+
+void daemons_prepare(void)
+{
+    static const char *const shapes[] = {"4x4x4", "4x4x8", "4x4x12", "4x8x8"};
+    struct tpunet_shape shape;
+
+    if (tpunet_route_cache_create(&route_cache, 64 << 20, NULL) < 0) {
+        abort();
+    }
+    for (size_t i = 0; i < 2 * ARRAY_LEN(shapes); i++) {
+        if (tpunet_shape_parse(&shape, shapes[i / 2], false, NULL) < 0) {
+            abort();
+        }
+        shape.twisted = i % 2 != 0 && tpunet_shape_twistable(&shape);
+        for (unsigned axis = 0; axis < TPUNET_AXES; axis++) {
+            prepare(&shape, axis);
+        }
+    }
+}
+
 static void start_job(void *arg)
 {
     struct job *job = arg;
@@ -279,12 +316,12 @@ static void start_job(void *arg)
                                          .quiesce = quiesce,
                                          .commit = commit,
                                          .set_port = set_port};
-    struct tpunet_bringup_options options = {.mode =
-                                                 job->check_only ? TPUNET_CHECK : TPUNET_INSTALL,
-                                             .route = {.vcs = d->s->pod.vc_classes},
-                                             .accept_degraded = job->accept_degraded,
-                                             .dead = job->dead,
-                                             .n_dead = job->n_dead};
+    struct tpunet_bringup_options options = {
+        .mode = job->check_only ? TPUNET_CHECK : TPUNET_INSTALL,
+        .route = {.vcs = d->s->pod.vc_classes, .cache = route_cache},
+        .accept_degraded = job->accept_degraded,
+        .dead = job->dead,
+        .n_dead = job->n_dead};
     if (tpunet_bringup_create(&job->bringup, &job->fabric, job->intent, d->s->pod.wiring, &stamp,
                               job->entry, &options, &err) < 0) {
         abort();

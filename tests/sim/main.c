@@ -143,6 +143,7 @@ int main(int argc, char **argv)
     bool one = argc > 2 && strcmp(argv[1], "--seed") == 0;
 
     log_init("sim", LOG_FORMAT_TEXT, LOG_ERROR);
+    daemons_prepare();
     if (!one && argc > 1) {
         n = strtoull(argv[1], NULL, 10);
     }

@@ -283,6 +283,8 @@ void switch_clear_foreign(void *sim);
 void daemons_init(struct sim *s);
 void daemons_bring_up(struct manager *m, const struct effect *effect);
 void daemons_fence(struct manager *m, const struct effect *effect);
+/* Before any run: what all of them would solve again. */
+void daemons_prepare(void);
 void daemon_restart(struct daemon *d, int64_t down_ns);
 void daemon_silence(struct daemon *d, int64_t ns);
 void daemon_impersonate(struct sim *s, int64_t ns);
