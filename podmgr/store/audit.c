@@ -155,28 +155,43 @@ static int verify_row(const char *path, sqlite3_stmt *s, struct audit_tip *tip, 
     return 0;
 }
 
-int store_audit_verify(const char *path, struct audit_tip *tip, struct error *err)
+/* *rc is what SQLite said in the end. */
+static int verify_with(const char *path, int flags, struct audit_tip *tip, int *rc,
+                       struct error *err)
 {
     sqlite3 *db;
     sqlite3_stmt *s = NULL;
     int status = 0;
 
     *tip = (struct audit_tip){0};
-    int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_prepare_v2(db, "SELECT * FROM audit ORDER BY seq", -1, &s, NULL);
+    *rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (*rc == SQLITE_OK) {
+        *rc = sqlite3_prepare_v2(db, "SELECT * FROM audit ORDER BY seq", -1, &s, NULL);
     }
-    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
-        rc = sqlite3_step(s);
-        if (rc == SQLITE_ROW && (status = verify_row(path, s, tip, err)) < 0) {
+    while (*rc == SQLITE_OK || *rc == SQLITE_ROW) {
+        *rc = sqlite3_step(s);
+        if (*rc == SQLITE_ROW && (status = verify_row(path, s, tip, err)) < 0) {
             break;
         }
     }
-    if (status == 0 && rc != SQLITE_DONE) {
-        status = err_set(err, rc == SQLITE_BUSY ? E_BUSY : E_IO, "%s: read the audit records: %s",
+    if (status == 0 && *rc != SQLITE_DONE) {
+        status = err_set(err, *rc == SQLITE_BUSY ? E_BUSY : E_IO, "%s: read the audit records: %s",
                          path, sqlite3_errmsg(db));
     }
     (void)sqlite3_finalize(s);
     (void)sqlite3_close(db);
+    return status;
+}
+
+/* Reads only, unless a crash has left something that has to be rolled back
+ * before anybody can read. */
+int store_audit_verify(const char *path, struct audit_tip *tip, struct error *err)
+{
+    int rc;
+    int status = verify_with(path, SQLITE_OPEN_READONLY, tip, &rc, err);
+
+    if (status < 0 && rc == SQLITE_READONLY) {
+        status = verify_with(path, SQLITE_OPEN_READWRITE, tip, &rc, err);
+    }
     return status;
 }
