@@ -95,6 +95,9 @@ const char *oracle_unsettled(struct sim *s)
             return oracle->text;
         }
     }
+    if (model->n_liens > 0) {
+        return "a port holds a lien";
+    }
     for (size_t i = 0; i < model->n_ops; i++) {
         const struct op *op = model->ops[i];
         if (op->state == OP_OPEN) {
