@@ -105,6 +105,14 @@ create() {
         "at most $(field max_hops <<<"$out") hops, load $(field max_link_load <<<"$out")"
 }
 
+# in_state NAME STATE, and moved NAME CUBE: ACTIVE, and no longer on that cube.
+in_state() {
+    [ "$(podctl -o json slice show "$1" | field state)" = "$2" ]
+}
+moved() {
+    in_state "$1" ACTIVE && ! podctl -o json slice show "$1" | grep -qF "\"$2\""
+}
+
 cat >"$dir/podsim.yaml" <<YAML
 pod: demo
 cubes: 64
@@ -157,13 +165,30 @@ podctl slice delete crossed --wait=30s >/dev/null || fail "the crossed slice sta
 simctl heal all >/dev/null
 good "deleted; the fibres are back in their places"
 
+say "${bold}a host dies under cube8${plain}"
+simctl inject host host/3-4 >/dev/null
+await 20 "a swap of cube/3" moved cube8 cube/3
+good "cube/3 was swapped by itself, cube8 is ACTIVE again"
+simctl heal all >/dev/null
+
+say "${bold}a switch loses its power${plain}"
+simctl inject power-loss ocs/17 >/dev/null
+await 20 "routes around ocs/17" in_state cube8 ACTIVE_DEGRADED
+good "cube8 goes around it: all-to-all throughput retained" \
+    "$(podctl -o json slice show cube8 | field retained)"
+simctl heal ocs/17 >/dev/null
+await 60 "full routes" in_state cube8 ACTIVE
+good "replaced: full routes again"
+podctl incident list
+podctl repair list
+
 say "${bold}all released${plain}"
 podctl slice delete small cube8 one --wait=30s >/dev/null || fail "a slice stays"
 [ "$(circuits)" = 0 ] || fail "$(circuits) mirrors are still set"
 good "every mirror is dark, seen from the simulator's side"
 
 say "${bold}what happened${plain} (podctl event)"
-podctl event | grep -E 'slice\.(active|failed|deleted)|epoch' | cut -c -120 || fail "no events"
+podctl event | grep -E 'slice\.(active|degraded|reconfiguring|failed|deleted)|incident\.opened|epoch' | cut -c -120 || fail "no events"
 
 if [ -n "${KEEP:-}" ]; then
     echo
