@@ -247,7 +247,16 @@ static void same_model(const struct model *a, const struct model *b)
         assert_string_equal(a->faults[i].reason, b->faults[i].reason);
     }
     assert_int_equal(a->n_liens, b->n_liens);
-    assert_true(a->n_liens == 0 || memcmp(a->liens, b->liens, a->n_liens * sizeof *a->liens) == 0);
+    for (size_t i = 0; i < a->n_liens; i++) {
+        const struct lien *x = &a->liens[i], *y = &b->liens[i];
+        assert_int_equal(x->port.ocs, y->port.ocs);
+        assert_int_equal(x->port.side, y->port.side);
+        assert_int_equal(x->port.port, y->port.port);
+        assert_int_equal(id_compare(x->held, y->held), 0);
+        assert_int_equal(id_compare(x->slice, y->slice), 0);
+        assert_int_equal(x->since.ms, y->since.ms);
+        assert_int_equal(x->fenced, y->fenced);
+    }
     for (unsigned o = 0; o < TPUNET_OCSES; o++)
         assert_memory_equal(a->ocs[o].suspect, b->ocs[o].suspect, sizeof a->ocs[o].suspect);
 }
