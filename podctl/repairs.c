@@ -104,6 +104,22 @@ static void print(struct podctl *ctl, const json_t *json, const struct column *f
     }
 }
 
+/* The object of /v1/<kind>s that the first operand names. */
+static int show(struct podctl *ctl, const char *kind, const struct column *fields, const char *key,
+                const struct column *columns)
+{
+    char *segment = ctl_part_segment(kind, ctl->args.operands[0]);
+    int code;
+    json_t *json = ctl_get(ctl, &code, "/v1/%ss/%s", kind, segment);
+
+    free(segment);
+    if (json != NULL) {
+        print(ctl, json, fields, key, columns);
+    }
+    json_decref(json);
+    return code;
+}
+
 int cmd_incident_list(struct podctl *ctl)
 {
     return list(ctl, "incidents", incident_columns);
@@ -111,16 +127,7 @@ int cmd_incident_list(struct podctl *ctl)
 
 int cmd_incident_show(struct podctl *ctl)
 {
-    char *segment = ctl_part_segment("incident", ctl->args.operands[0]);
-    int code;
-    json_t *incident = ctl_get(ctl, &code, "/v1/incidents/%s", segment);
-
-    free(segment);
-    if (incident != NULL) {
-        print(ctl, incident, incident_fields, "actions", action_columns);
-    }
-    json_decref(incident);
-    return code;
+    return show(ctl, "incident", incident_fields, "actions", action_columns);
 }
 
 int cmd_repair_list(struct podctl *ctl)
@@ -130,16 +137,7 @@ int cmd_repair_list(struct podctl *ctl)
 
 int cmd_repair_show(struct podctl *ctl)
 {
-    char *segment = ctl_part_segment("repair", ctl->args.operands[0]);
-    int code;
-    json_t *repair = ctl_get(ctl, &code, "/v1/repairs/%s", segment);
-
-    free(segment);
-    if (repair != NULL) {
-        print(ctl, repair, repair_fields, "history", history_columns);
-    }
-    json_decref(repair);
-    return code;
+    return show(ctl, "repair", repair_fields, "history", history_columns);
 }
 
 int cmd_repair_advance(struct podctl *ctl)

@@ -144,7 +144,7 @@ static void print_timings(struct podctl *ctl, const json_t *slice)
     }
 }
 
-/* What podmgr answered to a create or delete that waited for `wanted`. */
+/* What podmgr answered to a request that waited for `wanted`. */
 static int report(struct podctl *ctl, const json_t *slice, const char *wanted, unsigned wait_ms)
 {
     const char *id = text_at(slice, "id"), *name = text_at(slice, "name");
@@ -174,6 +174,19 @@ static int report(struct podctl *ctl, const json_t *slice, const char *wanted, u
     return PODCTL_OK;
 }
 
+/* One request, and how its slice came out: the exit code. */
+static int ask(struct podctl *ctl, const char *wanted, const struct http_call *call)
+{
+    int code;
+    json_t *slice = ctl_call(ctl, call, &code);
+
+    if (slice != NULL) {
+        code = report(ctl, slice, wanted, call->wait_ms);
+    }
+    json_decref(slice);
+    return code;
+}
+
 /* ------------------------------------------------------------ commands -- */
 
 /* podmgr recognises a request that arrives twice by it. */
@@ -194,7 +207,6 @@ static int create(struct podctl *ctl, bool adopt)
 {
     char key[48], path[64] = "/v1/slices", waiting_for[96];
     unsigned wait_ms;
-    int code;
 
     if (!ctl_read_wait(ctl, &wait_ms)) {
         return PODCTL_USAGE;
@@ -212,19 +224,14 @@ static int create(struct podctl *ctl, bool adopt)
     (void)snprintf(waiting_for, sizeof waiting_for, "waiting for %.64s to become ACTIVE",
                    ctl->args.operands[0]);
     make_key(key);
-    json_t *slice = ctl_call(ctl,
-                             &(struct http_call){.method = "POST",
-                                                 .path = path,
-                                                 .body = body,
-                                                 .idempotency_key = key,
-                                                 .wait_ms = wait_ms,
-                                                 .waiting_for = waiting_for},
-                             &code);
+    int code = ask(ctl, "ACTIVE",
+                   &(struct http_call){.method = "POST",
+                                       .path = path,
+                                       .body = body,
+                                       .idempotency_key = key,
+                                       .wait_ms = wait_ms,
+                                       .waiting_for = waiting_for});
     json_decref(body);
-    if (slice != NULL) {
-        code = report(ctl, slice, "ACTIVE", wait_ms);
-    }
-    json_decref(slice);
     return code;
 }
 
@@ -251,16 +258,10 @@ static int delete_one(struct podctl *ctl, const char *operand, unsigned wait_ms)
         (void)snprintf(path + len, sizeof path - (size_t)len, "?wait=%ums", wait_ms);
     }
     (void)snprintf(waiting_for, sizeof waiting_for, "waiting for slice/%s to be DELETED", id);
-    json_t *slice = ctl_call(
-        ctl,
+    return ask(
+        ctl, "DELETED",
         &(struct http_call){
-            .method = "DELETE", .path = path, .wait_ms = wait_ms, .waiting_for = waiting_for},
-        &code);
-    if (slice != NULL) {
-        code = report(ctl, slice, "DELETED", wait_ms);
-    }
-    json_decref(slice);
-    return code;
+            .method = "DELETE", .path = path, .wait_ms = wait_ms, .waiting_for = waiting_for});
 }
 
 /* All are tried; the first failure is the exit code. */
@@ -347,18 +348,13 @@ int cmd_slice_migrate(struct podctl *ctl)
         (void)snprintf(path + len, sizeof path - (size_t)len, "?wait=%ums", wait_ms);
     }
     (void)snprintf(waiting_for, sizeof waiting_for, "waiting for slice/%s to be ACTIVE again", id);
-    json_t *slice = ctl_call(ctl,
-                             &(struct http_call){.method = "POST",
-                                                 .path = path,
-                                                 .body = body,
-                                                 .wait_ms = wait_ms,
-                                                 .waiting_for = waiting_for},
-                             &code);
+    code = ask(ctl, "ACTIVE",
+               &(struct http_call){.method = "POST",
+                                   .path = path,
+                                   .body = body,
+                                   .wait_ms = wait_ms,
+                                   .waiting_for = waiting_for});
     json_decref(body);
-    if (slice != NULL) {
-        code = report(ctl, slice, "ACTIVE", wait_ms);
-    }
-    json_decref(slice);
     return code;
 }
 

@@ -27,11 +27,6 @@
 
 enum { CHECK_AGAIN_MS = 5000 };
 
-static bool is_serving(const struct slice *slice)
-{
-    return slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED;
-}
-
 static bool is_coming_up(const struct slice *slice)
 {
     return slice->state == SLICE_ACTIVATING || slice->state == SLICE_RECONFIGURING;
@@ -237,7 +232,7 @@ void bringup_tick(struct model *m, struct now now, struct outbox *out)
         }
         if (is_coming_up(slice) && slice->waiting) {
             bringup_start(m, slice, now, out);
-        } else if (is_serving(slice) && !slice->verified && now.mono.ns >= slice->check_at.ns) {
+        } else if (slice_serves(slice) && !slice->verified && now.mono.ns >= slice->check_at.ns) {
             check(m, slice, out);
         }
     }
@@ -257,7 +252,7 @@ static bool verdict_is_current(const struct model *m, const struct slice *slice,
 void bringup_again(struct model *m, struct slice *slice, const char *reason, struct now now,
                    struct outbox *out)
 {
-    if (is_serving(slice)) {
+    if (slice_serves(slice)) {
         (void)snprintf(slice->reason, sizeof slice->reason, "%s", reason);
         slice_enter(m, slice, SLICE_RECONFIGURING, now, out);
     }
@@ -270,11 +265,11 @@ static void take_check(struct model *m, struct slice *slice, const struct verdic
     bool ok = verdict->ok && is_whole(m, slice);
     char subject[64];
 
-    if (is_serving(slice) && !ok && strcmp(verdict->code, "tables") == 0) {
+    if (slice_serves(slice) && !ok && strcmp(verdict->code, "tables") == 0) {
         bringup_again(m, slice, verdict->text, now, out); /* what chips have lost */
         return;
     }
-    if (!is_serving(slice) || (!ok && slice->check_failed)) {
+    if (!slice_serves(slice) || (!ok && slice->check_failed)) {
         return; /* told already */
     }
     slice->verified = ok;
@@ -331,7 +326,7 @@ void bringup_links(struct model *m, struct event *ev, struct outbox *out)
     for (size_t i = 0; i < ev->links.n; i++) {
         const struct link_change *change = &ev->links.links[i];
         struct slice *slice = model_slice(m, change->slice);
-        if (slice == NULL || !is_serving(slice)) {
+        if (slice == NULL || !slice_serves(slice)) {
             continue; /* its circuits are meant to move */
         }
         struct tpunet_chip chip = tpunet_chip_of(change->chip);
@@ -368,9 +363,9 @@ void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now
     }
     if (is_coming_up(slice) && slice->waiting) {
         bringup_start(m, slice, now, out);
-    } else if (is_serving(slice) && count_dead(m, slice) < slice->dead_links) {
+    } else if (slice_serves(slice) && count_dead(m, slice) < slice->dead_links) {
         bringup_again(m, slice, "links that were dead are back", now, out);
-    } else if (is_serving(slice)) {
+    } else if (slice_serves(slice)) {
         slice->verified = false;
         check(m, slice, out);
     }
@@ -388,7 +383,7 @@ void bringup_looked(struct model *m, struct now now, struct outbox *out)
 {
     for (size_t i = 0; i < m->n_slices; i++) {
         struct slice *slice = m->slices[i];
-        if (is_serving(slice) && id_is_none(slice->op) &&
+        if (slice_serves(slice) && id_is_none(slice->op) &&
             slice->dead_links > count_dead(m, slice) && each_circuit(m, slice, is_certain, NULL)) {
             bringup_again(m, slice, "links that were dead are back", now, out);
         }
@@ -418,8 +413,8 @@ void bringup_part_lost(struct model *m, struct part part, const char *reason, st
 {
     for (size_t i = 0; i < m->n_slices; i++) {
         struct slice *slice = m->slices[i];
-        bool asked =
-            is_serving(slice) || (is_coming_up(slice) && slice->generation != 0 && !slice->waiting);
+        bool asked = slice_serves(slice) ||
+                     (is_coming_up(slice) && slice->generation != 0 && !slice->waiting);
         if (!asked || !id_is_none(slice->op) || each_circuit(m, slice, is_spared, &part)) {
             continue; /* who is not asked yet will be asked with what is dead then */
         }
@@ -441,7 +436,7 @@ static void seek_coordinator(struct model *m, struct slice *slice, struct now no
     }
     if (is_coming_up(slice)) {
         bringup_start(m, slice, now, out);
-    } else if (is_serving(slice)) {
+    } else if (slice_serves(slice)) {
         slice->verified = false;
         check(m, slice, out);
     }

@@ -214,28 +214,38 @@ static bool is_of_cube(const struct model *m, struct tpunet_ocs_port port, unsig
     return tpunet_wiring_fibre(m->pod->wiring, port, &fibre) && fibre.cube == cube;
 }
 
+const struct part_fault *model_port_fault(const struct model *m, unsigned cube)
+{
+    for (size_t i = 0; i < m->n_faults; i++) {
+        const struct part *part = &m->faults[i].part;
+        struct tpunet_ocs_port port = {part->ocs, part->south, part->port};
+        if (part->kind == PART_PORT && is_of_cube(m, port, cube)) {
+            return &m->faults[i];
+        }
+    }
+    return NULL;
+}
+
 /* Neither a SUSPECT port (A6) nor a lien, unless it is fenced and its switch
  * FAILED: one that obeys is about to break the circuit (A8). */
 static bool cube_ports_free(const struct model *m, unsigned cube, char *why, size_t size)
 {
+    const struct part_fault *fault = model_port_fault(m, cube);
     char name[80], at[32], id[48];
 
-    for (size_t i = 0; i < m->n_faults; i++) {
-        const struct part_fault *fault = &m->faults[i];
-        struct tpunet_ocs_port port = {fault->part.ocs, fault->part.south, fault->part.port};
-        if (fault->part.kind == PART_PORT && is_of_cube(m, port, cube)) {
-            (void)snprintf(why, size, "%s %s since %s", part_format(&fault->part, name),
-                           health_name(fault->health), wall_format(fault->since, at));
-            return false;
-        }
+    if (fault != NULL) {
+        (void)snprintf(why, size, "%s %s since %s", part_format(&fault->part, name),
+                       health_name(fault->health), wall_format(fault->since, at));
+        return false;
     }
     for (size_t i = 0; i < m->n_liens; i++) {
         const struct lien *lien = &m->liens[i];
-        bool harmless = lien->fenced && m->ocs[lien->port.ocs].state == OCS_STATE_FAILED;
-        if (!harmless && is_of_cube(m, lien->port, cube)) {
+        struct tpunet_ocs_port port = lien->port;
+        bool harmless = lien->fenced && m->ocs[port.ocs].state == OCS_STATE_FAILED;
+        if (!harmless && is_of_cube(m, port, cube)) {
             (void)snprintf(why, size, "port/%u-%c-%u of slice/%s not confirmed down since %s",
-                           lien->port.ocs, "ns"[lien->port.side], lien -> port.port,
-                           id_format(lien->slice, id), wall_format(lien->since, at));
+                           port.ocs, "ns"[port.side], port.port, id_format(lien->slice, id),
+                           wall_format(lien->since, at));
             return false;
         }
     }
@@ -455,6 +465,11 @@ void model_cubes_of(const struct model *m, struct tpunet_xc xc, uint16_t cubes[s
                      tpunet_wiring_fibre(m->pod->wiring, ends[e], &fibre);
         cubes[e] = wired ? fibre.cube : TPUNET_NONE;
     }
+}
+
+uint16_t model_north_of(const struct model *m, struct tpunet_ocs_port port)
+{
+    return port.side == TPUNET_NORTH ? port.port : m->ocs[port.ocs].owner_of_south[port.port];
 }
 
 bool model_chip_port(const struct model *m, struct tpunet_ocs_port port, struct chip_port *out)

@@ -294,6 +294,8 @@ void model_remove_agent(struct model *m, uint32_t id);
 enum health model_cube_health(const struct model *m, unsigned cube);
 /* May cube be given to a new slice?  If not, *why says so ("owned by ..."). */
 bool model_cube_free(const struct model *m, unsigned cube, char *why, size_t why_size);
+/* What is on record of a switch port that leads to the cube; NULL: nothing. */
+const struct part_fault *model_port_fault(const struct model *m, unsigned cube);
 
 /* The only writers of intended circuits; they assert D1 and D2. */
 void model_intend(struct model *m, struct tpunet_xc xc, struct id slice);
@@ -304,6 +306,9 @@ void model_change_intent(struct model *m, struct slice *slice, struct tpunet_int
 void model_free_departed(struct model *m, const struct slice *slice);
 /* Cubes at either end of the circuit, TPUNET_NONE for a spare port. */
 void model_cubes_of(const struct model *m, struct tpunet_xc xc, uint16_t cubes[static 2]);
+/* The intended circuit at the port, named by its north port; TPUNET_NONE: none
+ * at this south port. */
+uint16_t model_north_of(const struct model *m, struct tpunet_ocs_port port);
 
 /* The chip port behind a port of a switch; false for a spare one. */
 bool model_chip_port(const struct model *m, struct tpunet_ocs_port port, struct chip_port *out);

@@ -23,31 +23,13 @@ static bool is_unexplained(const struct model *m, struct tpunet_xc xc)
     return xc.south != TPUNET_NONE && m->ocs[xc.ocs].north[xc.north].south != xc.south;
 }
 
-/* The cube behind a port, TPUNET_NONE behind a spare one. */
-static uint16_t cube_behind(const struct model *m, struct tpunet_ocs_port port)
+static bool touches(const struct model *m, struct tpunet_xc xc,
+                    const bool cubes[static MODEL_CUBES_MAX])
 {
-    struct tpunet_fibre fibre;
+    uint16_t ends[2];
 
-    return port.port < m->pod->ports_per_side && tpunet_wiring_fibre(m->pod->wiring, port, &fibre)
-               ? fibre.cube
-               : TPUNET_NONE;
-}
-
-struct ends {
-    uint16_t cube[2];
-};
-
-static struct ends ends_of(const struct model *m, struct tpunet_xc xc)
-{
-    return (struct ends){
-        {cube_behind(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_NORTH, xc.north}),
-         cube_behind(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_SOUTH, xc.south})}};
-}
-
-static bool touches(const struct ends *ends, const bool cubes[static MODEL_CUBES_MAX])
-{
-    return (ends->cube[0] != TPUNET_NONE && cubes[ends->cube[0]]) ||
-           (ends->cube[1] != TPUNET_NONE && cubes[ends->cube[1]]);
+    model_cubes_of(m, xc, ends);
+    return (ends[0] != TPUNET_NONE && cubes[ends[0]]) || (ends[1] != TPUNET_NONE && cubes[ends[1]]);
 }
 
 /* The unexplained circuits on these cubes, sorted; the caller frees. */
@@ -60,8 +42,7 @@ static size_t circuits_on(const struct model *m, const bool cubes[static MODEL_C
     for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
         for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
             struct tpunet_xc xc = {o, p, m->ocs[o].north[p].seen};
-            struct ends ends = ends_of(m, xc);
-            if (is_unexplained(m, xc) && touches(&ends, cubes)) {
+            if (is_unexplained(m, xc) && touches(m, xc, cubes)) {
                 VEC_GROW(*out, n, cap);
                 (*out)[n++] = xc;
             }
@@ -83,10 +64,11 @@ size_t core_quarantine_group(const struct model *m, uint16_t cube,
         free(xcs);
         n = circuits_on(m, cubes, &xcs);
         for (size_t i = 0; i < n; i++) {
-            struct ends ends = ends_of(m, xcs[i]);
+            uint16_t ends[2];
+            model_cubes_of(m, xcs[i], ends);
             for (int e = 0; e < 2; e++) {
-                if (ends.cube[e] != TPUNET_NONE) {
-                    cubes[ends.cube[e]] = true;
+                if (ends[e] != TPUNET_NONE) {
+                    cubes[ends[e]] = true;
                 }
             }
         }
@@ -97,24 +79,12 @@ size_t core_quarantine_group(const struct model *m, uint16_t cube,
 
 /* --------------------------------------------------------------- clear -- */
 
-static bool is_being_broken(const struct model *m, struct tpunet_xc xc)
-{
-    for (size_t i = 0; i < m->n_ops; i++) {
-        const struct op *op = m->ops[i];
-        if (op->state == OP_OPEN && op->n_breaks > 0 &&
-            bsearch(&xc, op->breaks, op->n_breaks, sizeof xc, tpunet_xc_compare) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static size_t drop_open(const struct model *m, struct tpunet_xc *xcs, size_t n)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (!is_being_broken(m, xcs[i])) {
+        if (!plan_is_open(m, xcs[i], false)) {
             xcs[kept++] = xcs[i];
         }
     }

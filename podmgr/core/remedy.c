@@ -77,10 +77,8 @@ void remedy_links(struct model *m, const struct event *ev)
     for (size_t i = 0; s != NULL && i < ev->links.n; i++) {
         const struct link_change *change = &ev->links.links[i];
         const struct slice *slice = model_slice(m, change->slice);
-        bool serves = slice != NULL &&
-                      (slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED);
         /* Links of a slice that is being changed are meant to go. */
-        if (change->up || serves) {
+        if (change->up || (slice != NULL && slice_serves(slice))) {
             symptoms_link(s, change->chip, change->port, change->up, ev->now.wall);
         }
     }
@@ -144,11 +142,6 @@ void remedy_reset_breaker(struct model *m, struct event *ev, struct outbox *out)
 
 /* ------------------------------------------------------------ the slices -- */
 
-static bool is_serving(const struct slice *slice)
-{
-    return slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED;
-}
-
 static bool is_busy(const struct slice *slice)
 {
     return !id_is_none(slice->op) || slice->state == SLICE_RECONFIGURING;
@@ -187,8 +180,7 @@ static bool is_avoided(const struct model *m, const struct slice *slice, uint32_
         return false;
     }
     struct tpunet_ocs_port port = tpunet_wiring_port(m->pod->wiring, fibre);
-    uint16_t north =
-        port.side == TPUNET_NORTH ? port.port : m->ocs[port.ocs].owner_of_south[port.port];
+    uint16_t north = model_north_of(m, port);
     return north != TPUNET_NONE &&
            model_circuit_dead(
                m, (struct tpunet_xc){port.ocs, north, m->ocs[port.ocs].north[north].south});
@@ -236,7 +228,7 @@ static size_t collect_slices(struct mending *w, const struct symptom *symptoms,
     for (size_t i = 0; i < w->m->n_slices; i++) {
         const struct slice *slice = w->m->slices[i];
         struct remedy_slice *s = &slices[n];
-        if (!is_serving(slice) && slice->state != SLICE_RECONFIGURING) {
+        if (!slice_serves(slice) && slice->state != SLICE_RECONFIGURING) {
             continue;
         }
         *s = (struct remedy_slice){.id = slice->id,
@@ -287,7 +279,7 @@ static void see_recovery(struct mending *w, const struct symptom *symptoms)
 
     for (size_t i = 0; i < incident->n_slices; i++) {
         const struct slice *slice = model_slice(w->m, incident->slices[i]);
-        if (slice != NULL && (!is_serving(slice) || is_hurt(w, slice, symptoms))) {
+        if (slice != NULL && (!slice_serves(slice) || is_hurt(w, slice, symptoms))) {
             return;
         }
     }
@@ -303,17 +295,11 @@ static void see_recovery(struct mending *w, const struct symptom *symptoms)
 
 /* ----------------------------------------------------------- one incident -- */
 
-/* The circuit behind the port, named by its north port; TPUNET_NONE: none. */
-static uint16_t circuit_of(const struct model *m, struct tpunet_ocs_port port)
-{
-    return port.side == TPUNET_NORTH ? port.port : m->ocs[port.ocs].owner_of_south[port.port];
-}
-
 static bool is_same_remedy(const struct model *m, const struct impact *a, const struct impact *b)
 {
     if (a->port_known && b->port_known) {
-        return a->port.ocs == b->port.ocs && circuit_of(m, a->port) != TPUNET_NONE &&
-               circuit_of(m, a->port) == circuit_of(m, b->port);
+        return a->port.ocs == b->port.ocs && model_north_of(m, a->port) != TPUNET_NONE &&
+               model_north_of(m, a->port) == model_north_of(m, b->port);
     }
     return !a->port_known && !b->port_known && a->n_cubes == 1 && b->n_cubes == 1 &&
            a->cubes[0] == b->cubes[0] && memcmp(a->ocs, b->ocs, sizeof a->ocs) == 0;

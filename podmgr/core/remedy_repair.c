@@ -50,7 +50,7 @@ static void ask_ports(const struct model *m, const struct part *first, unsigned 
                       struct repair_facts *facts)
 {
     for (uint16_t p = first->port; p < first->port + n && p < m->pod->ports_per_side; p++) {
-        uint16_t north = first->south ? m->ocs[first->ocs].owner_of_south[p] : p;
+        uint16_t north = model_north_of(m, (struct tpunet_ocs_port){first->ocs, first->south, p});
         if (north != TPUNET_NONE) {
             ask_circuit(m, first->ocs, north, facts);
         }

@@ -59,6 +59,11 @@ void slice_move(struct slice *slice, enum slice_state to, struct wall_ms now)
     slice->version++;
 }
 
+bool slice_serves(const struct slice *slice)
+{
+    return slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED;
+}
+
 void slice_spec_fini(struct slice_spec *spec)
 {
     free(spec->cubes);

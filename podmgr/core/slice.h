@@ -98,6 +98,8 @@ void slice_destroy(struct slice *slice);
 /* Moves the state; asserts that the table allows it; bumps the version. */
 void slice_move(struct slice *slice, enum slice_state to, struct wall_ms now);
 bool slice_may_move(enum slice_state from, enum slice_state to);
+/* A job may be running on it. */
+bool slice_serves(const struct slice *slice);
 void slice_spec_fini(struct slice_spec *spec);
 
 #endif

@@ -309,7 +309,7 @@ int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, 
     char why[400];
     bool failed_too = slice->spec.accept_degraded;
 
-    assert(slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED);
+    assert(slice_serves(slice));
     assert(id_is_none(slice->op));
     if (!switches_all_reachable(m, failed_too, why, sizeof why)) {
         return err_set(err, E_UNREACHABLE, "it needs all switches: %s", why);
@@ -332,8 +332,7 @@ void slices_migrate(struct model *m, struct event *ev, struct outbox *out)
     if (!found_in_version(slice, ev->migrate.id, ev->migrate.if_version, ev->cookie, out)) {
         return;
     }
-    if ((slice->state != SLICE_ACTIVE && slice->state != SLICE_ACTIVE_DEGRADED) ||
-        !id_is_none(slice->op)) {
+    if (!slice_serves(slice) || !id_is_none(slice->op)) {
         emit_refusal(out, ev->cookie, E_CONFLICT, "state-conflict",
                      "slice/%s is %s; only an ACTIVE slice can be migrated",
                      id_format(slice->id, id), slice_state_name(slice->state));
@@ -356,20 +355,6 @@ void slices_migrate(struct model *m, struct event *ev, struct outbox *out)
 
 /* ------------------------------------------------- an operation has ended -- */
 
-static bool behind_suspect_port(const struct model *m, uint16_t cube)
-{
-    bool found = false;
-
-    for (size_t i = 0; i < m->n_faults && !found; i++) {
-        const struct part *part = &m->faults[i].part;
-        struct tpunet_ocs_port port = {part->ocs, part->south, part->port};
-        struct tpunet_fibre fibre;
-        found = part->kind == PART_PORT && tpunet_wiring_fibre(m->pod->wiring, port, &fibre) &&
-                fibre.cube == cube;
-    }
-    return found;
-}
-
 /* Rule 3. */
 static bool try_other_cubes(struct model *m, struct slice *slice, struct now now,
                             struct outbox *out)
@@ -380,7 +365,7 @@ static bool try_other_cubes(struct model *m, struct slice *slice, struct now now
     char subject[64];
 
     for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
-        if (behind_suspect_port(m, slice->intent->cubes[i])) {
+        if (model_port_fault(m, slice->intent->cubes[i]) != NULL) {
             swaps[n++] = (struct swap){slice->intent->cubes[i], TPUNET_NONE};
         }
     }

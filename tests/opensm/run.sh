@@ -41,13 +41,13 @@ end_both() {
 }
 trap 'end_both; rm -rf "$dir"' EXIT
 
-# await COUNT TEXT FILE: until TEXT is in COUNT lines of FILE, within the bound.
+# await COUNT TEXT FILE: until TEXT is in COUNT lines of FILE, within the bound and
+# while ibsim lives.  tail ends as soon as grep has read the last of them.
 await() {
-    local deadline=$((SECONDS + bound)) n
-    while n=$(grep -cF -- "$2" "$3" 2>/dev/null); [ "${n:-0}" -lt "$1" ]; do
-        [ $SECONDS -lt $deadline ] && kill -0 "$sim" 2>/dev/null || return 1
-        sleep 0.05
-    done
+    local n
+    n=$(timeout "$bound" tail -n +1 -s 0.1 -F --pid="$sim" -- "$3" 2>/dev/null |
+        grep -m "$1" -cF -- "$2")
+    [ "$n" -ge "$1" ]
 }
 
 # ms_after WHEN TEXT: from WHEN (seconds) to the last line of the log with TEXT.
