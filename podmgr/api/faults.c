@@ -21,12 +21,13 @@ json_t *render_lien(const struct model *m, const struct lien *lien)
     char id[48], at[32];
 
     (void)model_chip_port(m, lien->port, &behind);
+    json_t *slice = id_is_none(lien->slice) ? json_null()
+                                            : json_sprintf("slice/%s", id_format(lien->slice, id));
     return json_pack(
         "{s:o,s:o,s:o,s:s,s:b}", "port",
         json_sprintf("port/%u-%c-%u", lien->port.ocs, "ns"[lien->port.side], lien -> port.port),
-        "cube", json_sprintf("cube/%u", tpunet_chip_of(behind.chip).cube), "slice",
-        json_sprintf("slice/%s", id_format(lien->slice, id)), "since", wall_format(lien->since, at),
-        "fenced", lien->fenced);
+        "cube", json_sprintf("cube/%u", tpunet_chip_of(behind.chip).cube), "slice", slice, "since",
+        wall_format(lien->since, at), "fenced", lien->fenced);
 }
 
 void faults_list(struct request *req)

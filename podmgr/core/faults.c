@@ -168,6 +168,7 @@ static void give_up_switch(struct model *m, const struct part_fault *fault, stru
     (void)snprintf(text, sizeof text, "%s is FAILED: %s", part_format(&fault->part, name),
                    fault->reason);
     ops_skip(m, fault->part.ocs, now, out);
+    liens_doubt_switch(m, fault->part.ocs, now, out);
     bringup_part_lost(m, fault->part, text, now, out);
 }
 

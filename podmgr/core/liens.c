@@ -11,6 +11,9 @@
  *   3. The lien goes when the switch shows the port dark or in a circuit that is
  *      intended.  Until then the circuit is broken as soon as the switch obeys
  *      (plans.c, rule 4).
+ *   4. After a restore nothing is fenced: the port may have served since the
+ *      backup.  And of a FAILED switch whose map we cannot read every port is
+ *      held, since its mirrors may stand in any circuit made since.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -92,19 +95,26 @@ static const char *port_name(struct tpunet_ocs_port port, char buf[static 32])
     return buf;
 }
 
+/* One that was fenced before is fenced anew. */
+static void hold(struct model *m, struct lien lien, struct outbox *out)
+{
+    lien.held = model_new_id(m);
+    lien.fenced = false;
+    model_add_lien(m, &lien);
+    emit_lien(out, lien.port);
+    m->fence_asked = (struct mono_ns){0};
+}
+
 static void hold_port(struct model *m, struct tpunet_ocs_port port, struct id slice, struct now now,
                       struct outbox *out)
 {
-    struct lien lien = {.port = port, .slice = slice, .since = now.wall};
     struct chip_port chip;
     char name[32], id[48];
 
     if (!model_chip_port(m, port, &chip)) {
         return;
     }
-    lien.held = model_new_id(m);
-    model_add_lien(m, &lien); /* one that was fenced for another slice is fenced anew */
-    emit_lien(out, port);
+    hold(m, (struct lien){.port = port, .slice = slice, .since = now.wall}, out);
     emit_journal(m, out, now, "lien.held", port_name(port, name),
                  json_pack("{s:s,s:i}", "slice", id_format(slice, id), "cube",
                            (int)tpunet_chip_of(chip.chip).cube));
@@ -115,7 +125,41 @@ void liens_hold(struct model *m, struct tpunet_xc xc, struct id slice, struct no
 {
     hold_port(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_NORTH, xc.north}, slice, now, out);
     hold_port(m, (struct tpunet_ocs_port){xc.ocs, TPUNET_SOUTH, xc.south}, slice, now, out);
-    m->fence_asked = (struct mono_ns){0};
+}
+
+/* Rule 4. */
+void liens_doubt_switch(struct model *m, uint16_t ocs, struct now now, struct outbox *out)
+{
+    char subject[16];
+    int held = 0;
+
+    if (!m->restored || m->ocs[ocs].boot_id[0] != '\0') {
+        return;
+    }
+    for (uint16_t i = 0; i < 2 * m->pod->ports_per_side; i++) {
+        struct tpunet_ocs_port port = {ocs, i % 2 == 0 ? TPUNET_NORTH : TPUNET_SOUTH, i / 2};
+        struct chip_port chip;
+        if (model_lien(m, port) == NULL && model_chip_port(m, port, &chip)) {
+            hold(m, (struct lien){.port = port, .since = now.wall}, out);
+            held++;
+        }
+    }
+    (void)snprintf(subject, sizeof subject, "ocs/%u", ocs);
+    emit_journal(m, out, now, "lien.held", subject,
+                 json_pack("{s:i,s:s}", "ports", held, "reason",
+                           "FAILED, and its map was not read since the restore"));
+}
+
+void liens_doubt(struct model *m, struct now now, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_liens; i++) {
+        hold(m, m->liens[i], out);
+    }
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        if (m->ocs[o].state == OCS_STATE_FAILED) {
+            liens_doubt_switch(m, o, now, out);
+        }
+    }
 }
 
 /* Rule 3: is the port in a circuit that is not intended? */

@@ -243,9 +243,10 @@ static bool cube_ports_free(const struct model *m, unsigned cube, char *why, siz
         struct tpunet_ocs_port port = lien->port;
         bool harmless = lien->fenced && m->ocs[port.ocs].state == OCS_STATE_FAILED;
         if (!harmless && is_of_cube(m, port, cube)) {
-            (void)snprintf(why, size, "port/%u-%c-%u of slice/%s not confirmed down since %s",
-                           port.ocs, "ns"[port.side], port.port, id_format(lien->slice, id),
-                           wall_format(lien->since, at));
+            bool known = !id_is_none(lien->slice);
+            (void)snprintf(why, size, "port/%u-%c-%u%s%s not confirmed down since %s", port.ocs,
+                           "ns"[port.side], port.port, known ? " of slice/" : "",
+                           known ? id_format(lien->slice, id) : "", wall_format(lien->since, at));
             return false;
         }
     }
@@ -536,6 +537,20 @@ void model_free_departed(struct model *m, const struct slice *slice)
     for (unsigned c = 0; c < m->pod->n_cubes; c++) {
         if (!stays[c] && id_compare(m->cubes[c].owner, slice->id) == 0) {
             m->cubes[c].owner = (struct id){0};
+        }
+    }
+}
+
+void model_keep_departing(struct model *m, const struct op *op)
+{
+    model_free_departed(m, model_slice(m, op->slice));
+    for (size_t i = 0; i < op->n_breaks; i++) {
+        uint16_t cubes[2];
+        model_cubes_of(m, op->breaks[i], cubes);
+        for (unsigned e = 0; e < 2; e++) {
+            if (cubes[e] != TPUNET_NONE && id_is_none(m->cubes[cubes[e]].owner)) {
+                m->cubes[cubes[e]].owner = op->slice;
+            }
         }
     }
 }

@@ -184,7 +184,7 @@ struct part_fault {
 struct lien {
     struct tpunet_ocs_port port;
     struct id held;  /* names the occasion; later requests to fence confirm it */
-    struct id slice; /* whose circuit it was */
+    struct id slice; /* whose circuit it was; none: what the port is in is not known */
     struct wall_ms since;
     bool fenced;
 };
@@ -300,9 +300,11 @@ const struct part_fault *model_port_fault(const struct model *m, unsigned cube);
 /* The only writers of intended circuits; they assert D1 and D2. */
 void model_intend(struct model *m, struct tpunet_xc xc, struct id slice);
 void model_forget(struct model *m, struct tpunet_xc xc);
-/* Makes `to` the slice's intent (taken).  Its cubes are the slice's from now
- * on; the cubes of the old intent stay with it until model_free_departed(). */
+/* Makes `to` the slice's intent (taken).  Its cubes are the slice's from now on. */
 void model_change_intent(struct model *m, struct slice *slice, struct tpunet_intent *to);
+/* Of the cubes that the slice leaves, those behind what the operation is to break
+ * stay with it until model_free_departed() (A8); the others are free. */
+void model_keep_departing(struct model *m, const struct op *op);
 void model_free_departed(struct model *m, const struct slice *slice);
 /* Cubes at either end of the circuit, TPUNET_NONE for a spare port. */
 void model_cubes_of(const struct model *m, struct tpunet_xc xc, uint16_t cubes[static 2]);

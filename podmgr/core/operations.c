@@ -180,6 +180,9 @@ static void open_for_slice(struct model *m, struct slice *slice, enum op_kind ki
     }
     plan_slice(m, op, wanted, n, out);
     free(wanted);
+    if (kind == OP_RECONFIGURE) {
+        model_keep_departing(m, op);
+    }
     slice->op = op->id;
     emit_slice(out, slice->id);
     op_start(m, op, now, out);
@@ -235,6 +238,20 @@ struct id ops_break(struct model *m, struct tpunet_xc *breaks, size_t n, struct 
 
 /* ------------------------------------------------------------ send again -- */
 
+/* True if there is more to break than it knew. */
+static bool plan_anew(struct model *m, struct op *op, uint16_t ocs, struct outbox *out)
+{
+    bool changed = plan_again(m, op, ocs);
+
+    if (changed && op->kind == OP_RECONFIGURE) {
+        model_keep_departing(m, op);
+    }
+    if (changed) {
+        emit_op(out, op->id);
+    }
+    return changed;
+}
+
 /* 75 % to 125 % of the pause, by chance that is the same in every run. */
 static int64_t retry_pause_ns(const struct op *op, uint16_t ocs, unsigned attempts)
 {
@@ -266,10 +283,7 @@ void ops_resend(struct model *m, uint16_t ocs, bool lost_power, struct outbox *o
         if (op->state != OP_OPEN || op->part[ocs].state != PART_PENDING) {
             continue;
         }
-        bool changed = plan_again(m, op, ocs);
-        if (changed) {
-            emit_op(out, op->id);
-        }
+        bool changed = plan_anew(m, op, ocs, out);
         if (changed || lost_power) { /* what it did under the old id is gone */
             op->part[ocs].wire = model_new_id(m);
         }
@@ -382,9 +396,7 @@ static void try_again(struct model *m, struct op *op, uint16_t number, struct no
     struct op_part *part = &op->part[number];
     unsigned doublings = part->attempts < OP_ATTEMPTS ? part->attempts : OP_ATTEMPTS - 1;
 
-    if (plan_again(m, op, number)) {
-        emit_op(out, op->id);
-    }
+    (void)plan_anew(m, op, number, out);
     part->wire = model_new_id(m);
     part->retry_at.ns = now.mono.ns + retry_pause_ns(op, number, doublings);
 }

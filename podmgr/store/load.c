@@ -332,21 +332,6 @@ static bool breaks_what_is_not(const struct model *m, const struct op *op)
     return true;
 }
 
-/* Until the operation has ended, cubes that the slice leaves are still its own
- * (A8): those behind what is to be broken and of nobody else. */
-static void keep_departing(struct model *m, const struct op *op)
-{
-    for (size_t i = 0; i < op->n_breaks; i++) {
-        uint16_t cubes[2];
-        model_cubes_of(m, op->breaks[i], cubes);
-        for (unsigned e = 0; e < 2; e++) {
-            if (cubes[e] != TPUNET_NONE && id_is_none(m->cubes[cubes[e]].owner)) {
-                m->cubes[cubes[e]].owner = op->slice;
-            }
-        }
-    }
-}
-
 static const char *take_op(struct op *op, struct model *m, sqlite3_stmt *s)
 {
     op->slice = (struct id){column_u64(s, 2), column_u64(s, 3)};
@@ -382,7 +367,7 @@ static const char *take_op(struct op *op, struct model *m, sqlite3_stmt *s)
         return "its circuits are not those of its slice";
     }
     if (op->kind == OP_RECONFIGURE) {
-        keep_departing(m, op);
+        model_keep_departing(m, op);
     }
     return NULL;
 }

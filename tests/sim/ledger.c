@@ -100,7 +100,7 @@ void oracle_sent(struct sim *s, const struct model *m, uint16_t ocs, struct id w
 
 /* --------------------------------------------------------------- owners -- */
 
-static bool port_enabled(const struct sim *s, unsigned cube, unsigned ocs, bool minus)
+bool oracle_port_enabled(const struct sim *s, unsigned cube, unsigned ocs, bool minus)
 {
     unsigned port, axis = ocs / 16;
     uint32_t chip =
@@ -118,12 +118,28 @@ static void judge_left(struct sim *s, const struct entry *entry, unsigned cube)
         for (unsigned p = 0; p < s->config.ports_per_side; p++) {
             unsigned south = s->oracle->left[o][p];
             bool touches = south != SIM_NONE && (p == cube || south == cube);
-            if (touches && port_enabled(s, cube, o, south == cube && p != cube)) {
+            if (touches && oracle_port_enabled(s, cube, o, south == cube && p != cube)) {
                 sim_found(s, V_A8, "slice/%s gets cube/%u, ocs/%u north %u to south %u still up",
                           id_format(entry->id, id), cube, o, p, south);
             }
         }
     }
+}
+
+/* A cube that is being left is free when nothing of the slice stands there (A8). */
+static bool has_left(const struct sim *s, const struct entry *entry, uint16_t cube)
+{
+    bool departs = false, stands = false;
+
+    for (size_t i = 0; i < entry->n_old_cubes; i++) {
+        departs = departs || entry->old_cubes[i] == cube;
+    }
+    for (size_t i = 0; i < entry->n_old_xcs && departs; i++) {
+        const struct tpunet_xc *xc = &entry->old_xcs[i];
+        stands = stands || ((xc->north == cube || xc->south == cube) &&
+                            s->w->ocs[xc->ocs].map[xc->north] == xc->south);
+    }
+    return departs && !stands;
 }
 
 static void own(struct sim *s, struct entry *entry)
@@ -132,7 +148,7 @@ static void own(struct sim *s, struct entry *entry)
 
     for (size_t i = 0; i < entry->n_cubes; i++) {
         struct entry **owner = &s->oracle->owner[entry->cubes[i]];
-        if (*owner != NULL && *owner != entry) {
+        if (*owner != NULL && *owner != entry && !has_left(s, *owner, entry->cubes[i])) {
             sim_found(s, V_A1, "cube/%u is of slice/%s and slice/%s", entry->cubes[i],
                       id_format((*owner)->id, other), id_format(entry->id, id));
         } else if (*owner == NULL) {
@@ -209,8 +225,10 @@ static void take_intent(struct sim *s, struct entry *entry, const struct tpunet_
     entry->xcs = sim_copy(s, xcs, entry->n_xcs * sizeof *xcs);
     entry->lit = sim_new(s, entry->n_xcs * sizeof *entry->lit);
     for (size_t i = 0; i < entry->n_xcs; i++) { /* made by hand, and shown before */
+        uint16_t *unexplained = &s->oracle->unexplained[xcs[i].ocs][xcs[i].north];
         entry->lit[i] = s->oracle->lit[xcs[i].ocs][xcs[i].north] == xcs[i].south;
         entry->n_lit += entry->lit[i];
+        *unexplained = *unexplained == xcs[i].south ? SIM_NONE : *unexplained;
     }
     free(xcs);
     own(s, entry);
@@ -307,17 +325,20 @@ static void record_slice(struct sim *s, const struct model *m, struct id id)
     entry->version = slice->version;
 }
 
-/* From here on foreign circuits may be broken again. */
+/* From here on foreign circuits may be broken again.  What stands at a FAILED
+ * switch is known to nobody, and stays dangerous where it is not fenced (A6). */
 static void judge_explained(struct sim *s)
 {
     for (unsigned o = 0; o < SIM_OCSES; o++) {
-        for (unsigned p = 0; p < s->config.ports_per_side; p++) {
+        for (unsigned p = 0; p < s->config.ports_per_side && !s->oracle->failed[o]; p++) {
             if (oracle_is_unexplained(s, o, p)) {
                 sim_found(s, V_D3, "ocs/%u north %u is taken for explained", o, p);
             }
         }
+        if (!s->oracle->failed[o]) {
+            memset(s->oracle->unexplained[o], 0xff, sizeof s->oracle->unexplained[o]);
+        }
     }
-    memset(s->oracle->unexplained, 0xff, sizeof s->oracle->unexplained);
     s->oracle->restored = false;
 }
 

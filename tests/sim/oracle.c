@@ -77,7 +77,7 @@ static void judge_circuit(struct sim *s, const struct record *record, bool make,
     } else if (make && (north == NULL || north != south)) {
         sim_found(s, V_D2, "operation %s joins cube/%u and cube/%u on ocs/%u, not of one owner",
                   id_format(record->id, id), xc.north, xc.south, xc.ocs);
-    } else if (!make && oracle->unexplained[xc.ocs][xc.north] == xc.south) {
+    } else if (!make && oracle->restored && oracle->unexplained[xc.ocs][xc.north] == xc.south) {
         sim_found(s, V_D3, "operation %s breaks ocs/%u north %u to south %u, unexplained so far",
                   id_format(record->id, id), xc.ocs, xc.north, xc.south);
     } else if (!make && oracle_intends(oracle, north, xc) &&
@@ -165,6 +165,7 @@ void oracle_moved(struct sim *s, unsigned ocs, struct ocs_claim claim, const str
         if (old != SIM_NONE) {
             judge_change(s, ops, n, false, (struct tpunet_xc){(uint16_t)ocs, p, old});
             oracle->foreign[ocs][p] = oracle->left[ocs][p] = SIM_NONE;
+            oracle->unexplained[ocs][p] = SIM_NONE;
         }
         if (now != SIM_NONE) {
             judge_change(s, ops, n, true, (struct tpunet_xc){(uint16_t)ocs, p, now});

@@ -70,6 +70,8 @@ struct oracle {
 
 /* oracle.c: a circuit that stood at the restore and stands still */
 bool oracle_is_unexplained(const struct sim *s, unsigned ocs, unsigned north);
+/* The chip port of the cube behind the switch's north (minus: south) port. */
+bool oracle_port_enabled(const struct sim *s, unsigned cube, unsigned ocs, bool minus);
 
 /* ledger.c */
 struct record **oracle_record(struct oracle *oracle, struct id id);

@@ -104,15 +104,17 @@ static struct before look_before(const struct manager *m, const struct event *ev
                                       ev->verdict->generation == slice->generation};
 }
 
-/* A6: what a restored backup cannot explain may be somebody's. */
+/* A6: what a restored backup cannot explain may be somebody's, and through an
+ * enabled port comes whatever is at its other end. */
 static bool has_unexplained(const struct sim *s, unsigned cube)
 {
     bool has = false;
 
     for (unsigned o = 0; o < SIM_OCSES && !has; o++) {
         uint16_t north = s->w->ocs[o].back[cube];
-        has = oracle_is_unexplained(s, o, cube) ||
-              (north != SIM_NONE && oracle_is_unexplained(s, o, north));
+        has = (oracle_is_unexplained(s, o, cube) && oracle_port_enabled(s, cube, o, false)) ||
+              (north != SIM_NONE && oracle_is_unexplained(s, o, north) &&
+               oracle_port_enabled(s, cube, o, true));
     }
     return has;
 }

@@ -818,6 +818,26 @@ static void migrate_swaps_one_cube_in_one_operation(void **state)
     assert_int_equal(f->releases, 1);
 }
 
+/* A restarted podmgr knows only the breaks: they, and nothing else, keep a cube
+ * with the slice that leaves it (A8). */
+static void what_is_left_is_kept_by_what_stands(void **state)
+{
+    struct fixture *f = *state;
+    struct slice *dark = create(f, "4x4x4"), *seen = create(f, "4x4x4");
+
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        f->model->ocs[o].north[0].seen = TPUNET_NONE;
+        f->mute[o] = true;
+    }
+    migrate(f, dark->id, 0, 2);
+    migrate(f, seen->id, 1, 3);
+    assert_int_equal(model_op(f->model, dark->op)->state, OP_OPEN);
+    assert_int_equal(model_op(f->model, dark->op)->n_breaks, 0);
+    assert_true(id_is_none(f->model->cubes[0].owner));
+    assert_int_equal(model_op(f->model, seen->op)->n_breaks, 48);
+    assert_int_equal(id_compare(f->model->cubes[1].owner, seen->id), 0);
+}
+
 static void migrate_is_refused_by_name(void **state)
 {
     struct fixture *f = *state;
@@ -1195,6 +1215,76 @@ static void a_mirror_that_does_not_move_keeps_the_quarantine(void **state)
     assert_int_equal(quarantined(f), 0);
 }
 
+/* Refused only while an operation has yet to reach the switch, not once it gave up there. */
+static void what_was_given_up_is_cleared_again(void **state)
+{
+    static const uint16_t one[] = {3};
+    struct fixture *f = *state;
+
+    (void)create_on(f, "4x4x4", one, 1);
+    forget_all(f);
+    stick(f, 7, 3);
+    f->mute[8] = true;
+    clear_quarantine(f, 3);
+    struct id first = f->reply.id;
+    clear_quarantine(f, 3);
+    assert_string_equal(f->reply.code, "not-quarantined");
+    assert_non_null(strstr(f->reply.text, "under way"));
+    settle(f);
+    assert_int_equal(model_op(f->model, first)->state, OP_OPEN); /* ocs/8 never answers */
+    f->stuck[7] = false;
+    clear_quarantine(f, 3);
+    assert_int_equal(f->reply.status, 0);
+    assert_int_equal(model_op(f->model, f->reply.id)->n_breaks, 1);
+    assert_int_equal(f->map[7][3], TPUNET_NONE);
+}
+
+/* A backup says that a dead switch's port is fenced; since then it may have served. */
+static void after_a_restore_no_fence_is_believed(void **state)
+{
+    struct fixture *f = *state;
+    struct event start = {.kind = EV_START};
+    struct part_fault dead = {.part = {.kind = PART_OCS, .ocs = 40}, .health = HEALTH_FAILED};
+    struct lien lien = {.port = {40, TPUNET_NORTH, 2}, .slice = {1, 5}, .fenced = true};
+
+    model_destroy(f->model);
+    f->model = model_create(&f->pod, 78);
+    f->model->restored = true;
+    f->model->epoch = f->model->backup_epoch = 9;
+    model_add_fault(f->model, &dead);
+    model_add_lien(f->model, &lien);
+    f->away[40] = f->hold_fences = true;
+    step(f, &start);
+    hello(f, "tpunetd/t1", 1, 0, CUBES * TPUNET_CUBE_HOSTS);
+    assert_int_equal(f->model->n_liens, 2 * CUBES); /* nobody knows what it connects */
+    for (unsigned c = 0; c < CUBES; c++) {
+        assert_false(model_cube_free(f->model, c, NULL, 0));
+    }
+    assert_null(create_degradable(f, "4x4x4"));
+
+    f->hold_fences = false;
+    settle(f);
+    assert_non_null(create_degradable(f, "4x4x4"));
+    f->away[40] = false;
+    speak(f, EV_CLEAR_PART, "ocs/40");
+    settle(f);
+    assert_int_equal(f->model->n_liens, 0);
+}
+
+/* The word came after the restore, the map before: then it is known. */
+static void after_a_restore_a_switch_that_was_read_is_not_doubted(void **state)
+{
+    struct fixture *f = *state;
+
+    forget_all(f);
+    f->model->restored = true;
+    speak(f, EV_FAIL_PART, "ocs/40");
+    assert_int_equal(f->model->n_liens, 0);
+    f->model->ocs[41].boot_id[0] = '\0';
+    speak(f, EV_FAIL_PART, "ocs/41");
+    assert_int_equal(f->model->n_liens, 2 * CUBES);
+}
+
 static void what_is_adopted_does_not_move(void **state)
 {
     static const uint16_t pair[] = {1, 2}, turned[] = {2, 0}, one[] = {1};
@@ -1422,6 +1512,7 @@ int main(void)
         TEST(a_circuit_that_stood_already_is_judged),
         TEST(nobody_is_asked_while_circuits_are_missing),
         TEST(migrate_swaps_one_cube_in_one_operation),
+        TEST(what_is_left_is_kept_by_what_stands),
         TEST(migrate_is_refused_by_name),
         TEST(lost_answer_is_asked_again_on_attach),
         TEST(delete_waits_for_the_open_operation),
@@ -1439,6 +1530,9 @@ int main(void)
         TEST(after_a_restore_foreign_circuits_are_kept),
         TEST(clearing_breaks_one_group),
         TEST(a_mirror_that_does_not_move_keeps_the_quarantine),
+        TEST(what_was_given_up_is_cleared_again),
+        TEST(after_a_restore_no_fence_is_believed),
+        TEST(after_a_restore_a_switch_that_was_read_is_not_doubted),
         TEST(what_is_adopted_does_not_move),
         TEST(same_key_same_slice),
         TEST(a_key_is_its_callers),
