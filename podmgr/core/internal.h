@@ -64,6 +64,13 @@ void bringup_lost(struct slice *slice, struct outbox *out);
 /* An operation that puts circuits of the slice back has ended. */
 void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now,
                             struct outbox *out);
+/* Do the slice's routes go around every circuit that is not to be relied on?  False
+ * for one that has none, and for one that has had no new routes since more failed. */
+bool bringup_goes_around(const struct model *m, const struct slice *slice);
+/* podmgr itself does not rely on a switch or a port: who is coming up over it and
+ * accepts that goes around it.  Who serves is for remediation. */
+void bringup_part_doubted(struct model *m, struct part part, const char *reason, struct now now,
+                          struct outbox *out);
 /* A switch or a port is no longer to be relied on: slices with circuits there
  * go around them, or fail with the reason. */
 void bringup_part_lost(struct model *m, struct part part, const char *reason, struct now now,
@@ -112,10 +119,10 @@ bool plan_is_open(const struct model *m, struct tpunet_xc xc, bool made);
 
 void faults_fail(struct model *m, struct event *ev, struct outbox *out);
 void faults_clear(struct model *m, struct event *ev, struct outbox *out);
-/* podmgr's own word on a part of which nothing is on record: a switch is FAILED,
- * a cube SUSPECT. */
-void faults_say(struct model *m, const struct part *part, enum health health, const char *reason,
-                struct now now, struct outbox *out);
+/* podmgr's own word, if nothing is on record of the part: a switch is FAILED, a cube
+ * or a port SUSPECT.  Slices that serve over it are the caller's business. */
+void faults_say(struct model *m, const struct part *part, const char *reason, struct now now,
+                struct outbox *out);
 /* The switch came back after it lost its power: podmgr's word on it is over. */
 void faults_came_back(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
 void faults_suspect(struct model *m, struct tpunet_ocs_port port, const char *reason,

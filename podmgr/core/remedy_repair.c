@@ -40,7 +40,7 @@ static void ask_circuit(const struct model *m, uint16_t ocs, uint16_t north,
     const struct slice *slice = model_slice(m, m->ocs[ocs].north[north].slice);
     bool without = slice != NULL && model_circuit_dead(m, xc) &&
                    (slice->state == SLICE_FAILED ||
-                    (slice->state == SLICE_ACTIVE_DEGRADED && slice->dead_links > 0));
+                    (slice->state == SLICE_ACTIVE_DEGRADED && bringup_goes_around(m, slice)));
     if (!without) {
         say_user(facts, m->ocs[ocs].north[north].slice);
     }

@@ -81,7 +81,7 @@ struct slice {
     struct id op;                 /* open operation, none if settled */
     struct wall_ms created;
     struct wall_ms changed;                                   /* last change of state */
-    struct mono_ns created_mono;                              /* 0 after a restart */
+    struct mono_ns created_mono, changed_mono;                /* 0 after a restart */
     double planned_ms, programmed_ms, verified_ms, active_ms; /* since creation; < 0: not yet */
     struct slice_routes routes;
     uint32_t coordinator; /* host number, UINT32_MAX = none yet */

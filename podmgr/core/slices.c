@@ -62,6 +62,7 @@ void slice_enter(struct model *m, struct slice *slice, enum slice_state state, s
     if (state != SLICE_ACTIVATING) {
         slice_move(slice, state, now.wall);
     }
+    slice->changed_mono = now.mono;
     emit_slice(out, slice->id);
     emit_journal(m, out, now, types[state], slice_subject(slice, subject),
                  json_pack("{s:s,s:s,s:s,s:s,s:I}", "name", slice->spec.name, "state",

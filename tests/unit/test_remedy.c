@@ -395,6 +395,45 @@ static void a_lost_switch_is_gone_around_until_it_is_back(void **state)
     assert_int_equal(accepts->dead_links, 0);
 }
 
+/* A switch that is blamed may be broken in part. */
+static void who_works_over_a_blamed_switch_is_left_alone(void **state)
+{
+    struct world *w = *state;
+    struct slice *hurt = create(w, true), *works = create(w, false);
+    struct event lost = {.kind = EV_OCS_LOST, .ocs = {.ocs = OCS_LOST, .why = "no answer"}};
+
+    w->dead[OCS_LOST] = true;
+    step(w, &lost);
+    cut_switch(w, hurt, OCS_LOST);
+    pass(w, 2000);
+    assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_FAILED);
+    assert_int_equal(hurt->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(hurt->dead_links, 2);
+    assert_int_equal(works->state, SLICE_ACTIVE);
+    cut_switch(w, works, OCS_LOST);
+    pass(w, 2000);
+    assert_int_equal(works->state, SLICE_FAILED);
+}
+
+/* Going around one part is not going around all: what fails later hurts, too. */
+static void a_second_switch_is_gone_around_as_well(void **state)
+{
+    struct world *w = *state;
+    struct slice *first = create(w, true), *second = create(w, true);
+
+    cut_switch(w, first, OCS_LOST + 1);
+    cut_switch(w, second, OCS_LOST + 1);
+    pass(w, 2000);
+    assert_int_equal(first->dead_links, 2);
+    cut_switch(w, first, OCS_LOST);
+    pass(w, 2000);
+    assert_int_equal(first->dead_links, 4);
+    assert_int_equal(second->state, SLICE_ACTIVE_DEGRADED);
+    cut_switch(w, second, OCS_LOST);
+    pass(w, 2000);
+    assert_int_equal(second->dead_links, 4);
+}
+
 /* After a restart no boot id is known: an empty map says it as well. */
 static void it_is_back_for_a_new_podmgr_too(void **state)
 {
@@ -542,6 +581,8 @@ int main(void)
         TEST(a_cleared_cube_stays_cleared),
         TEST(without_a_spare_the_slice_fails_by_name),
         TEST(a_lost_switch_is_gone_around_until_it_is_back),
+        TEST(who_works_over_a_blamed_switch_is_left_alone),
+        TEST(a_second_switch_is_gone_around_as_well),
         TEST(it_is_back_for_a_new_podmgr_too),
         TEST(an_operators_word_stands_when_the_switch_is_back),
         TEST(a_dark_fibre_is_gone_around_or_its_cube_swapped),
