@@ -44,8 +44,14 @@ void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, 
 /* The one place where a slice's state changes: move, row, journal. */
 void slice_enter(struct model *m, struct slice *slice, enum slice_state state, struct now now,
                  struct outbox *out);
+/* An event of a slice that stays in its state, with the advice; takes `data`. */
+void slice_tell(struct model *m, const struct slice *slice, const char *type, struct now now,
+                struct outbox *out, json_t *data);
 void slice_fail(struct model *m, struct slice *slice, struct now now, struct outbox *out,
                 const char *reason);
+/* Why it is about to stop serving: the incident under remediation, else this part
+ * or word. */
+void slice_blame(const struct model *m, struct slice *slice, const char *otherwise);
 const char *slice_subject(const struct slice *slice, char buf[static 64]);
 double slice_age_ms(const struct slice *slice, struct now now);
 

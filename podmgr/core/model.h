@@ -258,6 +258,7 @@ struct model {
     struct incidents *incidents;     /* core/incident.h */
     struct tickets *tickets;         /* core/repair.h */
     struct remediation *remediation; /* core/remedy.h */
+    struct id mending;               /* the incident for whose sake the core acts just now */
     struct keys *keys;               /* core/keys.h: what creates with a key made */
     struct part_fault *faults;       /* sorted by name */
     size_t n_faults, cap_faults;

@@ -136,6 +136,9 @@ static int put_slice(struct store *store, const struct model *m, struct id id, s
     (void)sqlite3_bind_int(s, at++, slice->placements);
     (void)sqlite3_bind_int(s, at++, slice->dead_links);
     (void)sqlite3_bind_double(s, at++, slice->routes.retained);
+    bind_text(s, at++, slice->losses.cause);
+    (void)sqlite3_bind_int(s, at++, slice->losses.chips);
+    bind_u16s(s, at++, &slice->losses.cubes[0].was, 2 * (size_t)slice->losses.n_cubes);
     return store_run(store, ST_SLICE_PUT, err);
 }
 

@@ -188,6 +188,10 @@ static void same_slice(const struct slice *a, const struct slice *b)
     assert_true(a->planned_ms == b->planned_ms && a->programmed_ms == b->programmed_ms &&
                 a->verified_ms == b->verified_ms && a->active_ms == b->active_ms);
     assert_int_equal(a->coordinator, b->coordinator);
+    assert_string_equal(a->losses.cause, b->losses.cause);
+    assert_int_equal(a->losses.chips, b->losses.chips);
+    assert_int_equal(a->losses.n_cubes, b->losses.n_cubes);
+    assert_memory_equal(a->losses.cubes, b->losses.cubes, sizeof a->losses.cubes);
     assert_string_equal(a->routes.algorithm, b->routes.algorithm);
     assert_int_equal(a->routes.vcs, b->routes.vcs);
     assert_int_equal(a->routes.max_hops, b->routes.max_hops);
@@ -350,6 +354,7 @@ static void round_trip(void **state)
     slice->active_ms = 1e6;
     slice->coordinator = 127;
     slice->routes = (struct slice_routes){"dor", 2, 8, 128, 73.5, 9, 0.75};
+    slice->losses = (struct slice_losses){"incident/3-9", true, 2, {{1, 6}, {0, 7}}};
     (void)snprintf(slice->reason, sizeof slice->reason, "caf\xc3\xa9 'quoted'");
     for (unsigned i = 0; i < 3; i++) { /* the weave of somebody else: a mirror left dark */
         other->intent->next[i] = TPUNET_NONE;
@@ -498,7 +503,7 @@ static void files_that_are_refused(void **state)
     struct fixture *f = *state;
     take_epoch(f, 1);
     tamper(f, "PRAGMA user_version = 99");
-    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 5");
+    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 6");
 
     start_anew(f);
     tamper(f, "PRAGMA application_id = 7");
@@ -561,6 +566,8 @@ static void contradictions_are_named(void **state)
         {"DELETE FROM meta", E_CORRUPT, "table slices, row 2-1: an id that was never given"},
         {"UPDATE slices SET epoch = 9 WHERE seq = 1", E_CORRUPT, "row 9-1: an id that was never"},
         {"UPDATE slices SET state = 'UP'", E_CORRUPT, "table slices, row 2-1: no such state"},
+        {"UPDATE slices SET swapped = x'00000800'", E_CORRUPT, "row 2-1: 'swapped' names no cubes"},
+        {"UPDATE slices SET swapped = x'0000'", E_CORRUPT, "row 2-1: 'swapped' names no cubes"},
         {"UPDATE slices SET state = 'DELETED'", E_CORRUPT, "row 2-1: no such state"},
         {"UPDATE slices SET topology = '5x4x4'", E_CORRUPT, "table slices, row 2-1: "},
         {"UPDATE slices SET coordinator = 128", E_CORRUPT, "its coordinator is a host that"},
@@ -878,6 +885,9 @@ static void version_1_becomes_today(void **state)
                        "ALTER TABLE slices DROP COLUMN placements;"
                        "ALTER TABLE slices DROP COLUMN dead_links;"
                        "ALTER TABLE slices DROP COLUMN retained;"
+                       "ALTER TABLE slices DROP COLUMN cause;"
+                       "ALTER TABLE slices DROP COLUMN chips_lost;"
+                       "ALTER TABLE slices DROP COLUMN swapped;"
                        "CREATE TABLE old (ocs INTEGER NOT NULL, north INTEGER NOT NULL,"
                        "  south INTEGER NOT NULL, slice_epoch INTEGER NOT NULL,"
                        "  slice_seq INTEGER NOT NULL, breaking INTEGER NOT NULL,"
