@@ -16,6 +16,7 @@ void emit_key(struct outbox *out, uint64_t number);
 void emit_incident(struct outbox *out, struct id id);
 void emit_ticket(struct outbox *out, struct id id);
 void emit_fault(struct outbox *out, const struct part *part);
+void emit_webhook(struct outbox *out, struct id id);
 void emit_lien(struct outbox *out, struct tpunet_ocs_port port);
 struct effect *emit_effect(struct outbox *out, enum effect_kind kind);
 void emit_done(struct outbox *out, uint64_t cookie, struct id id);
@@ -179,6 +180,12 @@ void health_lease(struct model *m, struct event *ev, struct outbox *out);
 void health_report(struct model *m, struct event *ev, struct outbox *out);
 /* We stalled: who answered before has not fallen silent by that. */
 void health_renew(struct model *m, struct now now);
+
+/* -------------------------------------------------------- webhooks.c -- */
+
+void webhooks_create(struct model *m, struct event *ev, struct outbox *out);
+void webhooks_delete(struct model *m, struct event *ev, struct outbox *out);
+void webhooks_news(struct model *m, struct event *ev, struct outbox *out);
 
 /* --------------------------------------------------- repair_events.c -- */
 

@@ -66,6 +66,7 @@ struct slice;
 struct incidents;
 struct tickets;
 struct remediation;
+struct webhook;
 
 /* A port of a chip: names the link that leaves there. */
 struct chip_port {
@@ -264,6 +265,8 @@ struct model {
     size_t n_faults, cap_faults;
     struct lien *liens; /* sorted by port */
     size_t n_liens, cap_liens;
+    struct webhook *webhooks; /* core/webhooks.h; sorted by id */
+    size_t n_webhooks;
     struct mono_ns fence_asked; /* when agents were last asked to fence */
     struct mono_ns last_tick;   /* tells our own stalls from silent agents */
 };

@@ -538,5 +538,8 @@ int store_load(struct store *store, struct model *m, struct error *err)
     if (status == 0) {
         status = store_audit_load(store, err);
     }
-    return status == 0 ? load_journal_position(store, m, err) : status;
+    if (status == 0) {
+        status = load_journal_position(store, m, err);
+    }
+    return status == 0 ? load_table(store, m, ST_WEBHOOK_ALL, store_load_webhook, err) : status;
 }

@@ -114,7 +114,14 @@ static const char *const migrations[] = {
      * u16 each. */
     "ALTER TABLE slices ADD COLUMN cause TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE slices ADD COLUMN chips_lost INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE slices ADD COLUMN swapped BLOB NOT NULL DEFAULT x'';",
+    "ALTER TABLE slices ADD COLUMN swapped BLOB NOT NULL DEFAULT x'';"
+    "CREATE TABLE webhooks ("
+    "  epoch INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    "  url TEXT NOT NULL, secret TEXT NOT NULL, events TEXT NOT NULL,"
+    "  owner TEXT NOT NULL, who TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    "  cursor INTEGER NOT NULL, told INTEGER NOT NULL, failing_ms INTEGER NOT NULL,"
+    "  disabled TEXT NOT NULL,"
+    "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations), APPLICATION_ID = 0x706F646D }; /* "podm" */
 
@@ -165,6 +172,11 @@ static const char *const sql[ST_COUNT] = {
                       "?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     [ST_TICKET_DELETE] = "DELETE FROM repairs WHERE epoch = ?1 AND seq = ?2",
     [ST_TICKET_ALL] = "SELECT * FROM repairs ORDER BY epoch, seq",
+    [ST_WEBHOOK_PUT] =
+        "INSERT OR REPLACE INTO webhooks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12)",
+    [ST_WEBHOOK_DELETE] = "DELETE FROM webhooks WHERE epoch = ?1 AND seq = ?2",
+    [ST_WEBHOOK_ALL] = "SELECT * FROM webhooks ORDER BY epoch, seq",
     [ST_JOURNAL_PRUNE] = "DELETE FROM journal WHERE seq < ?1",
 };
 

@@ -273,6 +273,8 @@ static int put_change(struct store *store, const struct model *m, const struct c
         return put_fault(store, m, &change->part, err);
     case CHANGE_LIEN:
         return put_lien(store, m, change->port, err);
+    case CHANGE_WEBHOOK:
+        return store_put_webhook(store, m, change->id, err);
     }
     abort();
 }
@@ -297,6 +299,7 @@ static int compare_changes(const void *a, const void *b)
     case CHANGE_OP:
     case CHANGE_INCIDENT:
     case CHANGE_TICKET:
+    case CHANGE_WEBHOOK:
         return id_compare(x->id, y->id);
     case CHANGE_CIRCUIT:
         return compare_numbers(x->circuit.ocs * 65536UL + x->circuit.north,
@@ -413,6 +416,11 @@ int store_commit(struct store *store, const struct model *m, const struct outbox
 }
 
 /* ------------------------------------------------------------- journal -- */
+
+uint64_t store_journal_first(const struct store *store)
+{
+    return store->pruned_below;
+}
 
 int store_journal(struct store *store, uint64_t since, size_t max, store_journal_fn *each,
                   void *arg, struct error *err)

@@ -566,6 +566,12 @@ static void contradictions_are_named(void **state)
         {"DELETE FROM meta", E_CORRUPT, "table slices, row 2-1: an id that was never given"},
         {"UPDATE slices SET epoch = 9 WHERE seq = 1", E_CORRUPT, "row 9-1: an id that was never"},
         {"UPDATE slices SET state = 'UP'", E_CORRUPT, "table slices, row 2-1: no such state"},
+#define WEBHOOK "INSERT INTO webhooks VALUES (1, 1, 'http://h/', '', "
+        {WEBHOOK "'slice.', '', '', 0, 0, 0, 0, '')", E_CORRUPT,
+         "row 1-1: 'events' makes no sense"},
+        {WEBHOOK "'', '', '', 0, 99999, 0, 0, '')", E_CORRUPT, "row 1-1: 'cursor' or 'told'"},
+        {WEBHOOK "'', '', '', 0, 0, 1, 0, '')", E_CORRUPT, "row 1-1: 'cursor' or 'told'"},
+        {WEBHOOK "'', printf('%064d', 7), '', 0, 0, 0, 0, '')", E_CORRUPT, "a text is too long"},
         {"UPDATE slices SET swapped = x'00000800'", E_CORRUPT, "row 2-1: 'swapped' names no cubes"},
         {"UPDATE slices SET swapped = x'0000'", E_CORRUPT, "row 2-1: 'swapped' names no cubes"},
         {"UPDATE slices SET state = 'DELETED'", E_CORRUPT, "row 2-1: no such state"},
@@ -852,6 +858,45 @@ static void keys_come_back(void **state)
     assert_null(keys_find(f->m->keys, "uid 3", "k"));
 }
 
+static void webhooks_come_back(void **state)
+{
+    struct fixture *f = *state;
+    struct webhook hook = {.id = {1, 7},
+                           .url = "https://s.example/x?y=z",
+                           .secret = "caf\xc3\xa9 'quoted' secret",
+                           .prefixes = {"slice.", "link.down"},
+                           .n_prefixes = 2,
+                           .owner = "borg",
+                           .who = "unix uid 0",
+                           .created = {99},
+                           .cursor = 2,
+                           .told = 1,
+                           .failing_since = {98},
+                           .disabled = "gone"};
+    struct webhook other = {.id = {1, 8}, .url = "http://h/"};
+    take_epoch(f, 1);
+    add_journal(f);
+    add_journal(f);
+    model_add_webhook(f->m, &hook);
+    model_add_webhook(f->m, &other);
+    add_change(f, CHANGE_WEBHOOK)->id = hook.id;
+    add_change(f, CHANGE_WEBHOOK)->id = other.id;
+    commit(f);
+    reopen(f);
+    assert_int_equal(f->m->n_webhooks, 2);
+    assert_memory_equal(model_webhook(f->m, hook.id), &hook, sizeof hook);
+    assert_memory_equal(model_webhook(f->m, other.id), &other, sizeof other);
+
+    model_remove_webhook(f->m, hook.id);
+    model_webhook(f->m, other.id)->cursor = 1;
+    add_change(f, CHANGE_WEBHOOK)->id = hook.id;
+    add_change(f, CHANGE_WEBHOOK)->id = other.id;
+    commit(f);
+    reopen(f);
+    assert_int_equal(f->m->n_webhooks, 1);
+    assert_int_equal(f->m->webhooks[0].cursor, 1);
+}
+
 /* The table of keys that the first schemas had. */
 #define OLD_KEYS                                                                                   \
     "DROP TABLE idempotency; CREATE TABLE idempotency ("                                           \
@@ -880,7 +925,7 @@ static void version_1_becomes_today(void **state)
     struct model *before = f->m;
     f->m = NULL;
     tamper(f, OLD_KEYS "DROP TABLE audit; DROP TABLE incidents; DROP TABLE repairs; DROP TABLE "
-                       "faults; DROP TABLE liens;"
+                       "faults; DROP TABLE liens; DROP TABLE webhooks;"
                        "ALTER TABLE slices DROP COLUMN pinned;"
                        "ALTER TABLE slices DROP COLUMN placements;"
                        "ALTER TABLE slices DROP COLUMN dead_links;"
@@ -1005,6 +1050,7 @@ int main(void)
         TEST(pruned_in_steps),
         TEST(audit_chain_names_the_broken_record),
         TEST(keys_come_back),
+        TEST(webhooks_come_back),
         TEST(version_1_becomes_today),
         TEST(backup_comes_back_marked),
     };
