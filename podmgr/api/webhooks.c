@@ -33,9 +33,8 @@ static json_t *last_json(const struct hook_status *status)
 json_t *render_webhook(const struct model *m, const struct webhook *hook,
                        const struct hook_status *status)
 {
-    const char *state = hook->disabled[0] != '\0' ? "DISABLED"
-                        : status->failures > 0    ? "FAILING"
-                                                  : "ACTIVE";
+    bool failing = status->failures > 0 || status->failing_since.ms != 0;
+    const char *state = hook->disabled[0] != '\0' ? "DISABLED" : failing ? "FAILING" : "ACTIVE";
     json_t *prefixes = json_array();
     char id[48];
 

@@ -6,13 +6,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "harness.h"
 #include "mem.h"
 #include "receiver.h"
+#include "tls_receiver.h"
 
 enum { LIMIT_MS = 20000, TIMEOUT_MS = 300, KEEP = 100 };
 
@@ -20,16 +23,29 @@ static const char secret[] = "correct horse battery staple";
 
 static const char webhooks[] = "webhooks: {timeout_ms: 300, backoff_ms: 20, backoff_max_ms: 100}\n";
 
+/* Also: whom to trust. */
+static char authority[] = "/tmp/test_webhooks.XXXXXX";
+
 static int setup(void **state)
 {
-    *state = pod_up(&(struct pod_options){.cubes = 4, .extra_podmgr = webhooks});
+    int fd = mkstemp(authority);
+    ssize_t len = (ssize_t)strlen(tls_trusted_certificate);
+
+    if (fd < 0 || write(fd, tls_trusted_certificate, (size_t)len) != len || close(fd) != 0) {
+        return -1;
+    }
+    char *extra = xasprintf("webhooks: {timeout_ms: 300, backoff_ms: 20, backoff_max_ms: 100, "
+                            "ca_file: \"%s\"}\n",
+                            authority);
+    *state = pod_up(&(struct pod_options){.cubes = 4, .extra_podmgr = extra});
+    free(extra);
     return 0;
 }
 
 static int teardown(void **state)
 {
     pod_down(*state);
-    return 0;
+    return unlink(authority);
 }
 
 /* ---------------------------------------------------------------- helpers -- */
@@ -264,6 +280,12 @@ static void who_was_down_hears_it_later(void **state)
 
     cycle(pod, 3);
     await_state(pod, id, "FAILING");
+    long status;
+    char *metrics = http_text(pod, "/metrics", &status),
+         *failing = xasprintf("podmgr_webhook_failing{webhook=\"%s\"} 1\n", id);
+    assert_non_null(strstr(metrics, failing));
+    free(metrics);
+    free(failing);
     json_t *hook = see_hook(pod, id);
     assert_true(num(hook, "behind") > 0);
     assert_true(json_is_string(json_object_get(hook, "failing_since")));
@@ -485,6 +507,41 @@ static void a_test_is_sent_at_once(void **state)
     receiver_destroy(r);
 }
 
+static void who_is_not_trusted_hears_nothing(void **state)
+{
+    static const struct {
+        bool trusted;
+        const char *host, *text;
+    } rows[] = {
+        {true, "127.0.0.1", "answered 204"},
+        {true, "localhost", "name"}, /* not the certificate's */
+        {false, "127.0.0.1", "certificate"},
+    };
+    const struct pod *pod = *state;
+    long status;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        unsigned port;
+        struct MHD_Daemon *daemon = tls_receiver_start(rows[i].trusted, &port);
+        assert_non_null(daemon);
+        char *body = xasprintf("{\"url\":\"https://%s:%u/\"}", rows[i].host, port);
+        json_t *hook = http(pod, "POST", "/v1/webhooks", body, &status);
+        assert_int_equal(status, 201);
+        char *path = xasprintf("/v1/webhooks/%s:test", str(hook, "id"));
+        json_t *outcome = http(pod, "POST", path, NULL, &status);
+        bool delivered = json_is_true(json_object_get(outcome, "delivered"));
+        if (delivered != (i == 0) || strstr(str(outcome, "text"), rows[i].text) == NULL) {
+            fail_msg("row %zu: %s", i, json_dumps(outcome, 0));
+        }
+        drop_hook(pod, xstrdup(str(hook, "id")));
+        json_decref(outcome);
+        json_decref(hook);
+        free(path);
+        free(body);
+        MHD_stop_daemon(daemon);
+    }
+}
+
 static void assert_not_in(char *text)
 {
     assert_non_null(text);
@@ -603,6 +660,7 @@ int main(void)
         cmocka_unit_test(a_killed_podmgr_loses_nothing),
         cmocka_unit_test(what_is_gone_is_told_to_be_gone),
         cmocka_unit_test(a_test_is_sent_at_once),
+        cmocka_unit_test(who_is_not_trusted_hears_nothing),
         cmocka_unit_test(secrets_stay_inside),
         cmocka_unit_test(there_are_sixteen_at_most),
     };
