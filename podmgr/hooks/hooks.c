@@ -141,9 +141,9 @@ static void write_letter(struct hooks *hooks, struct run *run, const struct webh
         return;
     }
     if (letter.n_events == 0) {
+        wake_in(hooks, letter.next > run->status.cursor ? 0 : SAVE_MS); /* there may be more */
         run->status.cursor = letter.next;
         letter_fini(&letter);
-        wake_in(hooks, 0); /* there may be more */
         return;
     }
     letter_seal(&letter, hook, p->model);

@@ -7,9 +7,11 @@
 #include <cmocka.h>
 
 #include <microhttpd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -432,6 +434,41 @@ static void a_killed_podmgr_loses_nothing(void **state)
     receiver_destroy(r);
 }
 
+/* It does not wait for the silent one either. */
+static void a_stopped_podmgr_tells_nothing_twice(void **state)
+{
+    struct pod *pod = *state;
+    struct receiver *r = receiver_create(secret), *silent = receiver_create(secret);
+    uint64_t since = last_event(pod);
+
+    receiver_behave(silent, IS_SILENT);
+    receiver_up(r);
+    receiver_up(silent);
+    char *id = add_hook(pod, r, SIGNED), *id_silent = add_hook(pod, silent, SIGNED);
+    cycle(pod, 2);
+    await_all_told(pod, id);
+    await_tries(pod, silent, 1);
+    double start = now_ms();
+    assert_int_equal(kill(pod->podmgr, SIGTERM), 0);
+    int status;
+    assert_int_equal(waitpid(pod->podmgr, &status, 0), pod->podmgr);
+    pod->podmgr = 0;
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    (void)printf("stopped beside a silent receiver in %.0f ms\n", now_ms() - start);
+    pod_start_podmgr(pod);
+    pod_await_ready(pod);
+    cycle(pod, 1);
+    await_all_told(pod, id);
+    assert_heard(pod, r, since, "");
+    struct heard heard = receiver_heard(r);
+    assert_int_equal(heard.duplicates, 0);
+    heard_fini(&heard);
+    drop_hook(pod, id);
+    drop_hook(pod, id_silent);
+    receiver_destroy(r);
+    receiver_destroy(silent);
+}
+
 /* More happens than is kept while nobody listens. */
 static void what_is_gone_is_told_to_be_gone(void **state)
 {
@@ -658,6 +695,7 @@ int main(void)
         cmocka_unit_test(an_answer_without_end_is_cut),
         cmocka_unit_test(who_is_gone_hears_no_more),
         cmocka_unit_test(a_killed_podmgr_loses_nothing),
+        cmocka_unit_test(a_stopped_podmgr_tells_nothing_twice),
         cmocka_unit_test(what_is_gone_is_told_to_be_gone),
         cmocka_unit_test(a_test_is_sent_at_once),
         cmocka_unit_test(who_is_not_trusted_hears_nothing),
