@@ -21,7 +21,7 @@
 const char *advice_name(enum advice advice)
 {
     static const char *const names[] = {
-#define X(name, text) [ADVICE_##name] = text,
+#define X(name, text) [ADVICE_##name] = (text),
         ADVICES(X)
 #undef X
     };

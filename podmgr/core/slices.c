@@ -82,8 +82,8 @@ void slice_enter(struct model *m, struct slice *slice, enum slice_state state, s
         slice_move(slice, state, now.wall);
     }
     emit_slice(out, slice->id);
-    json_t *data = json_pack("{s:s,s:s,s:s,s:s,s:I}", "name", slice->spec.name, "state",
-                             slice_state_name(state), "topology",
+    json_t *data = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I}", "name", slice->spec.name, "owner",
+                             slice->spec.owner, "state", slice_state_name(state), "topology",
                              tpunet_shape_format(&slice->spec.shape, shape), "reason",
                              slice->reason, "version", (json_int_t)slice->version);
     emit_journal(m, out, now, types[state], slice_subject(slice, subject),
