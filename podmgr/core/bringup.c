@@ -270,9 +270,9 @@ static void take_check(struct model *m, struct slice *slice, const struct verdic
                        struct now now, struct outbox *out)
 {
     bool ok = verdict->ok && is_whole(m, slice);
-    char subject[64];
 
     if (slice_serves(slice) && !ok && strcmp(verdict->code, "tables") == 0) {
+        slice->losses.chips = true;
         bringup_again(m, slice, verdict->text, now, out); /* what chips have lost */
         return;
     }
@@ -281,8 +281,8 @@ static void take_check(struct model *m, struct slice *slice, const struct verdic
     }
     slice->verified = ok;
     slice->check_failed = !ok;
-    emit_journal(m, out, now, ok ? "slice.checked" : "slice.check-failed",
-                 slice_subject(slice, subject), json_pack("{s:s}", "reason", verdict->text));
+    slice_tell(m, slice, ok ? "slice.checked" : "slice.check-failed", now, out,
+               json_pack("{s:s}", "reason", verdict->text));
 }
 
 /* Rules 2 and 3. */
@@ -432,11 +432,14 @@ static bool runs_over(const struct model *m, const struct slice *slice, struct p
 void bringup_part_lost(struct model *m, struct part part, const char *reason, struct now now,
                        struct outbox *out)
 {
+    char name[80];
+
     for (size_t i = 0; i < m->n_slices; i++) {
         struct slice *slice = m->slices[i];
         if ((!slice_serves(slice) && !is_asked(slice)) || !runs_over(m, slice, &part)) {
             continue;
         }
+        slice_blame(m, slice, part_format(&part, name));
         if (slice->spec.accept_degraded) {
             bringup_again(m, slice, reason, now, out);
         } else {

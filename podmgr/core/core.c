@@ -91,6 +91,11 @@ void emit_fault(struct outbox *out, const struct part *part)
     add_change(out, CHANGE_FAULT)->part = *part;
 }
 
+void emit_webhook(struct outbox *out, struct id id)
+{
+    add_change(out, CHANGE_WEBHOOK)->id = id;
+}
+
 void emit_lien(struct outbox *out, struct tpunet_ocs_port port)
 {
     add_change(out, CHANGE_LIEN)->port = port;
@@ -248,6 +253,15 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
     case EV_RESET_BREAKER:
         remedy_reset_breaker(m, ev, out);
         return;
+    case EV_CREATE_WEBHOOK:
+        webhooks_create(m, ev, out);
+        return;
+    case EV_DELETE_WEBHOOK:
+        webhooks_delete(m, ev, out);
+        return;
+    case EV_WEBHOOK_NEWS:
+        webhooks_news(m, ev, out);
+        return;
     }
     abort();
 }
@@ -300,6 +314,10 @@ void event_fini(struct event *ev)
     case EV_FENCED:
         free(ev->fenced.ports);
         return;
+    case EV_CREATE_WEBHOOK:
+        webhook_wipe(ev->webhook);
+        free(ev->webhook);
+        return;
     case EV_START:
     case EV_TICK:
     case EV_DELETE_SLICE:
@@ -308,6 +326,8 @@ void event_fini(struct event *ev)
     case EV_CLEAR_QUARANTINE:
     case EV_AGENT_SEEN:
     case EV_RESET_BREAKER:
+    case EV_DELETE_WEBHOOK:
+    case EV_WEBHOOK_NEWS:
         return;
     }
     abort();

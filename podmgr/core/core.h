@@ -16,6 +16,7 @@
 #include "model.h"
 #include "repair.h"
 #include "slice.h"
+#include "webhooks.h"
 
 /* ------------------------------------------------------------- events -- */
 
@@ -66,6 +67,9 @@ enum event_kind {
     EV_ADVANCE_REPAIR,
     EV_RESET_BREAKER, /* an operator's word */
     EV_FENCED,        /* an agent has disabled chip ports */
+    EV_CREATE_WEBHOOK,
+    EV_DELETE_WEBHOOK,
+    EV_WEBHOOK_NEWS,
 };
 
 struct verdict {
@@ -165,6 +169,8 @@ struct event {
         } lease;
         struct health_report health;
         struct repair_step *repair; /* ADVANCE_REPAIR */
+        struct webhook *webhook;    /* CREATE_WEBHOOK: a draft, owned */
+        struct webhook_news hook;   /* WEBHOOK_NEWS; DELETE_WEBHOOK: only its id */
     };
 };
 
@@ -180,11 +186,12 @@ enum change_kind {
     CHANGE_TICKET,
     CHANGE_FAULT,
     CHANGE_LIEN,
+    CHANGE_WEBHOOK,
 };
 struct change {
     enum change_kind kind;
     union {
-        struct id id; /* slice, op, incident, ticket */
+        struct id id; /* slice, op, incident, ticket, webhook */
         struct {
             uint16_t ocs, north;
         } circuit;

@@ -16,6 +16,7 @@ void emit_key(struct outbox *out, uint64_t number);
 void emit_incident(struct outbox *out, struct id id);
 void emit_ticket(struct outbox *out, struct id id);
 void emit_fault(struct outbox *out, const struct part *part);
+void emit_webhook(struct outbox *out, struct id id);
 void emit_lien(struct outbox *out, struct tpunet_ocs_port port);
 struct effect *emit_effect(struct outbox *out, enum effect_kind kind);
 void emit_done(struct outbox *out, uint64_t cookie, struct id id);
@@ -44,8 +45,14 @@ void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, 
 /* The one place where a slice's state changes: move, row, journal. */
 void slice_enter(struct model *m, struct slice *slice, enum slice_state state, struct now now,
                  struct outbox *out);
+/* An event of a slice that stays in its state, with the advice; takes `data`. */
+void slice_tell(struct model *m, const struct slice *slice, const char *type, struct now now,
+                struct outbox *out, json_t *data);
 void slice_fail(struct model *m, struct slice *slice, struct now now, struct outbox *out,
                 const char *reason);
+/* Why it is about to stop serving: the incident under remediation, else this part
+ * or word. */
+void slice_blame(const struct model *m, struct slice *slice, const char *otherwise);
 const char *slice_subject(const struct slice *slice, char buf[static 64]);
 double slice_age_ms(const struct slice *slice, struct now now);
 
@@ -180,6 +187,12 @@ void health_lease(struct model *m, struct event *ev, struct outbox *out);
 void health_report(struct model *m, struct event *ev, struct outbox *out);
 /* We stalled: who answered before has not fallen silent by that. */
 void health_renew(struct model *m, struct now now);
+
+/* -------------------------------------------------------- webhooks.c -- */
+
+void webhooks_create(struct model *m, struct event *ev, struct outbox *out);
+void webhooks_delete(struct model *m, struct event *ev, struct outbox *out);
+void webhooks_news(struct model *m, struct event *ev, struct outbox *out);
 
 /* --------------------------------------------------- repair_events.c -- */
 

@@ -66,6 +66,7 @@ struct slice;
 struct incidents;
 struct tickets;
 struct remediation;
+struct webhook;
 
 /* A port of a chip: names the link that leaves there. */
 struct chip_port {
@@ -258,11 +259,14 @@ struct model {
     struct incidents *incidents;     /* core/incident.h */
     struct tickets *tickets;         /* core/repair.h */
     struct remediation *remediation; /* core/remedy.h */
+    struct id mending;               /* the incident for whose sake the core acts just now */
     struct keys *keys;               /* core/keys.h: what creates with a key made */
     struct part_fault *faults;       /* sorted by name */
     size_t n_faults, cap_faults;
     struct lien *liens; /* sorted by port */
     size_t n_liens, cap_liens;
+    struct webhook *webhooks; /* core/webhooks.h; sorted by id */
+    size_t n_webhooks;
     struct mono_ns fence_asked; /* when agents were last asked to fence */
     struct mono_ns last_tick;   /* tells our own stalls from silent agents */
 };

@@ -252,6 +252,7 @@ static void carry_out(struct mending *w, const struct remedies *remedies, size_t
 /* New routes last: who does not accept them is out of their way by then. */
 void remedy_carry_out(struct mending *w, const struct remedies *remedies)
 {
+    w->m->mending = w->incident->id;
     for (size_t i = 0; i < remedies->n; i++) {
         const struct remedy *r = &remedies->items[i];
         if (!r->only_said) {
@@ -265,4 +266,5 @@ void remedy_carry_out(struct mending *w, const struct remedies *remedies)
             go_around(w, &remedies->items[i]);
         }
     }
+    w->m->mending = (struct id){0};
 }

@@ -44,6 +44,9 @@ enum stmt {
     ST_TICKET_PUT,
     ST_TICKET_DELETE,
     ST_TICKET_ALL,
+    ST_WEBHOOK_PUT,
+    ST_WEBHOOK_DELETE,
+    ST_WEBHOOK_ALL,
     ST_COUNT,
 };
 
@@ -77,6 +80,10 @@ int store_put_incident(struct store *store, const struct model *m, struct id id,
 int store_put_ticket(struct store *store, const struct model *m, struct id id, struct error *err);
 int store_load_incident(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
 int store_load_ticket(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
+
+/* webhooks.c */
+int store_put_webhook(struct store *store, const struct model *m, struct id id, struct error *err);
+int store_load_webhook(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
 
 /* audit.c: reads the tip of the chain into store->audit; adds the records of a
  * batch behind *tip and moves it. */

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,26 @@ struct world {
     int status; /* of the last reply */
     struct id made;
     char journal[8192]; /* types, a space behind each */
+    char advice[2048];  /* of slices: "active=start ..." */
+    json_t *last;       /* data of the last event with advice */
 };
 
 static void pump(struct world *w);
+
+static void note_advice(struct world *w, const struct journal_entry *entry)
+{
+    json_t *data = json_loads(entry->data, 0, NULL);
+    const char *advice = json_string_value(json_object_get(data, "advice"));
+    size_t len = strlen(w->advice);
+
+    if (strncmp(entry->type, "slice.", 6) == 0) {
+        assert_non_null(advice);
+        (void)snprintf(w->advice + len, sizeof w->advice - len, "%s=%s ", entry->type + 6, advice);
+        json_decref(w->last);
+        w->last = json_incref(data);
+    }
+    json_decref(data);
+}
 
 static void step(struct world *w, struct event *ev)
 {
@@ -45,6 +63,7 @@ static void step(struct world *w, struct event *ev)
     for (size_t i = 0; i < w->out.n_journal; i++) {
         size_t len = strlen(w->journal);
         (void)snprintf(w->journal + len, sizeof w->journal - len, "%s ", w->out.journal[i].type);
+        note_advice(w, &w->out.journal[i]);
     }
     pump(w);
 }
@@ -200,6 +219,7 @@ static int teardown(void **state)
 {
     struct world *w = *state;
 
+    json_decref(w->last);
     model_destroy(w->model);
     tpunet_wiring_destroy(w->pod.wiring);
     outbox_fini(&w->out);
@@ -343,6 +363,46 @@ static void a_dead_host_costs_one_cube(void **state)
     assert_int_equal(w->model->n_faults, 1); /* one swap was enough */
 }
 
+static const char *last_text(const struct world *w, const char *key)
+{
+    const char *text = json_string_value(json_object_get(w->last, key));
+    return text != NULL ? text : "";
+}
+
+/* What a scheduler hears, in the order in which it does. */
+static void the_scheduler_hears_what_to_do(void **state)
+{
+    struct world *w = *state;
+    struct slice *swapped = create(w, true);
+    char cause[64], id[48];
+    json_int_t cube = -1, with = -1;
+
+    assert_string_equal(w->advice, "created=wait active=start ");
+    w->advice[0] = '\0';
+    kill_host(w, swapped, 1, 3);
+    pass(w, 75);
+    assert_string_equal(w->advice, "reconfiguring=restart-from-checkpoint "
+                                   "active=restart-from-checkpoint ");
+    (void)snprintf(cause, sizeof cause, "incident/%s",
+                   id_format(incident_about(w, "host/1-3")->id, id));
+    assert_string_equal(last_text(w, "cause"), cause);
+    assert_int_equal(
+        json_unpack(w->last, "{s:[{s:I,s:I}!]}", "swapped", "cube", &cube, "with", &with), 0);
+    assert_int_equal(cube, 1);
+    assert_int_equal(with, 2);
+
+    w->advice[0] = '\0';
+    lose_power(w, OCS_LOST);
+    cut_switch(w, swapped, OCS_LOST);
+    pass(w, 100);
+    assert_string_equal(w->advice, "reconfiguring=wait degraded=continue ");
+    (void)snprintf(cause, sizeof cause, "incident/%s",
+                   id_format(incident_about(w, "ocs/17")->id, id));
+    assert_string_equal(last_text(w, "cause"), cause);
+    assert_true(json_is_true(json_object_get(w->last, "degraded")));
+    assert_null(json_object_get(w->last, "swapped")); /* told already */
+}
+
 static void a_cleared_cube_stays_cleared(void **state)
 {
     struct world *w = *state;
@@ -366,6 +426,8 @@ static void without_a_spare_the_slice_fails_by_name(void **state)
     pass(w, 100);
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_non_null(strstr(slice->reason, "host/1-3 is broken and no healthy cube is free"));
+    assert_non_null(strstr(w->advice, "failed=stop "));
+    assert_non_null(strstr(last_text(w, "cause"), "incident/"));
     assert_int_equal(other->state, SLICE_ACTIVE);
 }
 
@@ -578,6 +640,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_dead_host_costs_one_cube),
+        TEST(the_scheduler_hears_what_to_do),
         TEST(a_cleared_cube_stays_cleared),
         TEST(without_a_spare_the_slice_fails_by_name),
         TEST(a_lost_switch_is_gone_around_until_it_is_back),
