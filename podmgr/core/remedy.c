@@ -77,8 +77,10 @@ void remedy_links(struct model *m, const struct event *ev)
     for (size_t i = 0; s != NULL && i < ev->links.n; i++) {
         const struct link_change *change = &ev->links.links[i];
         const struct slice *slice = model_slice(m, change->slice);
-        /* Links of a slice that is being changed are meant to go. */
-        if (change->up || (slice != NULL && slice_serves(slice))) {
+        unsigned cube = tpunet_chip_of(change->chip).cube;
+        /* Links of a slice that is being changed, or of a cube that it left, are meant to go. */
+        if (change->up || (slice != NULL && slice_serves(slice) &&
+                           id_compare(m->cubes[cube].owner, slice->id) == 0)) {
             symptoms_link(s, change->chip, change->port, change->up, ev->now.wall);
         }
     }
