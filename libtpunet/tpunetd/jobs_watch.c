@@ -18,8 +18,8 @@ static void believe(struct job *job, const Wire__AgentBringUp *in)
 {
     for (size_t i = 0; i < in->n_down_links; i++) {
         const Wire__AgentLinkEnd *end = in->down_links[i];
-        uint32_t logical = end->chip < TPUNET_CHIPS_MAX ? slice_logical(job->intent, end->chip)
-                                                        : TPUNET_NONE;
+        uint32_t logical =
+            end->chip < TPUNET_CHIPS_MAX ? slice_logical(job->intent, end->chip) : TPUNET_NONE;
         if (logical != TPUNET_NONE && end->port < TPUNET_PORTS) {
             slice_links_tell(&job->links, logical, end->port, false);
             job->links.untold = true;
@@ -34,8 +34,11 @@ static struct job *begin(struct jobs *jobs, const struct tpunet_stamp *stamp,
     struct job *job = xcalloc(1, sizeof *job);
     struct tpunet_error err = {.text = "the order contradicts itself"};
 
-    *job = (struct job){
-        .next = jobs->first, .jobs = jobs, .stamp = *stamp, .installed = *stamp, .check_only = true};
+    *job = (struct job){.next = jobs->first,
+                        .jobs = jobs,
+                        .stamp = *stamp,
+                        .installed = *stamp,
+                        .check_only = true};
     if (job_take_intent(job, in, &err) < 0 ||
         slice_links_init(&job->links, job->intent, &err) < 0) {
         log_warning(stamp->slice, "cannot watch: %s", err.text);
@@ -52,13 +55,14 @@ void jobs_watch(struct jobs *jobs, const struct tpunet_stamp *stamp, const Wire_
     struct job **at = jobs_find(jobs, stamp->slice), *job = *at;
 
     if (stamp->epoch < jobs->t->epoch ||
-        (job != NULL && stamp_compare_age(stamp, &job->installed) < 0 && job->installed.epoch != 0)) {
+        (job != NULL && stamp_compare_age(stamp, &job->installed) < 0 &&
+         job->installed.epoch != 0)) {
         log_info(stamp->slice, "an order to watch that is too old");
         return;
     }
     jobs->t->epoch = stamp->epoch;
-    if (job != NULL && job->bringup == NULL &&
-        stamp_compare_age(stamp, &job->installed) > 0 && job->installed.epoch != 0) {
+    if (job != NULL && job->bringup == NULL && stamp_compare_age(stamp, &job->installed) > 0 &&
+        job->installed.epoch != 0) {
         jobs_remove_at(at); /* its cubes may be others by now */
         job = NULL;
     }
@@ -136,7 +140,8 @@ void jobs_told(struct jobs *jobs, const struct link_change *changes, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct job *job = *jobs_find(jobs, changes[i].stamp.slice);
-        if (job != NULL && job->watched && stamp_compare_age(&job->installed, &changes[i].stamp) == 0) {
+        if (job != NULL && job->watched &&
+            stamp_compare_age(&job->installed, &changes[i].stamp) == 0) {
             slice_links_tell(&job->links, slice_logical(job->intent, changes[i].chip),
                              changes[i].port, changes[i].up);
         }

@@ -345,6 +345,7 @@ static const struct striker strikers[] = {
     {NULL, F_LINK, 3000, link_down},
     {NULL, F_FAILED, 9000, operator_fail},
     {NULL, F_CHIP, 5000, chip},
+    {NULL, F_OBSERVER, 4000, observer_strike},
 };
 
 static void strike(void *arg)

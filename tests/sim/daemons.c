@@ -368,6 +368,15 @@ static void take_dead_links(struct job *job, const struct model *m, const struct
     }
 }
 
+/* Commands travel for 1 to 5 ms and arrive in the order in which they were given. */
+static void deliver(struct daemon *d, evq_fn *fn, void *arg)
+{
+    int64_t at = sim_now(d->s) + (int64_t)(1 + sim_random(d->s, 5)) * MS;
+
+    d->delivered_ns = at > d->delivered_ns ? at : d->delivered_ns;
+    evq_at(d->s->w->evq, d->delivered_ns, fn, arg);
+}
+
 void daemons_bring_up(struct manager *m, const struct effect *effect)
 {
     struct sim *s = m->s;
@@ -392,7 +401,7 @@ void daemons_bring_up(struct manager *m, const struct effect *effect)
         uint32_t host = slice->coordinator;
         job->entry = tpunet_chip_number(
             tpunet_host_chip((uint16_t)(host / TPUNET_CUBE_HOSTS), host % TPUNET_CUBE_HOSTS, 0));
-        sim_after(s, (int64_t)(1 + sim_random(s, 5)) * MS, start_job, job);
+        deliver(d, start_job, job);
         return;
     }
 }
@@ -479,7 +488,7 @@ void daemons_fence(struct manager *m, const struct effect *effect)
                                   .generation = effect->generation,
                                   .ports = sim_copy(s, ports, n * sizeof *ports),
                                   .n = n};
-            sim_after(s, (int64_t)(1 + sim_random(s, 5)) * MS, disable, f);
+            deliver(d, disable, f);
         }
     }
 }

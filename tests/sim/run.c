@@ -189,6 +189,7 @@ void sim_run(uint64_t seed, bool trace, struct outcome *out)
     oracle_init(s);
     switches_init(s);
     daemons_init(s);
+    observers_init(s);
     client_init(s);
     operator_start(s);
     chaos_init(s);

@@ -60,7 +60,8 @@
     X(RESTORE, "old backup restored")                                                              \
     X(LINK, "link down, one way or both")                                                          \
     X(CHIP, "chip, host or cube dead")                                                             \
-    X(FAILED, "operator fails a switch or a cube")
+    X(FAILED, "operator fails a switch or a cube")                                                 \
+    X(OBSERVER, "healthd silent, restarted, or telling what it may not")
 enum fault_class {
 #define X(name, text) F_##name,
     FAULTS(X)
@@ -193,7 +194,7 @@ struct manager {
     int64_t paused_until_ns;
 };
 
-enum { DAEMONS_MAX = 4, TOLD_KEPT = 16 };
+enum { DAEMONS_MAX = 4, OBSERVERS_MAX = 3, TOLD_KEPT = 16 };
 struct daemon {
     struct sim *s;
     char name[64];
@@ -201,6 +202,7 @@ struct daemon {
     uint16_t *hosts;
     size_t n_hosts;
     bool up, silent;
+    int64_t delivered_ns; /* when the newest command arrives */
     struct job *jobs;
     struct eye *eyes;
 };
@@ -224,6 +226,8 @@ struct sim {
     struct sw sw[SIM_OCSES];
     struct daemon daemons[DAEMONS_MAX];
     unsigned n_daemons;
+    struct healthd *observers;
+    unsigned n_observers;
     bool look_set;                   /* a look at the links is to come */
     uint64_t applies, fabric_writes; /* that podmgr and the daemons sent */
     uint64_t foreign_ids;
@@ -326,6 +330,11 @@ void watch_tell(struct daemon *d);
 void watch_tell_again(struct daemon *d); /* podmgr may have forgotten */
 void watch_drop(struct daemon *d, struct id slice, uint64_t epoch, uint64_t generation);
 void watch_drop_all(struct daemon *d);
+
+/* observers.c */
+#define COOKIE_MISSPOKEN (UINT64_C(1) << 61) /* of a report that must not count */
+void observers_init(struct sim *s);
+bool observer_strike(struct sim *s); /* false: it came to nothing */
 
 /* client.c */
 void client_init(struct sim *s);

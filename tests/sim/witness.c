@@ -12,6 +12,7 @@
  * It keeps account of its own; from podmgr's tables it takes only the names of
  * the slice that a step made or changed. */
 #include "core/remedy.h"
+#include "core/health.h"
 #include "oracle.h"
 
 #include <stdio.h>
@@ -280,9 +281,18 @@ static bool may_evict(enum event_kind kind)
            kind != EV_AGENT_SEEN;
 }
 
-static bool has_down(const struct oracle *oracle, const struct entry *entry)
+/* Was podmgr told of something SEVERE in the slice? */
+static bool has_cause(const struct manager *m, const struct entry *entry)
 {
+    const struct oracle *oracle = m->s->oracle;
     bool has = false;
+
+    for (size_t i = 0; i < entry->n_cubes * TPUNET_CUBE_HOSTS; i++) {
+        const struct finding *worst = health_worst_of_host(
+            m->model, entry->cubes[i / TPUNET_CUBE_HOSTS] * (unsigned)TPUNET_CUBE_HOSTS +
+                          i % TPUNET_CUBE_HOSTS);
+        has = has || (worst != NULL && worst->severity >= SEVERITY_SEVERE);
+    }
 
     for (size_t i = 0; i < entry->n_cubes; i++) {
         const uint8_t *chips = &oracle->told_down[entry->cubes[i] * SIM_CUBE_CHIPS];
@@ -302,7 +312,7 @@ static void judge_evictions(struct manager *m, const struct before *before, enum
         const struct entry *entry =
             change->kind == CHANGE_SLICE ? oracle_entry(m->s->oracle, change->id) : NULL;
         const struct slice *slice = entry != NULL ? model_slice(m->model, entry->id) : NULL;
-        bool caused = entry != NULL && kind == EV_TICK && has_down(m->s->oracle, entry);
+        bool caused = entry != NULL && kind == EV_TICK && has_cause(m, entry);
         if (entry != NULL && oracle_serves(entry->state) && !entry->delete_asked && !caused &&
             (slice == NULL || slice->state == SLICE_FAILED || slice->state == SLICE_DEACTIVATING)) {
             sim_found(m->s, V_D7, "slice/%s was ACTIVE, is %s, and nobody asked for it",
@@ -354,7 +364,7 @@ static void judge_budgets(struct manager *m, const struct before *before)
         if (n == 0) {
             continue;
         }
-        if (before->breaker_open || !has_down(oracle, entry)) {
+        if (before->breaker_open || !has_cause(m, entry)) {
             sim_found(m->s, V_A7, "slice/%s is moved %s", id_format(entry->id, id),
                       before->breaker_open ? "while the breaker is open" : "without a cause");
         }
@@ -394,6 +404,10 @@ void oracle_step(struct manager *m, struct event *ev)
     }
     if (newest && ev->kind == EV_TICK) {
         judge_budgets(m, &before);
+    }
+    if (newest && ev->kind == EV_HEALTH && ev->cookie == COOKIE_MISSPOKEN &&
+        left_something(m, &before)) {
+        sim_found(m->s, V_A9, "a report that does not count has changed something");
     }
     if (newest && is_mutation(ev->kind)) {
         judge(m, &before, ev);
