@@ -66,6 +66,12 @@ static const struct bench {
      bench_intake_events},
     {"intake_cpu_pct", "podmgr's processor at 1,024 leases a second", "%", LOWER, 5, 3,
      bench_intake_cpu},
+    {"detect_link_down_ms", "link down under 8x8x8, to durable incident", "ms", LOWER, 50, 9,
+     bench_detect_link_down},
+    {"failover_cube_ms", "8x8x8: a host's links reported down, to ACTIVE", "ms", LOWER, 100, 9,
+     bench_failover_cube},
+    {"failover_ocs_ms", "the same of a switch, to new routes", "ms", LOWER, 150, 9,
+     bench_failover_ocs},
 };
 
 struct figure {

@@ -9,14 +9,28 @@
 
 static struct pod *pod;
 
-struct pod *bench_pod(void)
+static struct pod *up(bool remedy)
 {
     const char *build = getenv("BUILD");
 
+    if (pod != NULL && pod->options.remedy != remedy) {
+        bench_pod_down();
+    }
     if (pod == NULL) {
-        pod = pod_up(&(struct pod_options){.dir = build != NULL ? build : "build"});
+        pod = pod_up(&(struct pod_options){
+            .dir = build != NULL ? build : "build", .remedy = remedy, .remedy_budget = 1000});
     }
     return pod;
+}
+
+struct pod *bench_pod(void)
+{
+    return up(false);
+}
+
+struct pod *bench_mending_pod(void)
+{
+    return up(true);
 }
 
 void bench_pod_down(void)
@@ -39,7 +53,12 @@ const char *bench_pod_logs(void)
 
 json_t *bench_activate(const char *body)
 {
-    json_t *slice = slice_up(bench_pod(), body);
+    return bench_activate_on(bench_pod(), body);
+}
+
+json_t *bench_activate_on(const struct pod *on, const char *body)
+{
+    json_t *slice = slice_up(on, body);
 
     if (strcmp(str(slice, "state"), "ACTIVE") != 0) {
         bench_die("%s is '%s', not ACTIVE: %s%s", body, str(slice, "state"), str(slice, "reason"),
