@@ -22,7 +22,8 @@ struct probe_delivery {
     bool delivered;
     unsigned hops;
     double us;
-    char text[160]; /* why not */
+    char text[160];   /* why not, */
+    uint32_t died_at; /* and at which chip */
 };
 struct probe_result {
     bool answered;

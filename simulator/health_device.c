@@ -325,11 +325,17 @@ size_t sim_read(struct world *w, unsigned host, unsigned class, double values[SI
 /* --------------------------------------------------------------- working -- */
 
 int sim_transfer(struct world *w, uint32_t from, uint32_t to, unsigned *hops, double *us,
-                 struct error *err)
+                 uint32_t *end, struct error *err)
 {
     struct sim_hop path[SIM_HOPS_MAX];
     size_t n;
     int status = sim_send(w, from, to, path, &n, err);
+    unsigned in_port;
+
+    *end = from;
+    if (n > 0 && !world_link(w, path[n - 1].chip, path[n - 1].port, end, &in_port)) {
+        *end = path[n - 1].chip; /* never: the flit has just been there */
+    }
 
     if (status < 0) {
         return status;

@@ -56,10 +56,10 @@ bool sim_host_is_silent(const struct world *w, unsigned host);
 size_t sim_read(struct world *w, unsigned host, unsigned class, double values[SIM_READING_MAX],
                 uint64_t *incarnation);
 
-/* A flit by the installed tables with the time that it takes on these links;
- * E_UNREACHABLE as sim_send(). */
+/* A flit by the installed tables with the time that it takes on these links, and
+ * where it ended; E_UNREACHABLE as sim_send(). */
 int sim_transfer(struct world *w, uint32_t from, uint32_t to, unsigned *hops, double *us,
-                 struct error *err);
+                 uint32_t *end, struct error *err);
 /* False if the chip does not answer. */
 bool sim_compute(struct world *w, uint32_t chip, uint64_t seed, unsigned rounds, uint64_t *value);
 

@@ -88,8 +88,9 @@ static void transfer_one(struct world *w, Wire__ProbeDelivery *out, uint32_t fro
     wire__probe_delivery__init(out);
     if (from >= w->n_chips || to >= w->n_chips) {
         (void)err_set(err, E_UNREACHABLE, "no such chip");
-    } else if (sim_transfer(w, from, to, &hops, &out->microseconds, err) == 0) {
+    } else if (sim_transfer(w, from, to, &hops, &out->microseconds, &out->died_at, err) == 0) {
         out->delivered = 1;
+        out->died_at = 0;
         out->hops = hops;
         return;
     }

@@ -31,13 +31,15 @@ bench_fn bench_restart, bench_restore;
 bench_fn bench_failover_cube, bench_failover_ocs, bench_detect_link_down;
 
 /* Observers of 1,024 hosts (health.c). */
-bench_fn bench_intake_events, bench_intake_cpu;
+bench_fn bench_preflight, bench_intake_events, bench_intake_cpu;
 
 /* The pod that all rows with processes share: 64 cubes, mirrors that move at
  * once, the database on the disk under the build directory. */
 struct pod *bench_pod(void);
-/* The same, but mending by itself; takes the other one's place. */
+/* The same, but mending by itself, or with a healthd for all hosts; one takes the
+ * other one's place. */
 struct pod *bench_mending_pod(void);
+struct pod *bench_observed_pod(void);
 json_t *bench_activate(const char *body); /* ACTIVE, or the bench ends */
 json_t *bench_activate_on(const struct pod *on, const char *body);
 void bench_delete(json_t *slice); /* takes it */

@@ -13,6 +13,36 @@
 
 enum { HOSTS = 1024, BURSTS = 4, LEASE_S = 3 };
 
+/* ------------------------------------------------------------- preflight -- */
+
+static bool is_observed(void *arg)
+{
+    long status;
+    json_t *json = http(arg, "GET", "/v1/preflight/goldens", NULL, &status);
+    bool observed = status == 200 && num(json, "hosts_unobserved") == 0;
+
+    json_decref(json);
+    return observed;
+}
+
+struct sample bench_preflight(unsigned run)
+{
+    struct pod *pod = bench_observed_pod();
+
+    (void)run;
+    if (!await_until(is_observed, pod, 20000)) {
+        bench_die("healthd said no hello");
+    }
+    json_t *slice = bench_activate_on(pod, "{\"topology\":\"4x4x8\"}");
+    double ms =
+        json_number_value(json_object_get(json_object_get(slice, "timings"), "preflight_ms"));
+    if (!(ms > 0)) {
+        bench_die("the slice was not checked");
+    }
+    bench_delete(slice);
+    return (struct sample){ms, 1};
+}
+
 /* ---------------------------------------------------------------- events -- */
 
 /* A report of every link of every host, in one message a hundred hosts. */

@@ -66,6 +66,8 @@ static const struct bench {
      bench_intake_events},
     {"intake_cpu_pct", "podmgr's processor at 1,024 leases a second", "%", LOWER, 5, 3,
      bench_intake_cpu},
+    {"preflight_4x4x8_ms", "32 hosts found fit before a slice is ACTIVE", "ms", LOWER, 0, 9,
+     bench_preflight},
     {"detect_link_down_ms", "link down under 8x8x8, to durable incident", "ms", LOWER, 50, 9,
      bench_detect_link_down},
     {"failover_cube_ms", "8x8x8: a host's links reported down, to ACTIVE", "ms", LOWER, 100, 9,

@@ -145,12 +145,17 @@ static void write_configs(const struct pod *pod)
 static void write_healthd_config(const struct pod *pod)
 {
     const struct pod_options *o = &pod->options;
+    char golden[128] = "";
 
+    if (o->golden != NULL) {
+        write_file(pod, "golden.yaml", "%s", o->golden);
+        (void)snprintf(golden, sizeof golden, "golden: \"%s/golden.yaml\"\n", pod->dir);
+    }
     write_file(pod, "healthd.yaml",
                "pod: test\nname: h1\ncubes: %u\nhosts: all\nperiod_ms: 100\nlease_ms: 250\n"
                "probe_url: \"ipc://%s/probe.sock\"\npodmgr_url: \"ipc://%s/health.sock\"\n"
-               "state_file: \"%s/healthd.state\"\n%s",
-               o->cubes, pod->dir, pod->dir, pod->dir, o->rules != NULL ? o->rules : "");
+               "state_file: \"%s/healthd.state\"\n%s%s",
+               o->cubes, pod->dir, pod->dir, pod->dir, golden, o->rules != NULL ? o->rules : "");
 }
 
 static void start_podsim(struct pod *pod)

@@ -20,6 +20,7 @@ struct pod_options {
     unsigned remedy_budget;   /* cubes out at once, and swaps an hour; 0: the default */
     bool healthd;             /* one for all hosts */
     const char *rules;        /* of its policy, for healthd.yaml, or NULL */
+    const char *golden;       /* text of its golden limits, or NULL */
 };
 
 struct pod {
