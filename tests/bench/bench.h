@@ -31,7 +31,7 @@ bench_fn bench_restart, bench_restore;
 bench_fn bench_failover_cube, bench_failover_ocs, bench_detect_link_down;
 
 /* Observers of 1,024 hosts (health.c). */
-bench_fn bench_preflight, bench_intake_events, bench_intake_cpu;
+bench_fn bench_preflight_4x4x8, bench_preflight_4096, bench_intake_events, bench_intake_cpu;
 
 /* The pod that all rows with processes share: 64 cubes, mirrors that move at
  * once, the database on the disk under the build directory. */

@@ -25,15 +25,14 @@ static bool is_observed(void *arg)
     return observed;
 }
 
-struct sample bench_preflight(unsigned run)
+static struct sample preflight_of(const char *body)
 {
     struct pod *pod = bench_observed_pod();
 
-    (void)run;
     if (!await_until(is_observed, pod, 20000)) {
         bench_die("healthd said no hello");
     }
-    json_t *slice = bench_activate_on(pod, "{\"topology\":\"4x4x8\"}");
+    json_t *slice = bench_activate_on(pod, body);
     double ms =
         json_number_value(json_object_get(json_object_get(slice, "timings"), "preflight_ms"));
     if (!(ms > 0)) {
@@ -41,6 +40,18 @@ struct sample bench_preflight(unsigned run)
     }
     bench_delete(slice);
     return (struct sample){ms, 1};
+}
+
+struct sample bench_preflight_4x4x8(unsigned run)
+{
+    (void)run;
+    return preflight_of("{\"topology\":\"4x4x8\"}");
+}
+
+struct sample bench_preflight_4096(unsigned run)
+{
+    (void)run;
+    return preflight_of("{\"topology\":\"16x16x16\"}");
 }
 
 /* ---------------------------------------------------------------- events -- */

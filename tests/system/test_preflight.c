@@ -13,6 +13,7 @@
 
 #include "harness.h"
 #include "mem.h"
+#include "observer.h"
 
 enum { LIMIT_MS = 20000 };
 
@@ -39,6 +40,30 @@ static void await_observer(struct pod *pod)
 {
     if (!await_until(is_observed, pod, LIMIT_MS)) {
         fail_msg("healthd did not say hello; logs in %s", pod->dir);
+    }
+}
+
+/* The observer of the tests stands for all hosts again. */
+static bool has_returned(void *arg)
+{
+    long status;
+    json_t *json = http(arg, "GET", "/v1/preflight/goldens", NULL, &status), *set;
+    bool returned = false;
+    size_t i;
+
+    json_array_foreach(json_object_get(json, "sets"), i, set)
+    {
+        returned = returned || (num(set, "hosts") == 128 &&
+                                json_array_size(json_object_get(set, "limits")) > 0);
+    }
+    json_decref(json);
+    return returned;
+}
+
+static void await_its_return(struct pod *pod)
+{
+    if (!await_until(has_returned, pod, LIMIT_MS)) {
+        fail_msg("healthd did not come back; logs in %s", pod->dir);
     }
 }
 
@@ -358,6 +383,97 @@ static void a_swapped_cube_is_checked_too(void **state)
     clear_part(pod, "cube/5");
 }
 
+/* ------------------------------------------------------- the wire itself -- */
+
+static const Wire__HealthReply *answer(struct observer_end *o, Wire__HealthVerdict *verdict)
+{
+    Wire__HealthRequest request = WIRE__HEALTH_REQUEST__INIT;
+
+    request.body_case = WIRE__HEALTH_REQUEST__BODY_VERDICT;
+    request.verdict = verdict;
+    const Wire__HealthReply *reply = observer_ask(o, &request);
+    assert_non_null(reply);
+    return reply;
+}
+
+static void send_poll(struct observer_end *o, uint64_t taken, uint32_t hold_ms)
+{
+    Wire__HealthRequest request = WIRE__HEALTH_REQUEST__INIT;
+    Wire__HealthPoll poll = WIRE__HEALTH_POLL__INIT;
+
+    poll.epoch = o->epoch;
+    poll.taken = taken;
+    poll.hold_ms = hold_ms;
+    request.body_case = WIRE__HEALTH_REQUEST__BODY_POLL;
+    request.poll = &poll;
+    observer_send(o, &request);
+}
+
+static void orders_and_verdicts_are_stamped(void **state)
+{
+    struct pod *pod = *state;
+    struct observer_end o;
+    Wire__HealthVerdict verdict = WIRE__HEALTH_VERDICT__INIT;
+    Wire__HealthUnfit bad = WIRE__HEALTH_UNFIT__INIT, *list = &bad;
+    static char no_slice[] = "slice", why[] = "host/0-0: it smokes";
+    long status;
+
+    pod_kill_healthd(pod);
+    observer_open(&o, pod, "healthd/hand", 1);
+    assert_non_null(observer_hello(&o, 128));
+    send_poll(&o, 0, 50); /* nothing waits: answered empty, when its time is over */
+    observer_await(&o, 2);
+    assert_int_equal(o.reply->n_orders, 0);
+
+    send_poll(&o, 0, 10000);
+    json_t *slice = http(pod, "POST", "/v1/slices", "{\"topology\":\"4x4x8\"}", &status);
+    assert_int_equal(status, 202);
+    observer_await(&o, 3);
+    assert_int_equal(o.reply->n_orders, 1);
+    const Wire__HealthOrder *order = o.reply->orders[0];
+    assert_string_equal(order->slice, str(slice, "id"));
+    assert_int_equal(order->n_hosts, 32);
+    assert_int_equal(order->n_yours, 32);
+    assert_true(order->pattern && order->epoch == o.epoch && order->generation > 0);
+    verdict.epoch = o.epoch;
+    verdict.order = order->order;
+    verdict.slice = xstrdup(order->slice);
+    verdict.generation = order->generation;
+    verdict.n_hosts = order->n_yours;
+    verdict.hosts = xmemdup(order->yours, order->n_yours * sizeof *verdict.hosts);
+    bad.text = why;
+
+    verdict.order++;
+    assert_int_equal(answer(&o, &verdict)->status, WIRE__HEALTH_STATUS__HEALTH_STALE);
+    verdict.order--;
+    verdict.epoch--;
+    assert_int_equal(answer(&o, &verdict)->status, WIRE__HEALTH_STATUS__HEALTH_OLD_EPOCH);
+    verdict.epoch++;
+    verdict.failures = 1; /* and none is named */
+    assert_int_equal(answer(&o, &verdict)->status, WIRE__HEALTH_STATUS__HEALTH_MALFORMED);
+    verdict.n_unfit = 1;
+    verdict.unfit = &list;
+    bad.index = 1; /* a host has one part */
+    assert_int_equal(answer(&o, &verdict)->status, WIRE__HEALTH_STATUS__HEALTH_MALFORMED);
+    bad.index = 0;
+    bad.host = 128;
+    assert_int_equal(answer(&o, &verdict)->status, WIRE__HEALTH_STATUS__HEALTH_MALFORMED);
+    verdict.failures = verdict.n_unfit = 0;
+    char *id = verdict.slice;
+    verdict.slice = no_slice;
+    assert_int_equal(answer(&o, &verdict)->status, WIRE__HEALTH_STATUS__HEALTH_MALFORMED);
+    verdict.slice = id;
+    assert_int_equal(answer(&o, &verdict)->status, WIRE__HEALTH_STATUS__HEALTH_OK);
+    assert_int_equal(answer(&o, &verdict)->status, WIRE__HEALTH_STATUS__HEALTH_STALE);
+    await_active(pod, id);
+    down(pod, slice);
+    free(id);
+    free(verdict.hosts);
+    observer_close(&o);
+    pod_start_healthd(pod);
+    await_its_return(pod);
+}
+
 static void a_wrong_unit_is_named_where_it_stands(void **state)
 {
     const struct pod *pod = *state;
@@ -387,6 +503,7 @@ int main(void)
         cmocka_unit_test(podmgr_may_restart_in_the_middle),
         cmocka_unit_test(healthd_may_restart_in_the_middle),
         cmocka_unit_test(a_swapped_cube_is_checked_too),
+        cmocka_unit_test(orders_and_verdicts_are_stamped),
         cmocka_unit_test(a_wrong_unit_is_named_where_it_stands),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
