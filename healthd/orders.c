@@ -11,7 +11,7 @@
 #include "mem.h"
 #include "preflight.h"
 
-enum { ORDERS_MAX = 64 };
+enum { ORDERS_MAX = 64, ORDERS_A_REPLY = 16 }; /* a reply to a poll carries so many */
 
 struct order {
     struct orders *o;
@@ -56,7 +56,7 @@ static size_t place_of(const struct orders *o, uint64_t number)
 
 bool orders_have_room(const struct orders *o)
 {
-    return o->n < ORDERS_MAX && o->d->probe->ready;
+    return o->n + ORDERS_A_REPLY <= ORDERS_MAX && o->d->probe->ready;
 }
 
 /* ------------------------------------------------------------------ taking -- */

@@ -169,6 +169,10 @@ static void judge_delivery(struct preflight *p, uint32_t src, uint32_t dst,
     p->result.transfers++;
     if (!d->delivered) {
         fail(p, at_chip(d->died_at), "%s to %s: %s", names[0], names[1], d->text);
+    } else if (d->value != probe_payload(src, dst, p->job.seed)) {
+        struct preflight_unfit what = at_chip(src);
+        what.unplaced = d->hops != 1; /* else it is the link between them */
+        fail(p, what, "%s to %s: it arrived changed, over %u hops", names[0], names[1], d->hops);
     } else if (limit->there && golden_judge(limit, d->us) != GOLDEN_GOOD) {
         struct preflight_unfit what = at_chip(src);
         what.unplaced = true; /* somewhere on its way */
@@ -267,7 +271,7 @@ static void run_pattern(struct preflight *p)
     list_shifts(p);
     p->open += p->n_shifts + 1U;
     for (unsigned s = 0; s < p->n_shifts; s++) {
-        ops->transfer(p->probe, p->chips, p->shifts[s].to, p->n_chips, on_deliveries,
+        ops->transfer(p->probe, p->chips, p->shifts[s].to, p->n_chips, p->job.seed, on_deliveries,
                       &p->shifts[s]);
     }
     ops->compute(p->probe, p->chips, p->n_chips, p->job.seed, ROUNDS, on_results, p);

@@ -184,7 +184,8 @@ static void on_deliveries(void *arg, int status, const uint8_t *body, size_t len
         out[i] = (struct probe_delivery){.delivered = in->delivered,
                                          .hops = in->hops,
                                          .us = in->microseconds,
-                                         .died_at = in->died_at};
+                                         .died_at = in->died_at,
+                                         .value = in->value};
         (void)snprintf(out[i].text, sizeof out[i].text, "%s", in->text);
     }
     c->transfer(c->arg, out, n);
@@ -196,7 +197,7 @@ static void on_deliveries(void *arg, int status, const uint8_t *body, size_t len
 }
 
 static void transfer(struct probe *probe, const uint32_t *from, const uint32_t *to, size_t n,
-                     probe_transfer_fn *done, void *arg)
+                     uint64_t seed, probe_transfer_fn *done, void *arg)
 {
     Wire__ProbeRequest request = WIRE__PROBE_REQUEST__INIT;
     Wire__ProbeTransfer body = WIRE__PROBE_TRANSFER__INIT;
@@ -205,6 +206,7 @@ static void transfer(struct probe *probe, const uint32_t *from, const uint32_t *
     body.n_from = body.n_to = n;
     body.from = (uint32_t *)(uintptr_t)from; /* packed only, never written */
     body.to = (uint32_t *)(uintptr_t)to;
+    body.seed = seed;
     request.body_case = WIRE__PROBE_REQUEST__BODY_TRANSFER;
     request.transfer = &body;
     *c = (struct pattern_call){.n = n, .transfer = done, .arg = arg};

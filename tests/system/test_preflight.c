@@ -286,6 +286,7 @@ static void what_is_not_fit_is_named(void **state)
         {"hot chip/3-1-1-1", "preflight: chip/3-1-1-1: chip-temperature"},
         {"low-light link/3-3-1-2+x", "preflight: link/3-3-1-2+x: link-light"},
         {"wrong-result chip/3-2-2-2", "preflight: chip/3-2-2-2: computes wrongly"},
+        {"corrupt link/3-0-2-1+x", "it arrived changed"},
         {"slow-link link/3-0-0-0+y --set factor=99", "limit 50 us"},
         {"host-dead host/3-5", "preflight: host/3-5: its instruments do not answer"},
     };

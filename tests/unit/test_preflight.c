@@ -112,6 +112,8 @@ struct fake {
     double step_us;       /* of chip 1 of each host */
     uint32_t wrong, mute; /* chips that compute wrongly, or not; 0: none */
     uint32_t lost_from;   /* whose flits die; 0: none */
+    uint32_t changed;     /* whose flits arrive changed; 0: none */
+    unsigned hops;        /* that every flit makes; 0: 2 */
     bool no_answer;
     size_t transfers, self_transfers;
 };
@@ -137,14 +139,16 @@ static void fake_flush(struct probe *probe)
 }
 
 static void fake_transfer(struct probe *probe, const uint32_t *from, const uint32_t *to, size_t n,
-                          probe_transfer_fn *done, void *arg)
+                          uint64_t seed, probe_transfer_fn *done, void *arg)
 {
     struct fake *f = (struct fake *)probe;
     struct probe_delivery *out = xcalloc(n, sizeof *out);
 
     for (size_t i = 0; i < n; i++) {
         out[i] = (struct probe_delivery){.delivered = from[i] != f->lost_from || from[i] == 0,
-                                         .hops = 2,
+                                         .hops = f->hops != 0 ? f->hops : 2,
+                                         .value = probe_payload(from[i], to[i], seed) ^
+                                                  (from[i] == f->changed && from[i] != 0),
                                          .us = 1,
                                          .died_at = 9,
                                          .text = "its link +x is down"};
@@ -205,6 +209,14 @@ static void fit_and_unfit_sets_of_hosts(void **state)
          6,
          "chip/0-1-1-0 to chip/0-2-0-0: its link +x is down", /* at each distance */
          "chip/0-1-2-0"},                                     /* where it died */
+        {{.step_us = 1000, .changed = 5},
+         6,
+         "chip/0-1-1-0 to chip/0-2-0-0: it arrived changed, over 2 hops",
+         NULL}, /* somewhere on its way */
+        {{.step_us = 1000, .changed = 5, .hops = 1},
+         6,
+         "chip/0-1-1-0 to chip/0-2-0-0: it arrived changed, over 1 hops",
+         "chip/0-1-1-0"},
         {{.step_us = 1000, .no_answer = true}, 7, "transfers: no answer", NULL},
     };
     struct golden golden;
