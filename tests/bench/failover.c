@@ -86,6 +86,7 @@ static int64_t wall_of(const char *text)
 
     if (rest == NULL || *rest != '.') {
         bench_die("'%s' is no time", text);
+        return 0;
     }
     return (int64_t)timegm(&tm) * 1000 + strtol(rest + 1, NULL, 10);
 }
