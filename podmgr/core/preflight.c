@@ -283,8 +283,6 @@ void preflight_tick(struct model *m, struct now now, struct outbox *out)
 static void pass(struct model *m, struct slice *slice, struct preflight *p, struct now now,
                  struct outbox *out)
 {
-    char subject[64];
-
     slice->fit = true;
     slice->preflight_ms = mono_ms_since(p->began, now.mono);
     for (size_t h = 0; h < p->n_hosts; h++) {
@@ -293,12 +291,12 @@ static void pass(struct model *m, struct slice *slice, struct preflight *p, stru
             health_forgive(m, host, now, out);
         }
     }
-    emit_journal(m, out, now, "slice.preflight", slice_subject(slice, subject),
-                 json_pack("{s:I,s:I,s:I,s:I,s:I,s:f}", "hosts",
-                           (json_int_t)(p->n_hosts - p->unobserved), "unobserved",
-                           (json_int_t)p->unobserved, "values", (json_int_t)p->checked, "transfers",
-                           (json_int_t)p->transfers, "computations", (json_int_t)p->computations,
-                           "ms", slice->preflight_ms));
+    slice_tell(m, slice, "slice.preflight", now, out,
+               json_pack("{s:I,s:I,s:I,s:I,s:I,s:f}", "hosts",
+                         (json_int_t)(p->n_hosts - p->unobserved), "unobserved",
+                         (json_int_t)p->unobserved, "values", (json_int_t)p->checked, "transfers",
+                         (json_int_t)p->transfers, "computations", (json_int_t)p->computations,
+                         "ms", slice->preflight_ms));
     bringup_fit(m, slice, now, out);
 }
 
@@ -336,7 +334,7 @@ static void refuse(struct model *m, struct slice *slice, struct preflight *p, st
                    struct outbox *out)
 {
     bool cubes[MODEL_CUBES_MAX] = {false};
-    char subject[64], more[48] = "";
+    char more[48] = "";
     size_t n = blame(m, p, cubes, now, out);
     bool may = n > 0 && remediation_cubes_out(m) + n <= m->pod->remedy.cubes_out_max;
 
@@ -344,9 +342,9 @@ static void refuse(struct model *m, struct slice *slice, struct preflight *p, st
         (void)snprintf(more, sizeof more, "; and %" PRIu64 " more", p->failures - 1);
     }
     (void)snprintf(slice->reason, sizeof slice->reason, "preflight: %s%s", p->unfit[0].text, more);
-    emit_journal(m, out, now, "slice.preflight-failed", slice_subject(slice, subject),
-                 json_pack("{s:s,s:I,s:I,s:b}", "reason", slice->reason, "failures",
-                           (json_int_t)p->failures, "cubes", (json_int_t)n, "kept_back", may));
+    slice_tell(m, slice, "slice.preflight-failed", now, out,
+               json_pack("{s:s,s:I,s:I,s:b}", "reason", slice->reason, "failures",
+                         (json_int_t)p->failures, "cubes", (json_int_t)n, "kept_back", may));
     if (may) {
         keep_back(m, cubes, slice->reason, now, out);
     }
