@@ -391,18 +391,12 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slices_fit),
-        cmocka_unit_test(links_fit),
-        cmocka_unit_test(the_inventory_fits),
-        cmocka_unit_test(incidents_fit),
-        cmocka_unit_test(repairs_fit),
-        cmocka_unit_test(faults_and_liens_fit),
-        cmocka_unit_test(operations_fit),
-        cmocka_unit_test(audit_records_fit),
-        cmocka_unit_test(goldens_fit),
-        cmocka_unit_test(remediation_fits),
-        cmocka_unit_test(backups_fit),
-        cmocka_unit_test(quarantine_groups_fit),
+        cmocka_unit_test(slices_fit),         cmocka_unit_test(links_fit),
+        cmocka_unit_test(the_inventory_fits), cmocka_unit_test(incidents_fit),
+        cmocka_unit_test(repairs_fit),        cmocka_unit_test(faults_and_liens_fit),
+        cmocka_unit_test(operations_fit),     cmocka_unit_test(audit_records_fit),
+        cmocka_unit_test(goldens_fit),        cmocka_unit_test(remediation_fits),
+        cmocka_unit_test(backups_fit),        cmocka_unit_test(quarantine_groups_fit),
         cmocka_unit_test(webhooks_fit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
