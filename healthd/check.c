@@ -25,7 +25,7 @@ static void print_result(void *arg, const struct preflight_result *result)
     size_t shown = result->failures < PREFLIGHT_LINES ? result->failures : PREFLIGHT_LINES;
 
     for (size_t i = 0; i < shown; i++) {
-        (void)puts(result->lines[i]);
+        (void)puts(result->unfit[i].text);
     }
     (void)printf("%zu hosts: %zu values checked, %zu unknown; %zu transfers, %zu computations; "
                  "%zu failures\n",
@@ -58,7 +58,14 @@ static void on_timer(uv_timer_t *timer)
         if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed) {
             seed = c->waited_ms; /* any will do */
         }
-        preflight_run(c->probe, &c->golden, c->config->hosts, c->config->n_hosts, c->pattern, seed,
+        preflight_run(c->probe,
+                      &(struct preflight_job){.golden = &c->golden,
+                                              .hosts = c->config->hosts,
+                                              .n_hosts = c->config->n_hosts,
+                                              .all = c->config->hosts,
+                                              .n_all = c->config->n_hosts,
+                                              .pattern = c->pattern,
+                                              .seed = seed},
                       on_result, c);
     } else if ((c->waited_ms += LOOK_MS) > READY_MS) {
         log_error("probe", "the instruments cannot be reached");

@@ -85,6 +85,7 @@ static int read_all(struct healthd_config *out, const struct healthd_options *o,
     out->sysfs_root = xstrdup(first_of(o->sysfs, doc, "sysfs_root", ""));
     out->driver = xstrdup(first_of(NULL, doc, "driver", "accel"));
     out->state_file = copy_of(first_of(o->state, doc, "state_file", NULL));
+    out->golden_file = copy_of(first_of(o->golden, doc, "golden", NULL));
     out->policy = policy_default;
     out->period_ms = PERIOD_MS;
     out->lease_ms = LEASE_MS;
@@ -124,6 +125,10 @@ int healthd_config_load(struct healthd_config *out, const struct healthd_options
         status = read_all(out, options, doc, err);
     }
     yconf_destroy(doc);
+    if (status == 0 && out->golden_file != NULL) {
+        out->golden = xcalloc(1, sizeof *out->golden);
+        status = golden_load(out->golden, out->golden_file, err);
+    }
     if (status < 0) {
         healthd_config_fini(out);
     }
@@ -138,5 +143,7 @@ void healthd_config_fini(struct healthd_config *config)
     free(config->sysfs_root);
     free(config->driver);
     free(config->state_file);
+    free(config->golden_file);
+    free(config->golden);
     *config = (struct healthd_config){0};
 }

@@ -8,6 +8,7 @@
 #include "hostlist.h"
 #include "log.h"
 #include "mem.h"
+#include "orders.h"
 #include "state.h"
 
 static void on_finding(void *arg, size_t host, const struct finding *f)
@@ -118,6 +119,7 @@ int healthd_start(struct healthd *d, uv_loop_t *loop, const struct healthd_confi
     if (status < 0) {
         goto err_after_state;
     }
+    d->orders = orders_create(d);
     status = uplink_create(&d->uplink, d, err);
     if (status < 0) {
         goto err_after_probe;
@@ -126,6 +128,7 @@ int healthd_start(struct healthd *d, uv_loop_t *loop, const struct healthd_confi
     return 0;
 
 err_after_probe:
+    orders_destroy(d->orders);
     d->probe->ops->destroy(d->probe);
 err_after_state:
     forget(d);
@@ -147,5 +150,6 @@ void healthd_fini(struct healthd *d)
 {
     uplink_fini(d->uplink);
     round_fini(d->round);
+    orders_destroy(d->orders);
     forget(d);
 }

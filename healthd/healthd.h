@@ -8,6 +8,8 @@
  *                     v
  *   report.c (the outbox) ── state.c (durable first) ──> uplink.c ──> podmgr
  *                                         a lease a second beside it
+ *   preflight.c <── orders.c <────────────── orders ──────┘
+ *       └───────────────────────────────── verdicts ────────> podmgr
  *
  * One process stands for one host, or for as many of a simulated pod as it is
  * told. */
@@ -17,6 +19,7 @@
 #include <uv.h>
 
 #include "clock.h"
+#include "golden.h"
 #include "probe.h"
 #include "report.h"
 #include "verdict.h"
@@ -32,18 +35,21 @@ struct healthd_config {
     char *sysfs_root; /* "" on a live machine */
     char *driver;     /* what lines of the accelerator's driver begin with */
     char *state_file; /* NULL: nothing outlives the process */
+    char *golden_file;
+    struct golden *golden; /* what it says; NULL: a preflight knows no limits */
     unsigned period_ms, lease_ms;
     struct policy policy;
 };
 /* config.c: what the command line says wins over the file.  E_CONFIG names file,
  * line, column and key, or the option. */
 struct healthd_options {
-    const char *file, *pod, *name, *hosts, *cubes, *podmgr, *probe, *sysfs, *state;
+    const char *file, *pod, *name, *hosts, *cubes, *podmgr, *probe, *sysfs, *state, *golden;
 };
 int healthd_config_load(struct healthd_config *out, const struct healthd_options *options,
                         struct error *err);
 void healthd_config_fini(struct healthd_config *config);
 
+struct orders; /* orders.h: preflights that podmgr asked for */
 struct round;
 struct uplink;
 struct healthd {
@@ -53,6 +59,7 @@ struct healthd {
     struct judge *judge;
     struct reports *reports;
     struct round *round;
+    struct orders *orders;
     struct uplink *uplink;
 };
 int healthd_start(struct healthd *d, uv_loop_t *loop, const struct healthd_config *config,

@@ -46,6 +46,8 @@ int main(int argc, char **argv)
          NULL},
         {"sysfs", 0, "DIR", "where /sys and /dev of the machine are (default /)", &o.sysfs, NULL},
         {"state", 0, "FILE", "what outlives a restart (default: nothing does)", &o.state, NULL},
+        {"golden", 0, "FILE", "limits that hosts must keep before a slice gets them", &o.golden,
+         NULL},
         {"preflight", 0, "GOLDEN", "check the hosts once against these limits, and exit", &golden,
          NULL},
         {"no-pattern", 0, NULL, "of the preflight: neither transfers nor computations", NULL,

@@ -6,7 +6,11 @@
  *               distance is used) over the installed tables, and computes
  *               something whose answer is known.
  *
- * A library function: `healthd --preflight` is one caller. */
+ * A slice has more hosts than one observer stands for: each checks its own and
+ * sends from them to all of the slice.
+ *
+ * A library function: `healthd --preflight` is one caller, podmgr's orders
+ * (orders.c) are the other. */
 #ifndef HEALTHD_PREFLIGHT_H
 #define HEALTHD_PREFLIGHT_H
 
@@ -15,17 +19,34 @@
 
 enum { PREFLIGHT_LINES = 64 };
 
+/* One failure, and the part to blame; `unplaced`: it was seen from this part, and
+ * which is to blame is not known. */
+struct preflight_unfit {
+    uint16_t host;
+    enum finding_scope scope;
+    uint8_t index;
+    bool unplaced;
+    char text[240]; /* for a person */
+};
 struct preflight_result {
     size_t checked, unknown, failures; /* values, transfers and computations */
     size_t transfers, computations;
-    char lines[PREFLIGHT_LINES][240]; /* the first failures, for a person */
+    struct preflight_unfit unfit[PREFLIGHT_LINES]; /* the first failures */
 };
 typedef void preflight_fn(void *arg, const struct preflight_result *result);
 
-/* Calls `done` exactly once, perhaps before it returns.  `hosts` and `golden`
- * must outlive the call; a chip's order in the pattern is the order of `hosts`.
- * `pattern` false: the intent part alone (no tables are installed). */
-void preflight_run(struct probe *probe, const struct golden *golden, const uint16_t *hosts,
-                   size_t n_hosts, bool pattern, uint64_t seed, preflight_fn *done, void *arg);
+struct preflight_job {
+    const struct golden *golden; /* NULL: no limits */
+    const uint16_t *hosts;       /* to check and to send from */
+    size_t n_hosts;
+    const uint16_t *all; /* the slice; a chip's order in the pattern is the order here */
+    size_t n_all;        /* `hosts` are among them */
+    bool pattern;        /* false: the intent part alone (no tables are installed) */
+    uint64_t seed;
+};
+/* Calls `done` exactly once, perhaps before it returns.  What the job points to
+ * must outlive the call. */
+void preflight_run(struct probe *probe, const struct preflight_job *job, preflight_fn *done,
+                   void *arg);
 
 #endif

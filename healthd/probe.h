@@ -22,7 +22,9 @@ struct probe_delivery {
     bool delivered;
     unsigned hops;
     double us;
-    char text[160]; /* why not */
+    char text[160];   /* why not, */
+    uint32_t died_at; /* and at which chip */
+    uint64_t value;   /* of its payload, as it arrived */
 };
 struct probe_result {
     bool answered;
@@ -41,7 +43,7 @@ struct probe_ops {
     /* Chip numbers are cube * 64 + x + 4 y + 16 z.  n = 0 in `done`: there was no
      * answer.  NULL where the instruments cannot do it. */
     void (*transfer)(struct probe *probe, const uint32_t *from, const uint32_t *to, size_t n,
-                     probe_transfer_fn *done, void *arg);
+                     uint64_t seed, probe_transfer_fn *done, void *arg);
     void (*compute)(struct probe *probe, const uint32_t *chips, size_t n, uint64_t seed,
                     unsigned rounds, probe_compute_fn *done, void *arg);
     /* Ends the calls under way; the loop has to run out after it. */
@@ -55,6 +57,11 @@ struct probe { /* the head of each implementation's own */
 
 /* What the right answer of a computation is. */
 uint64_t probe_expected(uint32_t chip, uint64_t seed, unsigned rounds);
+/* And what arrives of a flit that nothing has changed. */
+static inline uint64_t probe_payload(uint32_t from, uint32_t to, uint64_t seed)
+{
+    return probe_expected(from + (to << 16), seed, 1);
+}
 
 int podsim_probe_create(struct probe **out, uv_loop_t *loop, const char *pod, const char *url,
                         struct error *err);

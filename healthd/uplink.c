@@ -1,13 +1,14 @@
 /* The conversation with podmgr.
  *
  *      connected           hello ok
- *   ──────────────> HELLO ──────────> READY: a lease every lease_ms, one message
- *                     ^                 │    of reports at a time beside it
- *                     └─────────────────┘
+ *   ──────────────> HELLO ──────────> READY: a lease every lease_ms; beside it one
+ *                     ^                 │    message of reports at a time, a poll for
+ *                     └─────────────────┘    orders, and a verdict at a time
  *           connection lost, "say hello", or another epoch
  *
  * step() starts whatever can be started; everything that ends calls it. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,10 @@
 #include "healthd.h"
 #include "log.h"
 #include "mem.h"
+#include "orders.h"
 #include "rpc.h"
 
-enum { CALL_TIMEOUT_MS = 5000, BACKOFF_MS = 1000, UNMUTE_LEASES = 30 };
+enum { CALL_TIMEOUT_MS = 5000, BACKOFF_MS = 1000, UNMUTE_LEASES = 30, HOLD_MS = 10000 };
 
 struct uplink {
     struct healthd *d;
@@ -26,20 +28,23 @@ struct uplink {
     uv_timer_t lease, backoff;
     char name[64];
     uint64_t epoch; /* podmgr's, of the last hello */
+    uint64_t taken; /* highest order since then */
+    uint64_t told;  /* the order whose verdict is under way */
     bool greeted, stopped;
-    bool greeting, leasing, reporting; /* that call is under way */
+    bool greeting, leasing, reporting, polling, telling; /* that call is under way */
     unsigned leases;
 };
 
 static void step(struct uplink *u);
 
-static void call(struct uplink *u, Wire__HealthRequest *request, rpc_done_fn *done)
+static void call(struct uplink *u, Wire__HealthRequest *request, unsigned hold_ms,
+                 rpc_done_fn *done)
 {
     request->version = RPC_VERSION;
     request->pod = (char *)(uintptr_t)u->d->config->pod; /* packed only, never written */
     request->observer = u->name;
     request->instance = reports_instance(u->d->reports);
-    rpc_call(u->client, &request->base, CALL_TIMEOUT_MS, done, u);
+    rpc_call(u->client, &request->base, hold_ms + CALL_TIMEOUT_MS, done, u);
 }
 
 static void on_backoff(uv_timer_t *timer)
@@ -87,7 +92,11 @@ static void on_hello(void *arg, int status, const uint8_t *body, size_t len)
         log_notice("podmgr", "observer of %zu hosts, epoch %" PRIu64 "%s", u->d->config->n_hosts,
                    reply->epoch, reply->fresh ? ", from the beginning" : "");
         u->greeted = true;
-        u->epoch = reply->epoch;
+        u->taken = 0;
+        if (u->epoch != reply->epoch) {
+            u->epoch = reply->epoch;
+            orders_forget(u->d->orders);
+        }
         reports_unmute(u->d->reports);
         if (reply->fresh) {
             reports_start_over(u->d->reports);
@@ -95,6 +104,46 @@ static void on_hello(void *arg, int status, const uint8_t *body, size_t len)
         wire__health_reply__free_unpacked(reply, NULL);
     }
     step(u);
+}
+
+static void put_golden(Wire__HealthHello *hello, const char *name, const char *unit,
+                       const struct golden_limit *limit)
+{
+    Wire__HealthGolden *g;
+
+    if (!limit->there) {
+        return;
+    }
+    g = xcalloc(1, sizeof *g);
+    wire__health_golden__init(g);
+    g->metric = (char *)(uintptr_t)name; /* packed only, never written */
+    g->unit = (char *)(uintptr_t)unit;
+    g->min = isinf(limit->min) ? (double)NAN : limit->min;
+    g->max = isinf(limit->max) ? (double)NAN : limit->max;
+    g->required = limit->required;
+    hello->goldens[hello->n_goldens++] = g;
+}
+
+static void put_goldens(Wire__HealthHello *hello, const struct healthd_config *config)
+{
+    if (config->golden == NULL) {
+        return;
+    }
+    hello->golden_file = config->golden_file;
+    hello->goldens = xcalloc(N_METRICS + 1, sizeof(Wire__HealthGolden *));
+    for (size_t m = 0; m < N_METRICS; m++) {
+        const struct metric_info *info = metric_info((enum metric)m);
+        put_golden(hello, info->name, info->unit, &config->golden->metrics[m]);
+    }
+    put_golden(hello, "transfer", "us", &config->golden->transfer);
+}
+
+static void free_goldens(Wire__HealthHello *hello)
+{
+    for (size_t i = 0; i < hello->n_goldens; i++) {
+        free(hello->goldens[i]);
+    }
+    free(hello->goldens);
 }
 
 static void say_hello(struct uplink *u)
@@ -109,10 +158,12 @@ static void say_hello(struct uplink *u)
     for (size_t i = 0; i < hello.n_hosts; i++) {
         hello.hosts[i] = config->hosts[i];
     }
+    put_goldens(&hello, config);
     request.body_case = WIRE__HEALTH_REQUEST__BODY_HELLO;
     request.hello = &hello;
     u->greeting = true;
-    call(u, &request, on_hello);
+    call(u, &request, 0, on_hello);
+    free_goldens(&hello);
     free(hello.hosts);
 }
 
@@ -156,7 +207,7 @@ static void on_lease_due(uv_timer_t *timer)
     request.body_case = WIRE__HEALTH_REQUEST__BODY_LEASE;
     request.lease = &lease;
     u->leasing = true;
-    call(u, &request, on_lease_taken);
+    call(u, &request, 0, on_lease_taken);
     free(lease.answering.data);
 }
 
@@ -193,8 +244,80 @@ static void send_reports(struct uplink *u)
     request.body_case = WIRE__HEALTH_REQUEST__BODY_REPORTS;
     request.reports = reports;
     u->reporting = true;
-    call(u, &request, on_reports_taken);
+    call(u, &request, 0, on_reports_taken);
     wire__health_reports__free_unpacked(reports, NULL);
+}
+
+/* ----------------------------------------------------------------- orders -- */
+
+static void on_orders(void *arg, int status, const uint8_t *body, size_t len)
+{
+    struct uplink *u = arg;
+    Wire__HealthReply *reply = take_reply(u, "poll", status, body, len);
+
+    u->polling = false;
+    for (size_t i = 0; reply != NULL && i < reply->n_orders; i++) {
+        const Wire__HealthOrder *order = reply->orders[i];
+        if (order->epoch == u->epoch && order->order > u->taken) {
+            u->taken = order->order;
+            (void)orders_take(u->d->orders, order);
+        }
+    }
+    if (reply != NULL) {
+        wire__health_reply__free_unpacked(reply, NULL);
+    }
+    step(u);
+}
+
+static void poll_for_orders(struct uplink *u)
+{
+    Wire__HealthRequest request = WIRE__HEALTH_REQUEST__INIT;
+    Wire__HealthPoll poll = WIRE__HEALTH_POLL__INIT;
+
+    poll.epoch = u->epoch;
+    poll.taken = u->taken;
+    poll.hold_ms = HOLD_MS;
+    request.body_case = WIRE__HEALTH_REQUEST__BODY_POLL;
+    request.poll = &poll;
+    u->polling = true;
+    call(u, &request, HOLD_MS, on_orders);
+}
+
+static void on_verdict_taken(void *arg, int status, const uint8_t *body, size_t len)
+{
+    struct uplink *u = arg;
+    Wire__HealthReply *stale =
+        status == 0 ? rpc_unpack(&wire__health_reply__descriptor, body, len) : NULL;
+    bool is_stale = stale != NULL && stale->status == WIRE__HEALTH_STATUS__HEALTH_STALE;
+    Wire__HealthReply *reply = is_stale ? NULL : take_reply(u, "verdict", status, body, len);
+
+    u->telling = false;
+    if (is_stale || reply != NULL) {
+        orders_told(u->d->orders, u->told);
+    }
+    if (reply != NULL) {
+        wire__health_reply__free_unpacked(reply, NULL);
+    }
+    if (stale != NULL) {
+        wire__health_reply__free_unpacked(stale, NULL);
+    }
+    step(u);
+}
+
+static void tell_verdict(struct uplink *u)
+{
+    Wire__HealthRequest request = WIRE__HEALTH_REQUEST__INIT;
+    Wire__HealthVerdict *verdict = orders_next(u->d->orders);
+
+    if (verdict == NULL) {
+        return;
+    }
+    request.body_case = WIRE__HEALTH_REQUEST__BODY_VERDICT;
+    request.verdict = verdict;
+    u->told = verdict->order;
+    u->telling = true;
+    call(u, &request, 0, on_verdict_taken);
+    wire__health_verdict__free_unpacked(verdict, NULL);
 }
 
 /* ------------------------------------------------------------------- loop -- */
@@ -207,7 +330,16 @@ static void step(struct uplink *u)
     }
     if (!u->greeted) {
         say_hello(u);
-    } else if (!u->reporting) {
+        return;
+    }
+    orders_resume(u->d->orders);
+    if (!u->telling) {
+        tell_verdict(u);
+    }
+    if (!u->polling && orders_have_room(u->d->orders)) {
+        poll_for_orders(u);
+    }
+    if (!u->reporting) {
         send_reports(u);
     }
 }

@@ -444,6 +444,7 @@ int cmd_slice_show(struct podctl *ctl)
         {"planned ms", "timings.planned_ms", false},
         {"programmed ms", "timings.programmed_ms", false},
         {"verified ms", "timings.verified_ms", false},
+        {"preflight ms", "timings.preflight_ms", false},
         {"active ms", "timings.active_ms", false},
         {"routes", "routes", false},
         {0},

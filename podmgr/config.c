@@ -34,6 +34,8 @@ enum {
     WEBHOOK_TIMEOUT_MS = 10 * 1000,
     WEBHOOK_BACKOFF_MS = 1000,
     WEBHOOK_BACKOFF_MAX_MS = 300 * 1000,
+    PREFLIGHT_TIMEOUT_MS = 10000,
+    OBSERVERS_RETURN_MS = 1500, /* they dial again within a second */
     SOCKET_PATH_MAX = (int)sizeof((struct sockaddr_un *)0)->sun_path - 1,
     LOOPBACK_NET = 127,
 };
@@ -393,6 +395,29 @@ static void read_remediation(struct remedy_policy *policy, struct yconf *doc,
     yconf_finish(doc, map);
 }
 
+static void read_preflight(struct preflight_policy *policy, struct yconf *doc,
+                           const struct yconf_node *map)
+{
+    const char *mode = yconf_str(doc, map, "mode", preflight_mode_name(PREFLIGHT_FULL));
+    const char *unobserved = yconf_str(doc, map, "unobserved", "skip");
+    int i = PREFLIGHT_FULL;
+
+    while (i > PREFLIGHT_OFF && strcmp(mode, preflight_mode_name((enum preflight_mode)i)) != 0) {
+        i--;
+    }
+    if (strcmp(mode, preflight_mode_name((enum preflight_mode)i)) != 0) {
+        yconf_fail(doc, map, "mode", "%.40s is neither off, intent nor full", mode);
+    }
+    policy->mode = (enum preflight_mode)i;
+    policy->required = strcmp(unobserved, "refuse") == 0;
+    if (!policy->required && strcmp(unobserved, "skip") != 0) {
+        yconf_fail(doc, map, "unobserved", "%.40s is neither skip nor refuse", unobserved);
+    }
+    policy->timeout_ms =
+        (unsigned)yconf_int(doc, map, "timeout_ms", PREFLIGHT_TIMEOUT_MS, 100, 600 * 1000);
+    yconf_finish(doc, map);
+}
+
 /* Where a file is: what stands before the last slash. */
 static const char *dir_of(const char *path, char dir[static PATH_MAX])
 {
@@ -445,11 +470,15 @@ int config_load(struct config *out, const char *file, struct error *err)
     read_wiring(&config.pod, doc, yconf_list(doc, root, "wiring"));
     config_read_power(&config.pod, doc, yconf_list(doc, root, "power"));
     read_remediation(&config.pod.remedy, doc, yconf_map(doc, root, "remediation"));
+    read_preflight(&config.pod.preflight, doc, yconf_map(doc, root, "preflight"));
     read_ocs(&config, doc, yconf_map(doc, root, "ocs"));
     read_agents(&config, doc, yconf_map(doc, root, "agents"));
     read_listen(&config, doc, yconf_map(doc, root, "listen"));
     read_state(&config, doc, yconf_map(doc, root, "state"));
     read_webhooks(&config, doc, yconf_map(doc, root, "webhooks"));
+    if (config.health_url != NULL) {
+        config.pod.preflight.grace_ms = OBSERVERS_RETURN_MS;
+    }
     yconf_finish(doc, root);
     status = yconf_error(doc, err);
     yconf_destroy(doc);
@@ -528,6 +557,9 @@ void config_print(const struct config *config, FILE *out)
                   remedy_mode_name(pod->remedy.mode), pod->remedy.cubes_out_max,
                   pod->remedy.swaps_per_hour_max, pod->remedy.hot_spares);
     print_number(out, "confidence_min", pod->remedy.confidence_min);
+    (void)fprintf(out, "preflight:\n  mode: %s\n  unobserved: %s\n  timeout_ms: %u\n",
+                  preflight_mode_name(pod->preflight.mode),
+                  pod->preflight.required ? "refuse" : "skip", pod->preflight.timeout_ms);
     (void)fputs("ocs:\n", out);
     print_text(out, "url", config->ocs_url);
     (void)fprintf(out, "  timeout_ms: %u\n", config->ocs_timeout_ms);

@@ -84,6 +84,9 @@ static void carry_out(struct podmgr *p, const struct effect *effect)
     case EFFECT_RELEASE:
         agents_server_release(p->agents, effect);
         return;
+    case EFFECT_PREFLIGHT:
+        health_server_preflight(p->health, effect);
+        return;
     case EFFECT_FENCE:
         agents_server_fence(p->agents, effect);
         return;

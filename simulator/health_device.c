@@ -324,24 +324,31 @@ size_t sim_read(struct world *w, unsigned host, unsigned class, double values[SI
 
 /* --------------------------------------------------------------- working -- */
 
-int sim_transfer(struct world *w, uint32_t from, uint32_t to, unsigned *hops, double *us,
-                 struct error *err)
+static uint64_t fold(uint64_t v)
+{
+    return chance_mix(v + 0x9e3779b97f4a7c15ULL);
+}
+
+int sim_transfer(struct world *w, uint32_t from, uint32_t to, uint64_t seed,
+                 struct sim_delivery *out, struct error *err)
 {
     struct sim_hop path[SIM_HOPS_MAX];
     size_t n;
     int status = sim_send(w, from, to, path, &n, err);
+    unsigned in_port;
 
-    if (status < 0) {
-        return status;
-    }
-    *hops = (unsigned)n;
-    *us = 0;
+    *out = (struct sim_delivery){
+        .hops = (unsigned)n, .end = from, .value = fold(seed ^ (from + (to << 16)))};
     for (size_t i = 0; i < n; i++) {
         const struct sim_link_ills *ills = sim_link_ills(w, path[i].chip, path[i].port);
-        *us += HOP_US * (ills->slow_factor > 0 ? ills->slow_factor : 1) +
-               (ills->crc_rate > 0 ? RESEND_US : 0);
+        out->us += HOP_US * (ills->slow_factor > 0 ? ills->slow_factor : 1) +
+                   (ills->crc_rate > 0 ? RESEND_US : 0);
+        out->value ^= ills->corrupts;
+        if (!world_link(w, path[i].chip, path[i].port, &out->end, &in_port)) {
+            out->end = path[i].chip; /* never: the flit has just been there */
+        }
     }
-    return 0;
+    return status < 0 ? status : 0;
 }
 
 bool sim_compute(struct world *w, uint32_t chip, uint64_t seed, unsigned rounds, uint64_t *value)
@@ -353,7 +360,7 @@ bool sim_compute(struct world *w, uint32_t chip, uint64_t seed, unsigned rounds,
         return false;
     }
     for (unsigned i = 0; i < rounds; i++) {
-        v = chance_mix(v + 0x9e3779b97f4a7c15ULL);
+        v = fold(v);
     }
     *value = ills->wrong ? v ^ 1 : v;
     return true;

@@ -27,6 +27,7 @@ struct sim_chip_ills {
 struct sim_link_ills {
     double crc_rate, fec_rate, retrain_rate; /* a second */
     double light_loss_db, slow_factor;
+    bool corrupts;
 };
 struct sim_host_ills {
     double pcie_correctable_rate, pcie_uncorrectable_rate, pcie_lost_percent;
@@ -56,10 +57,17 @@ bool sim_host_is_silent(const struct world *w, unsigned host);
 size_t sim_read(struct world *w, unsigned host, unsigned class, double values[SIM_READING_MAX],
                 uint64_t *incarnation);
 
-/* A flit by the installed tables with the time that it takes on these links;
- * E_UNREACHABLE as sim_send(). */
-int sim_transfer(struct world *w, uint32_t from, uint32_t to, unsigned *hops, double *us,
-                 struct error *err);
+/* What became of a flit; `end` is where. */
+struct sim_delivery {
+    unsigned hops;
+    double us;
+    uint32_t end;
+    uint64_t value;
+};
+/* A flit by the installed tables, with the time that it takes on these links and
+ * what they make of it; E_UNREACHABLE as sim_send(). */
+int sim_transfer(struct world *w, uint32_t from, uint32_t to, uint64_t seed,
+                 struct sim_delivery *out, struct error *err);
 /* False if the chip does not answer. */
 bool sim_compute(struct world *w, uint32_t chip, uint64_t seed, unsigned rounds, uint64_t *value);
 

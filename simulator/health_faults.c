@@ -43,6 +43,7 @@ SETS(set_throttle, chip_of, throttle_percent)
 SETS(set_slow_chip, chip_of, slow_factor)
 FLAGS(set_hang, chip_of, hung)
 FLAGS(set_wrong, chip_of, wrong)
+FLAGS(set_corrupt, link_of, corrupts)
 SETS(set_crc, link_of, crc_rate)
 SETS(set_fec, link_of, fec_rate)
 SETS(set_retrain, link_of, retrain_rate)
@@ -87,6 +88,8 @@ static void set_reset(struct world *w, const struct fault *f, bool on)
     X("crc", LINK, "rate", "frames a second that this end receives and throws away", set_crc, 100, \
       0, 1e9)                                                                                      \
     X("fec", LINK, "rate", "words a second that this end has to correct", set_fec, 1e6, 0, 1e9)    \
+    X("corrupt", LINK, NULL, "it changes what leaves there, and no check notices", set_corrupt, 0, \
+      0, 0)                                                                                        \
     X("retrain", LINK, "rate", "trainings a second", set_retrain, 1, 0, 1000)                      \
     X("low-light", LINK, "db", "so much less light reaches this end", set_low_light, 10, 0, 60)    \
     X("slow-link", LINK, "factor", "so many times slower, without an error", set_slow_link, 1.5,   \

@@ -81,18 +81,21 @@ static bool read_makes_sense(const Wire__ProbeRead *in)
 /* --------------------------------------------------------------- working -- */
 
 static void transfer_one(struct world *w, Wire__ProbeDelivery *out, uint32_t from, uint32_t to,
-                         struct error *err)
+                         uint64_t seed, struct error *err)
 {
-    unsigned hops = 0;
+    struct sim_delivery delivery = {0};
 
     wire__probe_delivery__init(out);
     if (from >= w->n_chips || to >= w->n_chips) {
         (void)err_set(err, E_UNREACHABLE, "no such chip");
-    } else if (sim_transfer(w, from, to, &hops, &out->microseconds, err) == 0) {
+    } else if (sim_transfer(w, from, to, seed, &delivery, err) == 0) {
         out->delivered = 1;
-        out->hops = hops;
+        out->hops = delivery.hops;
+        out->microseconds = delivery.us;
+        out->value = delivery.value;
         return;
     }
+    out->died_at = delivery.end;
     out->text = err->text;
 }
 
@@ -104,7 +107,7 @@ static void transfer(struct world *w, struct rpc_request *req, const Wire__Probe
     struct error *errors = xcalloc(in->n_from, sizeof *errors);
 
     for (size_t i = 0; i < in->n_from; i++) {
-        transfer_one(w, &store[i], in->from[i], in->to[i], &errors[i]);
+        transfer_one(w, &store[i], in->from[i], in->to[i], in->seed, &errors[i]);
         list[i] = &store[i];
     }
     reply.version = RPC_VERSION;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "healthd/probe.h"
+#include "hostlist.h"
 #include "log.h"
 #include "mem.h"
 #include "probe.pb-c.h"
@@ -160,17 +161,31 @@ struct pattern_call {
     void *arg;
 };
 
+/* One for each item, and each died at a chip that there can be. */
+static bool deliveries_fit(const Wire__ProbeReply *reply, size_t n)
+{
+    bool fit = reply != NULL && reply->n_deliveries == n;
+
+    for (size_t i = 0; fit && i < n; i++) {
+        fit = reply->deliveries[i]->died_at < (uint32_t)HOSTLIST_MAX * CHIPS_A_HOST;
+    }
+    return fit;
+}
+
 static void on_deliveries(void *arg, int status, const uint8_t *body, size_t len)
 {
     struct pattern_call *c = arg;
     Wire__ProbeReply *reply = take_reply(status, body, len);
-    size_t n = reply != NULL && reply->n_deliveries == c->n ? c->n : 0;
+    size_t n = deliveries_fit(reply, c->n) ? c->n : 0;
     struct probe_delivery *out = xcalloc(n, sizeof *out);
 
     for (size_t i = 0; i < n; i++) {
         const Wire__ProbeDelivery *in = reply->deliveries[i];
-        out[i] = (struct probe_delivery){
-            .delivered = in->delivered, .hops = in->hops, .us = in->microseconds};
+        out[i] = (struct probe_delivery){.delivered = in->delivered,
+                                         .hops = in->hops,
+                                         .us = in->microseconds,
+                                         .died_at = in->died_at,
+                                         .value = in->value};
         (void)snprintf(out[i].text, sizeof out[i].text, "%s", in->text);
     }
     c->transfer(c->arg, out, n);
@@ -182,7 +197,7 @@ static void on_deliveries(void *arg, int status, const uint8_t *body, size_t len
 }
 
 static void transfer(struct probe *probe, const uint32_t *from, const uint32_t *to, size_t n,
-                     probe_transfer_fn *done, void *arg)
+                     uint64_t seed, probe_transfer_fn *done, void *arg)
 {
     Wire__ProbeRequest request = WIRE__PROBE_REQUEST__INIT;
     Wire__ProbeTransfer body = WIRE__PROBE_TRANSFER__INIT;
@@ -191,6 +206,7 @@ static void transfer(struct probe *probe, const uint32_t *from, const uint32_t *
     body.n_from = body.n_to = n;
     body.from = (uint32_t *)(uintptr_t)from; /* packed only, never written */
     body.to = (uint32_t *)(uintptr_t)to;
+    body.seed = seed;
     request.body_case = WIRE__PROBE_REQUEST__BODY_TRANSFER;
     request.transfer = &body;
     *c = (struct pattern_call){.n = n, .transfer = done, .arg = arg};

@@ -11,5 +11,7 @@ int health_server_create(struct health_server **out, struct podmgr *p, const cha
 void health_server_destroy(struct health_server *s); /* NULL is fine */
 /* The batch is durable: acknowledges what waited for it. */
 void health_server_reply(struct health_server *s, const struct effect *reply);
+/* An order waits for this observer. */
+void health_server_preflight(struct health_server *s, const struct effect *effect);
 
 #endif

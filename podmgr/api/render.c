@@ -94,8 +94,9 @@ json_t *render_slice(const struct slice *slice)
     (void)json_object_set_new(json, "verified", json_boolean(slice->verified));
     (void)json_object_set_new(
         json, "timings",
-        json_pack("{s:o,s:o,s:o,s:o}", "planned_ms", ms_json(slice->planned_ms), "programmed_ms",
-                  ms_json(slice->programmed_ms), "verified_ms", ms_json(slice->verified_ms),
+        json_pack("{s:o,s:o,s:o,s:o,s:o}", "planned_ms", ms_json(slice->planned_ms),
+                  "programmed_ms", ms_json(slice->programmed_ms), "verified_ms",
+                  ms_json(slice->verified_ms), "preflight_ms", ms_json(slice->preflight_ms),
                   "active_ms", ms_json(slice->active_ms)));
     (void)json_object_set_new(json, "routes", render_routes(&slice->routes));
     return json;

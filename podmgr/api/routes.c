@@ -23,6 +23,7 @@ const struct route api_routes[] = {
     {"GET", "/v1/quarantine", ROLE_VIEWER, quarantine_list},
     {"GET", "/v1/remediation", ROLE_VIEWER, remediation_get},
     {"POST", "/v1/remediation:reset-breaker", ROLE_OPERATOR, remediation_reset_post},
+    {"GET", "/v1/preflight/goldens", ROLE_VIEWER, goldens_list},
     {"GET", "/v1/hosts", ROLE_VIEWER, hosts_list},
     {"GET", "/v1/hosts/{id}", ROLE_VIEWER, host_get},
     {"GET", "/v1/ocs", ROLE_VIEWER, ocs_list},

@@ -6,9 +6,9 @@
  *   2. Nobody is asked while a circuit of the slice is missing that is not known
  *      to be dead: what was lost is put back first.  A bad verdict about such a
  *      slice says nothing new.
- *   3. A good verdict of the current generation makes the slice ACTIVE (A5), or
- *      ACTIVE_DEGRADED if its routes go around dead links; a bad one FAILED with
- *      what was found.  A FAILED slice keeps its cubes until it is deleted, so
+ *   3. A good verdict of the current generation and a passed preflight make the
+ *      slice ACTIVE (A5), or ACTIVE_DEGRADED if its routes go around dead links; a
+ *      bad one FAILED with what was found.  A FAILED slice keeps its cubes until it is deleted, so
  *      that a person can look.
  *   4. After a restart, or a loss that was put right, a serving slice goes on and
  *      is checked: links compared, nothing written.  A check that fails, or is
@@ -185,6 +185,7 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
     struct tpunet_xc dim;
 
     assert(is_coming_up(slice) && id_is_none(slice->op));
+    preflight_drop(slice);
     if (is_whole(m, slice) && !each_circuit(m, slice, is_lit, &dim)) {
         say_waiting(slice, "waiting for a circuit with light", out); /* the next tick sees */
         faults_suspect(m, (struct tpunet_ocs_port){dim.ocs, TPUNET_NORTH, dim.north},
@@ -284,7 +285,7 @@ static void take_check(struct model *m, struct slice *slice, const struct verdic
 static void take_bringup(struct model *m, struct slice *slice, const struct verdict *verdict,
                          struct now now, struct outbox *out)
 {
-    if (!is_coming_up(slice) || slice->waiting) {
+    if (!is_coming_up(slice) || slice->waiting || slice->preflight != NULL) {
         return;
     }
     if (!is_whole(m, slice)) {
@@ -300,9 +301,24 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
     slice->degraded = slice->dead_links > 0;
     slice->routes = verdict->routes;
     if (slice->active_ms < 0) { /* the timings are of the activation */
-        slice->active_ms = slice_age_ms(slice, now);
         /* Installing follows verifying at the coordinator; the rest is transport. */
-        slice->verified_ms = slice->active_ms - verdict->installed_ms;
+        slice->verified_ms = slice_age_ms(slice, now) - verdict->installed_ms;
+    }
+    preflight_begin(m, slice, now, out);
+}
+
+void bringup_fit(struct model *m, struct slice *slice, struct now now, struct outbox *out)
+{
+    if (!is_whole(m, slice)) {
+        say_waiting(slice, "waiting for circuits that a switch has lost", out);
+        return;
+    }
+    if (!slice->verified) { /* circuits were lost meanwhile, and are back */
+        bringup_start(m, slice, now, out);
+        return;
+    }
+    if (slice->active_ms < 0) {
+        slice->active_ms = slice_age_ms(slice, now);
     }
     if (!slice->degraded) {
         remedy_proved(m, slice, now);
@@ -331,6 +347,9 @@ void bringup_links(struct model *m, struct event *ev, struct outbox *out)
     for (size_t i = 0; i < ev->links.n; i++) {
         const struct link_change *change = &ev->links.links[i];
         struct slice *slice = model_slice(m, change->slice);
+        if (slice != NULL && slice->preflight != NULL && !change->up) {
+            bringup_start(m, slice, ev->now, out); /* what was verified is so no more */
+        }
         if (slice == NULL || !slice_serves(slice)) {
             continue; /* its circuits are meant to move */
         }

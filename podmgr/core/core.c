@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/preflight.h"
 #include "core/remedy.h"
 #include "mem.h"
 
@@ -179,6 +180,7 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
 {
     switch (ev->kind) {
     case EV_START:
+        m->started = ev->now.mono;
         switches_start(m, ev, out);
         return;
     case EV_TICK:
@@ -186,6 +188,7 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         ops_tick(m, ev->now, out);
         liens_tick(m, ev->now, out);
         bringup_tick(m, ev->now, out);
+        preflight_tick(m, ev->now, out);
         slices_expire_keys(m, ev->now, out);
         remedy_tick(m, ev->now, out);
         return;
@@ -247,6 +250,9 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
     case EV_HEALTH:
         health_report(m, ev, out);
         return;
+    case EV_PREFLIGHT:
+        preflight_verdict(m, ev, out);
+        return;
     case EV_ADVANCE_REPAIR:
         repairs_advance(m, ev, out);
         return;
@@ -298,12 +304,20 @@ void event_fini(struct event *ev)
         return;
     case EV_HEALTH_HELLO:
         free(ev->observer.hosts);
+        free(ev->observer.goldens);
         return;
     case EV_HEALTH_LEASE:
         free(ev->lease.answering);
         return;
     case EV_HEALTH:
         free(ev->health.findings);
+        return;
+    case EV_PREFLIGHT:
+        if (ev->fitness != NULL) {
+            free(ev->fitness->hosts);
+            free(ev->fitness->unfit);
+            free(ev->fitness);
+        }
         return;
     case EV_ADVANCE_REPAIR:
         free(ev->repair);

@@ -63,7 +63,8 @@ enum event_kind {
     EV_LINKS,
     EV_HEALTH_HELLO,
     EV_HEALTH_LEASE,
-    EV_HEALTH, /* a report of one host */
+    EV_HEALTH,    /* a report of one host */
+    EV_PREFLIGHT, /* an observer's verdict about hosts of a slice */
     EV_ADVANCE_REPAIR,
     EV_RESET_BREAKER, /* an operator's word */
     EV_FENCED,        /* an agent has disabled chip ports */
@@ -88,6 +89,8 @@ struct link_change {
     uint8_t port;
     bool up;
 };
+
+struct fitness; /* core/preflight.h */
 
 /* A person's move of a repair ticket. */
 struct repair_step {
@@ -162,12 +165,14 @@ struct event {
             uint64_t instance;
             uint16_t *hosts;
             size_t n_hosts;
-        } observer; /* HEALTH_HELLO */
+            struct goldens *goldens; /* NULL: it knows no limits */
+        } observer;                  /* HEALTH_HELLO */
         struct {
             uint32_t observer;
             uint8_t *answering; /* bit i: the i-th of its hosts */
         } lease;
         struct health_report health;
+        struct fitness *fitness;    /* PREFLIGHT */
         struct repair_step *repair; /* ADVANCE_REPAIR */
         struct webhook *webhook;    /* CREATE_WEBHOOK: a draft, owned */
         struct webhook_news hook;   /* WEBHOOK_NEWS; DELETE_WEBHOOK: only its id */
@@ -228,6 +233,7 @@ enum effect_kind {
     EFFECT_BRING_UP,   /* hand the intent of slice `id` to its coordinator */
     EFFECT_WATCH,      /* tell agent `agent` to watch the links of slice `id` */
     EFFECT_RELEASE,    /* tell agent `agent` to stop watching slice `id` */
+    EFFECT_PREFLIGHT,  /* observer `agent` has an order (preflight_next()) */
     EFFECT_FENCE,      /* tell agent `agent` to disable its chip ports under unfenced liens */
     EFFECT_STOP,       /* another manager took over: stop at once; see text */
 };

@@ -274,6 +274,11 @@ void faults_clear(struct model *m, struct event *ev, struct outbox *out)
     json_t *before = described(fault);
     model_remove_fault(m, &part);
     remedy_cleared(m, &part, ev->now);
+    for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
+        if (part.kind == PART_CUBE || (part.kind == PART_HOST && part.host == h)) {
+            health_forgive(m, (uint16_t)(part.cube * TPUNET_CUBE_HOSTS + h), ev->now, out);
+        }
+    }
     emit_fault(out, &part);
     emit_audit(out, ev, "part.clear", name, before, NULL);
     emit_journal(m, out, ev->now, "part.cleared", name,

@@ -11,10 +11,13 @@
  *   5. A host whose probe does not answer while its observer lives is silent; that
  *      and the end of it are news.
  *   6. What was found stays until its observer, or the next one's snapshot,
- *      takes it back: silence heals nothing (D7 of observers). */
+ *      takes it back: silence heals nothing (D7 of observers).
+ *   7. What a preflight found is our own word, which no observer takes back: it
+ *      stays until a later one passes or an operator clears the cube or host. */
 #include "core/health.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +46,7 @@ void health_destroy(struct observed *health)
     }
     for (size_t i = 0; i < health->n_observers; i++) {
         free(health->observers[i].hosts);
+        free(health->observers[i].goldens);
     }
     for (size_t h = 0; h < MODEL_HOSTS_MAX; h++) {
         free(health->hosts[h].findings);
@@ -72,6 +76,25 @@ static struct observer *observer_named(struct observed *health, const char *name
 const struct observer *health_observer_named(const struct model *m, const char *name)
 {
     return observer_named(m->health, name);
+}
+
+const struct observer *health_observers(const struct model *m, size_t *n)
+{
+    *n = m->health->n_observers;
+    return m->health->observers;
+}
+
+uint32_t health_observer(const struct model *m, unsigned host, struct mono_ns now,
+                         unsigned within_ms)
+{
+    uint32_t id = health_of(m, host)->observer;
+
+    if (id == 0) {
+        return 0;
+    }
+    const struct observer *o = &m->health->observers[id - 1];
+    assert(o->id == id); /* ids are given in turn, and nobody goes */
+    return mono_ms_since(o->seen, now) <= within_ms ? id : 0;
 }
 
 static bool is_worse(const struct finding *f, const struct finding *than)
@@ -131,6 +154,9 @@ static struct observer *enlist(struct observed *health, struct event *ev, bool *
     o->hosts = ev->observer.hosts; /* taken over */
     o->n_hosts = ev->observer.n_hosts;
     ev->observer.hosts = NULL;
+    free(o->goldens);
+    o->goldens = ev->observer.goldens;
+    ev->observer.goldens = NULL;
     return o;
 }
 
@@ -201,6 +227,9 @@ void health_lease(struct model *m, struct event *ev, struct outbox *out)
 
 void health_renew(struct model *m, struct now now)
 {
+    for (size_t i = 0; i < m->health->n_observers; i++) {
+        m->health->observers[i].seen = now.mono;
+    }
     for (unsigned h = 0; h < model_hosts(m); h++) {
         struct host_health *host = &m->health->hosts[h];
         if (host->heard.ns != 0 && !host->silent) {
@@ -222,28 +251,28 @@ static struct finding *find(struct host_health *host, const struct finding *like
     return NULL;
 }
 
-static void tell(struct model *m, struct outbox *out, const struct event *ev,
+static void tell(struct model *m, struct outbox *out, struct now now, uint16_t host,
                  const struct finding *f, enum severity was)
 {
-    struct part part = finding_part(ev->health.host, f->scope, f->index);
+    struct part part = finding_part(host, f->scope, f->index);
     char subject[80], since[32];
 
-    emit_journal(m, out, ev->now, "health.verdict", part_format(&part, subject),
+    emit_journal(m, out, now, "health.verdict", part_format(&part, subject),
                  json_pack("{s:s,s:s,s:s,s:s,s:s}", "check", f->check, "severity",
                            severity_name(f->severity), "was", severity_name(was), "since",
                            wall_format(f->since, since), "text", f->text));
 }
 
 /* Rule 4. */
-static void take_finding(struct model *m, struct event *ev, const struct finding *new,
-                         struct outbox *out)
+static void take_finding(struct model *m, uint16_t number, const struct finding *new,
+                         struct now now, struct outbox *out)
 {
-    struct host_health *host = &m->health->hosts[ev->health.host];
+    struct host_health *host = &m->health->hosts[number];
     struct finding *old = find(host, new);
     enum severity was = old != NULL ? old->severity : SEVERITY_OK;
 
     if (was != new->severity) {
-        tell(m, out, ev, new, was);
+        tell(m, out, now, number, new, was);
     }
     if (new->severity == SEVERITY_OK) {
         if (old != NULL) {
@@ -265,14 +294,14 @@ static void drop_unnamed(struct model *m, struct event *ev, struct outbox *out)
 
     for (size_t i = host->n_findings; i-- > 0;) {
         struct finding gone = host->findings[i];
-        bool named = false;
+        bool named = strcmp(gone.check, HEALTH_PREFLIGHT) == 0; /* not the observer's */
         for (size_t k = 0; k < ev->health.n_findings && !named; k++) {
             named = finding_same(&ev->health.findings[k], &gone);
         }
         if (!named) {
             gone.severity = SEVERITY_OK;
             gone.since = ev->now.wall;
-            take_finding(m, ev, &gone, out);
+            take_finding(m, ev->health.host, &gone, ev->now, out);
         }
     }
 }
@@ -301,8 +330,37 @@ void health_report(struct model *m, struct event *ev, struct outbox *out)
         drop_unnamed(m, ev, out);
     }
     for (size_t i = 0; i < r->n_findings; i++) {
-        take_finding(m, ev, &r->findings[i], out);
+        take_finding(m, r->host, &r->findings[i], ev->now, out);
     }
     host->next_sequence = r->sequence + 1;
     emit_done(out, ev->cookie, (struct id){0});
+}
+
+/* ------------------------------------------------------------ our own word -- */
+
+void health_blame(struct model *m, uint16_t host, enum finding_scope scope, unsigned index,
+                  const char *text, struct now now, struct outbox *out)
+{
+    struct finding f = {.scope = scope,
+                        .index = (uint8_t)index,
+                        .severity = SEVERITY_SEVERE,
+                        .since = now.wall,
+                        .check = HEALTH_PREFLIGHT};
+
+    (void)snprintf(f.text, sizeof f.text, "%s", text);
+    take_finding(m, host, &f, now, out);
+}
+
+void health_forgive(struct model *m, uint16_t host, struct now now, struct outbox *out)
+{
+    struct host_health *h = &m->health->hosts[host];
+
+    for (size_t i = h->n_findings; i-- > 0;) {
+        struct finding gone = h->findings[i];
+        if (strcmp(gone.check, HEALTH_PREFLIGHT) == 0) {
+            gone.severity = SEVERITY_OK;
+            gone.since = now.wall;
+            take_finding(m, host, &gone, now, out);
+        }
+    }
 }

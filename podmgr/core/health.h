@@ -32,6 +32,21 @@ struct health_report {
     size_t n_findings;
 };
 
+/* The golden limits of an observer, as it said; NAN where there is none. */
+enum { GOLDENS_MAX = 64 };
+struct goldens {
+    char file[128];
+    size_t n;
+    struct golden_word {
+        char metric[32], unit[16];
+        double min, max;
+        bool required;
+    } limits[GOLDENS_MAX];
+};
+
+/* The check of a finding that podmgr made itself, after a preflight. */
+#define HEALTH_PREFLIGHT "preflight"
+
 struct observer {
     uint32_t id;
     char name[64]; /* "healthd/NAME" */
@@ -39,6 +54,7 @@ struct observer {
     struct mono_ns seen;
     uint16_t *hosts;
     size_t n_hosts;
+    struct goldens *goldens; /* NULL: it knows no limits */
 };
 
 struct observed *health_create(void);
@@ -51,6 +67,10 @@ const struct observer *health_observer_named(const struct model *m, const char *
 const struct finding *health_worst_of_host(const struct model *m, unsigned host);
 const struct finding *health_worst_of_part(const struct model *m, unsigned host,
                                            enum finding_scope scope, unsigned index);
+const struct observer *health_observers(const struct model *m, size_t *n);
+/* Who stands for the host and was heard within that time; 0: nobody. */
+uint32_t health_observer(const struct model *m, unsigned host, struct mono_ns now,
+                         unsigned within_ms);
 /* Somebody vouches for the host: its probe answered within `within_ms`. */
 bool health_is_observed(const struct model *m, unsigned host, struct mono_ns now,
                         unsigned within_ms);

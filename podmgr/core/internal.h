@@ -42,6 +42,10 @@ int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, 
 /* The open operation of the slice has ended. */
 void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, struct now now,
                      struct outbox *out);
+/* Its preflight failed, with the reason: on other cubes than these if that may
+ * be, else it FAILs. */
+void slices_unfit(struct model *m, struct slice *slice, const bool cubes[static MODEL_CUBES_MAX],
+                  bool may_move, struct now now, struct outbox *out);
 /* The one place where a slice's state changes: move, row, journal. */
 void slice_enter(struct model *m, struct slice *slice, enum slice_state state, struct now now,
                  struct outbox *out);
@@ -99,6 +103,19 @@ void bringup_agent_came(struct model *m, struct now now, struct outbox *out);
 void bringup_agent_gone(struct model *m, uint32_t agent, struct now now, struct outbox *out);
 /* Verdicts of the epoch before count no more: ask again. */
 void bringup_epoch_taken(struct model *m, struct now now, struct outbox *out);
+
+/* Its hosts are fit: it is ACTIVE, if nothing has changed since its verdict. */
+void bringup_fit(struct model *m, struct slice *slice, struct now now, struct outbox *out);
+
+/* -------------------------------------------------------- preflight.c -- */
+
+/* The slice's tables are proved and installed; bringup_fit() or slices_unfit()
+ * follows, perhaps before the call returns. */
+void preflight_begin(struct model *m, struct slice *slice, struct now now, struct outbox *out);
+/* Nobody waits for it any more. */
+void preflight_drop(struct slice *slice);
+void preflight_verdict(struct model *m, struct event *ev, struct outbox *out);
+void preflight_tick(struct model *m, struct now now, struct outbox *out);
 
 /* ------------------------------------------------------- operations.c -- */
 
@@ -193,6 +210,11 @@ void agents_tick(struct model *m, struct event *ev, struct outbox *out);
 void health_hello(struct model *m, struct event *ev, struct outbox *out);
 void health_lease(struct model *m, struct event *ev, struct outbox *out);
 void health_report(struct model *m, struct event *ev, struct outbox *out);
+/* podmgr's own word on a part of the host: a SEVERE finding `preflight`. */
+void health_blame(struct model *m, uint16_t host, enum finding_scope scope, unsigned index,
+                  const char *text, struct now now, struct outbox *out);
+/* And the end of all of them at this host. */
+void health_forgive(struct model *m, uint16_t host, struct now now, struct outbox *out);
 /* We stalled: who answered before has not fallen silent by that. */
 void health_renew(struct model *m, struct now now);
 

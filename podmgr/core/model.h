@@ -219,6 +219,15 @@ struct remedy_policy {
     unsigned hot_spares;         /* cubes that new slices leave free */
     double confidence_min;       /* below it a cause is only watched */
 };
+/* What hosts have to show before a slice gets them (core/preflight.h). */
+enum preflight_mode { PREFLIGHT_OFF, PREFLIGHT_INTENT, PREFLIGHT_FULL };
+const char *preflight_mode_name(enum preflight_mode mode);
+struct preflight_policy {
+    enum preflight_mode mode;
+    bool required;       /* hosts that nobody observes are waited for; else: */
+    unsigned grace_ms;   /* only so long after podmgr's start */
+    unsigned timeout_ms; /* for all of it */
+};
 struct pod {
     char id[32];
     uint16_t n_cubes;
@@ -232,6 +241,7 @@ struct pod {
     struct power_feed *feeds; /* a domain's one after the other */
     size_t n_feeds;
     struct remedy_policy remedy;
+    struct preflight_policy preflight;
 };
 
 struct model {
@@ -269,6 +279,7 @@ struct model {
     size_t n_webhooks;
     struct mono_ns fence_asked; /* when agents were last asked to fence */
     struct mono_ns last_tick;   /* tells our own stalls from silent agents */
+    struct mono_ns started;     /* EV_START */
 };
 
 struct model *model_create(const struct pod *pod, uint64_t instance);

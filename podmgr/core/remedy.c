@@ -1,9 +1,11 @@
 /* The rules:
  *
- *   1. What breaks at once is looked at as one: root cause is asked when the
- *      symptoms have been the same for SETTLE_MS, at the latest after LOOK_MS, and
- *      each LOOK_MS while an incident or a ticket is open, and when a slice that an
- *      incident touched has got on.
+ *   1. What breaks at once is mended as one: root cause is asked, and its answer
+ *      followed, when the symptoms have been the same for SETTLE_MS, at the latest
+ *      after LOOK_MS, and each LOOK_MS while an incident or a ticket is open, and
+ *      when a slice that an incident touched has got on.  What is new and SEVERE
+ *      has its incident without waiting for the rest: root cause is asked at once,
+ *      though not within AGAIN_MS of the last such time, and nothing is done yet.
  *   2. A slice is hurt if a SEVERE symptom of the cause is about a chip, host or
  *      link of it that its routes do not go around; else it "works".
  *   3. Explanations that call for the same remedy count together: which end of a
@@ -24,7 +26,7 @@
 #include "core/internal.h"
 #include "mem.h"
 
-enum { SETTLE_MS = 40, LOOK_MS = 1000, HOLD_MS = 30000, HOUR_MS = 3600 * 1000 };
+enum { SETTLE_MS = 40, AGAIN_MS = 100, LOOK_MS = 1000, HOLD_MS = 30000, HOUR_MS = 3600 * 1000 };
 
 /* ----------------------------------------------------------------- state -- */
 
@@ -453,17 +455,17 @@ static void see_the_well(struct model *m, const struct symptom *symptoms, size_t
     }
 }
 
-static void look(struct model *m, const struct symptom *symptoms, size_t n, struct now now,
-                 struct outbox *out)
+/* The caller ends the diagnosis. */
+static void diagnose(struct model *m, const struct symptom *symptoms, size_t n, struct now now,
+                     struct outbox *out, struct diagnosis *diagnosis)
 {
     struct riskmap *map = symptoms_map(m->remediation->symptoms);
-    struct diagnosis diagnosis;
     size_t n_news;
 
-    rootcause_find(map, symptoms, n, &rootcause_defaults, &diagnosis);
+    rootcause_find(map, symptoms, n, &rootcause_defaults, diagnosis);
     const struct incident_look at = {.map = map,
                                      .symptoms = symptoms,
-                                     .diagnosis = &diagnosis,
+                                     .diagnosis = diagnosis,
                                      .now = now.wall,
                                      .new_id = new_id,
                                      .arg = m};
@@ -472,6 +474,15 @@ static void look(struct model *m, const struct symptom *symptoms, size_t n, stru
         tell(m, &news[i], now, out);
     }
     free(news);
+}
+
+static void look(struct model *m, const struct symptom *symptoms, size_t n, struct now now,
+                 struct outbox *out)
+{
+    struct riskmap *map = symptoms_map(m->remediation->symptoms);
+    struct diagnosis diagnosis;
+
+    diagnose(m, symptoms, n, now, out, &diagnosis);
     for (size_t i = 0; i < diagnosis.n_causes; i++) {
         struct mending w = {.m = m, .cause = &diagnosis.causes[i], .now = now, .out = out};
         w.incident = incident_of(m, map, w.cause);
@@ -530,6 +541,16 @@ static uint64_t versions_of_hurt(const struct model *m)
     return sum;
 }
 
+static unsigned count_severe(const struct symptom *symptoms, size_t n)
+{
+    unsigned severe = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        severe += symptoms[i].severity >= SEVERITY_SEVERE;
+    }
+    return severe;
+}
+
 /* Rule 1. */
 void remedy_tick(struct model *m, struct now now, struct outbox *out)
 {
@@ -543,9 +564,18 @@ void remedy_tick(struct model *m, struct now now, struct outbox *out)
     const struct symptom *symptoms = symptoms_now(r->symptoms, m, now, &n);
     uint64_t hash = hash_of(symptoms, n);
     if (hash != r->hash) {
+        unsigned severe = count_severe(symptoms, n);
+        bool first = severe > r->severe && now.mono.ns >= r->open_at.ns;
         r->hash = hash;
         r->changed = now.mono;
         r->looked = false;
+        r->severe = severe;
+        if (first) {
+            struct diagnosis diagnosis;
+            r->open_at.ns = now.mono.ns + AGAIN_MS * INT64_C(1000000);
+            diagnose(m, symptoms, n, now, out, &diagnosis);
+            diagnosis_fini(&diagnosis);
+        }
     }
     bool settled = mono_ms_since(r->changed, now.mono) >= SETTLE_MS;
     bool due = now.mono.ns >= r->look_at.ns || versions_of_hurt(m) != r->versions;

@@ -20,6 +20,8 @@ struct remediation {
     struct mono_ns changed;    /* when they were last others */
     struct mono_ns look_at;    /* at the latest, while something is open */
     bool looked;               /* at these symptoms */
+    unsigned severe;           /* how many of them are SEVERE or worse */
+    struct mono_ns open_at;    /* when incidents may be opened ahead of a look again */
     uint64_t versions;         /* of the slices that have not recovered, summed */
     struct mono_ns *swaps;     /* of the last hour, rising */
     size_t n_swaps, cap_swaps;

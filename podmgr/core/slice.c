@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/preflight.h"
 #include "mem.h"
 
 /* Row: from; bit: to.  See the diagram in slice.h. */
@@ -84,6 +85,7 @@ struct slice *slice_create(struct id id, const struct slice_spec *spec)
     slice->state = SLICE_ACTIVATING;
     slice->version = 1;
     slice->planned_ms = slice->programmed_ms = slice->verified_ms = slice->active_ms = -1;
+    slice->preflight_ms = -1;
     slice->coordinator = UINT32_MAX;
     return slice;
 }
@@ -92,6 +94,7 @@ void slice_destroy(struct slice *slice)
 {
     if (slice != NULL) {
         slice_spec_fini(&slice->spec);
+        preflight_free(slice->preflight);
         tpunet_intent_destroy(slice->intent);
         free(slice);
     }

@@ -78,6 +78,7 @@ struct slice_losses {
     } cubes[MODEL_CUBES_MAX]; /* swapped */
 };
 
+struct preflight;
 struct slice {
     struct id id;
     struct slice_spec spec; /* spec.cubes unused after placement */
@@ -95,16 +96,19 @@ struct slice {
     struct wall_ms changed;                                   /* last change of state */
     struct mono_ns created_mono, changed_mono;                /* 0 after a restart */
     double planned_ms, programmed_ms, verified_ms, active_ms; /* since creation; < 0: not yet */
+    double preflight_ms; /* how long the last one took that it passed; < 0: none */
     struct slice_routes routes;
     struct slice_losses losses;
     bool served;          /* once, to its job's knowledge */
     uint32_t coordinator; /* host number, UINT32_MAX = none yet */
     uint32_t coordinator_agent;
     /* Of this process: */
-    bool waiting;            /* for its circuits, or for a coordinator */
-    bool verified;           /* since the last loss or start (A5) */
-    bool check_failed;       /* and told of */
-    struct mono_ns check_at; /* when to ask (again) */
+    bool waiting;                /* for its circuits, or for a coordinator */
+    bool verified;               /* since the last loss or start (A5) */
+    bool check_failed;           /* and told of */
+    struct mono_ns check_at;     /* when to ask (again) */
+    bool fit;                    /* these cubes have passed the preflight, or have served */
+    struct preflight *preflight; /* under way (core/preflight.h), else NULL */
 };
 
 struct slice *slice_create(struct id id, const struct slice_spec *spec);

@@ -14,6 +14,8 @@
  *      cubes were asked for by number.  Where that cannot be, a new slice is
  *      rolled back as a whole and FAILs with the port's name; one that served
  *      goes around the port if it accepts that.
+ *      So it is with a cube that the preflight (preflight.c) blames, but that the
+ *      slice FAILs where it stands, circuits and all, for a person to look.
  *   4. Delete: an open operation ends first, then the circuits are broken, and
  *      when all are confirmed down, or hold a lien, are the cubes free (A8).
  *   5. Migrate swaps cubes under a serving slice; the other cubes keep their
@@ -78,6 +80,7 @@ void slice_enter(struct model *m, struct slice *slice, enum slice_state state, s
     if (slice_serves(slice)) {
         slice_blame(m, slice, "");
     }
+    preflight_drop(slice);
     if (state != SLICE_ACTIVATING) {
         slice_move(slice, state, now.wall);
     }
@@ -341,6 +344,8 @@ static void move_to(struct model *m, struct slice *slice, const uint16_t *cubes,
                     struct outbox *out)
 {
     slice->placements++;
+    slice->fit = false;
+    preflight_drop(slice);
     bringup_stop(m, slice, out);
     slice->generation = model_new_id(m).seq; /* what was asked of the old cubes is void */
     ops_reconfigure(m, slice, intent_on(slice, cubes), now, out);
@@ -401,8 +406,9 @@ void slices_migrate(struct model *m, struct event *ev, struct outbox *out)
 
 /* ------------------------------------------------- an operation has ended -- */
 
-/* Rule 3. */
-static bool try_other_cubes(struct model *m, struct slice *slice, struct now now,
+/* Rule 3: for those of its cubes that are `bad`. */
+static bool try_other_cubes(struct model *m, struct slice *slice,
+                            const bool bad[static MODEL_CUBES_MAX], struct now now,
                             struct outbox *out)
 {
     struct swap swaps[MODEL_CUBES_MAX];
@@ -410,7 +416,7 @@ static bool try_other_cubes(struct model *m, struct slice *slice, struct now now
     size_t n = 0;
 
     for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
-        if (model_port_fault(m, slice->intent->cubes[i]) != NULL) {
+        if (bad[slice->intent->cubes[i]]) {
             swaps[n++] = (struct swap){slice->intent->cubes[i], TPUNET_NONE};
         }
     }
@@ -444,8 +450,13 @@ static bool all_made(const struct model *m, const struct op *op, bool dead_will_
 static void take_failure(struct model *m, struct slice *slice, const struct op *op, struct now now,
                          struct outbox *out)
 {
+    bool bad[MODEL_CUBES_MAX] = {false};
+
+    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
+        bad[c] = model_port_fault(m, c) != NULL;
+    }
     (void)snprintf(slice->reason, sizeof slice->reason, "%s", op->reason);
-    if (try_other_cubes(m, slice, now, out)) {
+    if (try_other_cubes(m, slice, bad, now, out)) {
         return;
     }
     if (slice->state == SLICE_RECONFIGURING && slice->spec.accept_degraded &&
@@ -454,6 +465,17 @@ static void take_failure(struct model *m, struct slice *slice, const struct op *
         return;
     }
     release_circuits(m, slice, now, out); /* back as a whole; then it FAILs */
+}
+
+void slices_unfit(struct model *m, struct slice *slice, const bool cubes[static MODEL_CUBES_MAX],
+                  bool may_move, struct now now, struct outbox *out)
+{
+    char why[400];
+    bool all = switches_all_reachable(m, slice->spec.accept_degraded, why, sizeof why);
+
+    if (!may_move || !all || !try_other_cubes(m, slice, cubes, now, out)) {
+        slice_fail(m, slice, now, out, slice->reason);
+    }
 }
 
 static void take_release(struct model *m, struct slice *slice, struct now now, struct outbox *out)

@@ -245,6 +245,8 @@ static const char *take_slice(struct slice *slice, const struct model *m, sqlite
     slice->dead_links = (uint16_t)sqlite3_column_int(s, 34);
     slice->routes.retained = sqlite3_column_double(s, 35);
     slice->served = slice->active_ms >= 0;
+    slice->preflight_ms = sqlite3_column_double(s, 39);
+    slice->fit = slice_serves(slice);
     return take_losses(&slice->losses, m, s, 36) ? take_intent(slice, m, s, 16, net_err)
                                                  : "'swapped' names no cubes";
 }

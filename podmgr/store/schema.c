@@ -122,6 +122,7 @@ static const char *const migrations[] = {
     "  cursor INTEGER NOT NULL, told INTEGER NOT NULL, failing_ms INTEGER NOT NULL,"
     "  disabled TEXT NOT NULL,"
     "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;",
+    "ALTER TABLE slices ADD COLUMN preflight_ms REAL NOT NULL DEFAULT -1;",
 };
 enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations), APPLICATION_ID = 0x706F646D }; /* "podm" */
 
@@ -132,9 +133,10 @@ static const char *const sql[ST_COUNT] = {
     [ST_META_PUT] = "INSERT INTO meta (key, value) VALUES (?1, ?2) "
                     "ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     [ST_META_GET] = "SELECT value FROM meta WHERE key = ?1",
-    [ST_SLICE_PUT] = "INSERT OR REPLACE INTO slices VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-                     "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "
-                     "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39)",
+    [ST_SLICE_PUT] =
+        "INSERT OR REPLACE INTO slices VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "
+        "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40)",
     [ST_SLICE_DELETE] = "DELETE FROM slices WHERE epoch = ?1 AND seq = ?2",
     [ST_SLICE_ALL] = "SELECT * FROM slices ORDER BY epoch, seq",
     [ST_OP_PUT] =

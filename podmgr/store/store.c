@@ -139,6 +139,7 @@ static int put_slice(struct store *store, const struct model *m, struct id id, s
     bind_text(s, at++, slice->losses.cause);
     (void)sqlite3_bind_int(s, at++, slice->losses.chips);
     bind_u16s(s, at++, &slice->losses.cubes[0].was, 2 * (size_t)slice->losses.n_cubes);
+    (void)sqlite3_bind_double(s, at++, slice->preflight_ms);
     return store_run(store, ST_SLICE_PUT, err);
 }
 

@@ -27,15 +27,22 @@ bench_fn bench_bringup, bench_activate_8, bench_activate_16, bench_podmgr_rss, b
 bench_fn bench_cycles_per_s, bench_cycle_p50, bench_cycle_p99, bench_commit_p99, bench_accept_p99;
 /* A full pod whose manager or whose switches go away (recovery.c). */
 bench_fn bench_restart, bench_restore;
+/* A slice under which something breaks (failover.c). */
+bench_fn bench_failover_cube, bench_failover_ocs, bench_detect_link_down;
 
 /* Observers of 1,024 hosts (health.c). */
-bench_fn bench_intake_events, bench_intake_cpu;
+bench_fn bench_preflight_4x4x8, bench_preflight_4096, bench_intake_events, bench_intake_cpu;
 
 /* The pod that all rows with processes share: 64 cubes, mirrors that move at
  * once, the database on the disk under the build directory. */
 struct pod *bench_pod(void);
+/* The same, but mending by itself, or with a healthd for all hosts; one takes the
+ * other one's place. */
+struct pod *bench_mending_pod(void);
+struct pod *bench_observed_pod(void);
 json_t *bench_activate(const char *body); /* ACTIVE, or the bench ends */
-void bench_delete(json_t *slice);         /* takes it */
+json_t *bench_activate_on(const struct pod *on, const char *body);
+void bench_delete(json_t *slice); /* takes it */
 void bench_pod_down(void);
 const char *bench_pod_logs(void); /* "; logs in DIR" while there is a pod */
 /* Ends the program, and with it the processes, but leaves their logs: a figure

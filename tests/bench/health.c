@@ -13,6 +13,47 @@
 
 enum { HOSTS = 1024, BURSTS = 4, LEASE_S = 3 };
 
+/* ------------------------------------------------------------- preflight -- */
+
+static bool is_observed(void *arg)
+{
+    long status;
+    json_t *json = http(arg, "GET", "/v1/preflight/goldens", NULL, &status);
+    bool observed = status == 200 && num(json, "hosts_unobserved") == 0;
+
+    json_decref(json);
+    return observed;
+}
+
+static struct sample preflight_of(const char *body)
+{
+    struct pod *pod = bench_observed_pod();
+
+    if (!await_until(is_observed, pod, 20000)) {
+        bench_die("healthd said no hello");
+    }
+    json_t *slice = bench_activate_on(pod, body);
+    double ms =
+        json_number_value(json_object_get(json_object_get(slice, "timings"), "preflight_ms"));
+    if (!(ms > 0)) {
+        bench_die("the slice was not checked");
+    }
+    bench_delete(slice);
+    return (struct sample){ms, 1};
+}
+
+struct sample bench_preflight_4x4x8(unsigned run)
+{
+    (void)run;
+    return preflight_of("{\"topology\":\"4x4x8\"}");
+}
+
+struct sample bench_preflight_4096(unsigned run)
+{
+    (void)run;
+    return preflight_of("{\"topology\":\"16x16x16\"}");
+}
+
 /* ---------------------------------------------------------------- events -- */
 
 /* A report of every link of every host, in one message a hundred hosts. */

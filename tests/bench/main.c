@@ -66,6 +66,15 @@ static const struct bench {
      bench_intake_events},
     {"intake_cpu_pct", "podmgr's processor at 1,024 leases a second", "%", LOWER, 5, 3,
      bench_intake_cpu},
+    {"preflight_4x4x8_ms", "32 hosts found fit before a slice is ACTIVE", "ms", LOWER, 0, 9,
+     bench_preflight_4x4x8},
+    {"preflight_4096_ms", "the same of 1,024 hosts", "ms", LOWER, 0, 5, bench_preflight_4096},
+    {"detect_link_down_ms", "link down under 8x8x8, to durable incident", "ms", LOWER, 50, 9,
+     bench_detect_link_down},
+    {"failover_cube_ms", "8x8x8: a host's links reported down, to ACTIVE", "ms", LOWER, 100, 9,
+     bench_failover_cube},
+    {"failover_ocs_ms", "the same of a switch, to new routes", "ms", LOWER, 150, 9,
+     bench_failover_ocs},
 };
 
 struct figure {

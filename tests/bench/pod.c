@@ -9,14 +9,45 @@
 
 static struct pod *pod;
 
-struct pod *bench_pod(void)
+static struct pod *up(const struct pod_options *options)
 {
+    struct pod_options o = *options;
     const char *build = getenv("BUILD");
 
+    if (pod != NULL && (pod->options.remedy != o.remedy || pod->options.healthd != o.healthd)) {
+        bench_pod_down();
+    }
     if (pod == NULL) {
-        pod = pod_up(&(struct pod_options){.dir = build != NULL ? build : "build"});
+        o.dir = build != NULL ? build : "build";
+        pod = pod_up(&o);
+        /* In its first second a podmgr waits for observers that may not be there. */
+        bench_delete(bench_activate_on(pod, "{\"topology\":\"4x4x4\"}"));
     }
     return pod;
+}
+
+struct pod *bench_pod(void)
+{
+    return up(&(struct pod_options){0});
+}
+
+struct pod *bench_mending_pod(void)
+{
+    return up(&(struct pod_options){.remedy = true, .remedy_budget = 1000});
+}
+
+struct pod *bench_observed_pod(void)
+{
+    static char golden[4096];
+    FILE *file = fopen("packaging/healthd-golden.yaml.example", "r");
+
+    if (file == NULL) {
+        bench_die("no packaging/healthd-golden.yaml.example; run it from the top of the tree");
+        return NULL;
+    }
+    golden[fread(golden, 1, sizeof golden - 1, file)] = '\0';
+    (void)fclose(file);
+    return up(&(struct pod_options){.healthd = true, .golden = golden});
 }
 
 void bench_pod_down(void)
@@ -39,7 +70,12 @@ const char *bench_pod_logs(void)
 
 json_t *bench_activate(const char *body)
 {
-    json_t *slice = slice_up(bench_pod(), body);
+    return bench_activate_on(bench_pod(), body);
+}
+
+json_t *bench_activate_on(const struct pod *on, const char *body)
+{
+    json_t *slice = slice_up(on, body);
 
     if (strcmp(str(slice, "state"), "ACTIVE") != 0) {
         bench_die("%s is '%s', not ACTIVE: %s%s", body, str(slice, "state"), str(slice, "reason"),

@@ -238,7 +238,7 @@ static void podsim_computes_and_sends(void **state)
     break_it(f, "wrong-result", "chip/0-0-1-0");
     f->probe->ops->compute(f->probe, chips, 2, 77, 64, on_results, f);
     LOOP_UNTIL(f, f->n_got == 1);
-    f->probe->ops->transfer(f->probe, &chips[0], &chips[1], 1, on_deliveries, f);
+    f->probe->ops->transfer(f->probe, &chips[0], &chips[1], 1, 77, on_deliveries, f);
     LOOP_UNTIL(f, f->n_got == 2);
 }
 

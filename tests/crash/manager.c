@@ -71,6 +71,8 @@ static void carry_out(struct manager *m, const struct effect *effect)
     case EFFECT_WATCH:
     case EFFECT_RELEASE:
         return; /* nobody watches links here */
+    case EFFECT_PREFLIGHT:
+        break; /* there are no observers */
     case EFFECT_FENCE:
         daemons_fence(m, effect);
         return;

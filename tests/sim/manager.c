@@ -84,6 +84,8 @@ static void carry_out(struct manager *m, const struct effect *effect)
     case EFFECT_RELEASE:
         daemons_release(m, effect);
         return;
+    case EFFECT_PREFLIGHT:
+        break; /* there are no observers */
     case EFFECT_FENCE:
         daemons_fence(m, effect);
         return;

@@ -155,19 +155,20 @@ static void build(struct sim *s)
                                     .mirror_median_ms = 10,
                                     .mirror_p99_ms = 30,
                                     .vc_classes = 3};
-    s->pod = (struct pod){.id = "sim",
-                          .n_cubes = (uint16_t)s->cubes,
-                          .ports_per_side = (uint16_t)(s->cubes + 4),
-                          .vc_classes = 3,
-                          .loss_db_max = 3,
-                          .lease_ms = 3000,
-                          .remedy = {.mode = sim_chance(s, 0.75) || is_mended(s->outcome->cause)
-                                                 ? REMEDY_AUTO
-                                                 : REMEDY_OFF,
-                                     .cubes_out_max = 1 + (unsigned)sim_random(s, 4),
-                                     .swaps_per_hour_max = 2 + (unsigned)sim_random(s, 30),
-                                     .hot_spares = (unsigned)sim_random(s, 2),
-                                     .confidence_min = 0.5}};
+    s->pod = (struct pod){
+        .id = "sim",
+        .n_cubes = (uint16_t)s->cubes,
+        .ports_per_side = (uint16_t)(s->cubes + 4),
+        .vc_classes = 3,
+        .loss_db_max = 3,
+        .lease_ms = 3000,
+        .preflight = {.mode = PREFLIGHT_FULL, .grace_ms = 500, .timeout_ms = 10000},
+        .remedy = {.mode = sim_chance(s, 0.75) || is_mended(s->outcome->cause) ? REMEDY_AUTO
+                                                                               : REMEDY_OFF,
+                   .cubes_out_max = 1 + (unsigned)sim_random(s, 4),
+                   .swaps_per_hour_max = 2 + (unsigned)sim_random(s, 30),
+                   .hot_spares = (unsigned)sim_random(s, 2),
+                   .confidence_min = 0.5}};
     if (world_create(&s->w, &s->config, &err) < 0 ||
         tpunet_wiring_create(&s->pod.wiring, s->cubes, s->cubes + 4, NULL, 0, &net_err) < 0) {
         abort();

@@ -118,6 +118,12 @@ static void write_file(const struct pod *pod, const char *name, const char *fmt,
 static void write_configs(const struct pod *pod)
 {
     const struct pod_options *o = &pod->options;
+    char budget[80] = "";
+
+    if (o->remedy_budget > 0) {
+        (void)snprintf(budget, sizeof budget, ", cubes_out_max: %u, swaps_per_hour_max: %u",
+                       o->remedy_budget < o->cubes ? o->remedy_budget : o->cubes, o->remedy_budget);
+    }
 
     write_file(pod, "podsim.yaml",
                "pod: test\ncubes: %u\nseed: 7\nmirror_time_ms: {median: %g}\n"
@@ -125,25 +131,31 @@ static void write_configs(const struct pod *pod)
                "control_url: \"ipc://%s/control.sock\"\nprobe_url: \"ipc://%s/probe.sock\"\n%s",
                o->cubes, o->mirror_ms, pod->dir, pod->dir, pod->dir, pod->dir,
                o->extra_sim != NULL ? o->extra_sim : "");
-    write_file(pod, "podmgr.yaml",
-               "pod: {id: test, cubes: %u}\nocs: {url: \"ipc://%s/ocs-%%u.sock\"}\n"
-               "agents: {url: \"ipc://%s/agents.sock\", health_url: \"ipc://%s/health.sock\"}\n"
-               "listen: {http: \"127.0.0.1:0\", socket: \"%s/podmgr.sock\"}\n"
-               "state: {database: \"%s/podmgr.db\", journal_keep: %u}\nremediation: {mode: %s}\n%s",
-               o->cubes, pod->dir, pod->dir, pod->dir, pod->dir, pod->dir,
-               o->journal_keep != 0 ? o->journal_keep : JOURNAL_KEEP, o->remedy ? "auto" : "off",
-               o->extra_podmgr != NULL ? o->extra_podmgr : "");
+    write_file(
+        pod, "podmgr.yaml",
+        "pod: {id: test, cubes: %u}\nocs: {url: \"ipc://%s/ocs-%%u.sock\"}\n"
+        "agents: {url: \"ipc://%s/agents.sock\", health_url: \"ipc://%s/health.sock\"}\n"
+        "listen: {http: \"127.0.0.1:0\", socket: \"%s/podmgr.sock\"}\n"
+        "state: {database: \"%s/podmgr.db\", journal_keep: %u}\nremediation: {mode: %s%s}\n%s",
+        o->cubes, pod->dir, pod->dir, pod->dir, pod->dir, pod->dir,
+        o->journal_keep != 0 ? o->journal_keep : JOURNAL_KEEP, o->remedy ? "auto" : "off", budget,
+        o->extra_podmgr != NULL ? o->extra_podmgr : "");
 }
 
 static void write_healthd_config(const struct pod *pod)
 {
     const struct pod_options *o = &pod->options;
+    char golden[128] = "";
 
+    if (o->golden != NULL) {
+        write_file(pod, "golden.yaml", "%s", o->golden);
+        (void)snprintf(golden, sizeof golden, "golden: \"%s/golden.yaml\"\n", pod->dir);
+    }
     write_file(pod, "healthd.yaml",
                "pod: test\nname: h1\ncubes: %u\nhosts: all\nperiod_ms: 100\nlease_ms: 250\n"
                "probe_url: \"ipc://%s/probe.sock\"\npodmgr_url: \"ipc://%s/health.sock\"\n"
-               "state_file: \"%s/healthd.state\"\n%s",
-               o->cubes, pod->dir, pod->dir, pod->dir, o->rules != NULL ? o->rules : "");
+               "state_file: \"%s/healthd.state\"\n%s%s",
+               o->cubes, pod->dir, pod->dir, pod->dir, golden, o->rules != NULL ? o->rules : "");
 }
 
 static void start_podsim(struct pod *pod)

@@ -17,8 +17,10 @@ struct pod_options {
     const char *extra_podmgr; /* lines for podmgr.yaml, or NULL */
     bool remedy;              /* podmgr mends by itself */
     bool halves;              /* a second tpunetd stands for the upper half of the cubes */
+    unsigned remedy_budget;   /* cubes out at once, and swaps an hour; 0: the default */
     bool healthd;             /* one for all hosts */
     const char *rules;        /* of its policy, for healthd.yaml, or NULL */
+    const char *golden;       /* text of its golden limits, or NULL */
 };
 
 struct pod {

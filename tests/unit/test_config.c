@@ -67,6 +67,10 @@ static void little_is_needed(void **state)
                               "  swaps_per_hour_max: 8\n"
                               "  hot_spares: 0\n"
                               "  confidence_min: 0.6\n"
+                              "preflight:\n"
+                              "  mode: full\n"
+                              "  unobserved: skip\n"
+                              "  timeout_ms: 10000\n"
                               "ocs:\n"
                               "  url: \"ipc:///tmp/ocs-%u.sock\"\n"
                               "  timeout_ms: 2000\n"
@@ -127,6 +131,10 @@ static void golden_round_trip(void **state)
                                  "  swaps_per_hour_max: 5\n"
                                  "  hot_spares: 3\n"
                                  "  confidence_min: 0.75\n"
+                                 "preflight:\n"
+                                 "  mode: intent\n"
+                                 "  unobserved: refuse\n"
+                                 "  timeout_ms: 2500\n"
                                  "ocs:\n"
                                  "  url: \"tcp://10.0.0.1:70%u\"\n"
                                  "  timeout_ms: 50\n"
@@ -234,6 +242,12 @@ static void mistakes_are_named(void **state)
          ":2:15: remediation.mode: always is neither off, dry-run nor auto"},
         {POD "remediation: {cubes_out_max: -1}\n" NEEDED,
          ":2:15: remediation.cubes_out_max: -1 is not in 0 to 144"},
+        {POD "preflight: {mode: on}\n" NEEDED,
+         ":2:13: preflight.mode: on is neither off, intent nor full"},
+        {POD "preflight: {unobserved: maybe}\n" NEEDED,
+         ":2:13: preflight.unobserved: maybe is neither skip nor refuse"},
+        {POD "preflight: {timeout_ms: 99}\n" NEEDED,
+         ":2:13: preflight.timeout_ms: 99 is not in 100 to 600000"},
         {POD "remediation: {confidence_min: 60}\n" NEEDED,
          ":2:15: remediation.confidence_min: 60 is not in 0 to 1"},
 

@@ -202,6 +202,8 @@ static void carry_out(struct fixture *f, const struct effect *effect)
     case EFFECT_RELEASE:
         f->releases++;
         return;
+    case EFFECT_PREFLIGHT:
+        break; /* there are no observers */
     case EFFECT_FENCE:
         f->fences++;
         if (!f->hold_fences) {

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <math.h>
+
 #include "api/http.h"
 #include "core/webhooks.h"
 #include "hooks/hooks.h"
@@ -284,6 +286,31 @@ static void quarantine_groups_fit(void **state)
     assert_fits("QuarantineGroup", render_quarantine_group(model, 3, cubes));
 }
 
+static void goldens_fit(void **state)
+{
+    struct event ev = {.kind = EV_HEALTH_HELLO, .observer = {.name = "healthd/a", .n_hosts = 1}};
+    struct outbox out;
+
+    (void)state;
+    assert_fits("Goldens", render_goldens(model)); /* of nobody */
+    ev.observer.hosts = xcalloc(1, sizeof *ev.observer.hosts);
+    ev.observer.goldens = xcalloc(1, sizeof *ev.observer.goldens);
+    *ev.observer.goldens = (struct goldens){
+        .file = "/etc/golden.yaml",
+        .n = 1,
+        .limits = {{.metric = "chip-temperature", .unit = "C", .min = (double)NAN, .max = 85}}};
+    outbox_init(&out);
+    core_step(model, &ev, &out);
+    event_fini(&ev);
+    outbox_fini(&out);
+    json_t *json = render_goldens(model);
+    const json_t *set = json_array_get(json_object_get(json, "sets"), 0);
+    assert_int_equal(json_integer_value(json_object_get(set, "hosts")), 1);
+    assert_int_equal(json_integer_value(json_object_get(json, "hosts_unobserved")), 63);
+    assert_int_equal(json_array_size(json_object_get(set, "limits")), 1);
+    assert_fits("Goldens", json);
+}
+
 static void remediation_fits(void **state)
 {
     (void)state;
@@ -364,17 +391,12 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slices_fit),
-        cmocka_unit_test(links_fit),
-        cmocka_unit_test(the_inventory_fits),
-        cmocka_unit_test(incidents_fit),
-        cmocka_unit_test(repairs_fit),
-        cmocka_unit_test(faults_and_liens_fit),
-        cmocka_unit_test(operations_fit),
-        cmocka_unit_test(audit_records_fit),
-        cmocka_unit_test(remediation_fits),
-        cmocka_unit_test(backups_fit),
-        cmocka_unit_test(quarantine_groups_fit),
+        cmocka_unit_test(slices_fit),         cmocka_unit_test(links_fit),
+        cmocka_unit_test(the_inventory_fits), cmocka_unit_test(incidents_fit),
+        cmocka_unit_test(repairs_fit),        cmocka_unit_test(faults_and_liens_fit),
+        cmocka_unit_test(operations_fit),     cmocka_unit_test(audit_records_fit),
+        cmocka_unit_test(goldens_fit),        cmocka_unit_test(remediation_fits),
+        cmocka_unit_test(backups_fit),        cmocka_unit_test(quarantine_groups_fit),
         cmocka_unit_test(webhooks_fit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

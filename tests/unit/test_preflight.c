@@ -112,6 +112,8 @@ struct fake {
     double step_us;       /* of chip 1 of each host */
     uint32_t wrong, mute; /* chips that compute wrongly, or not; 0: none */
     uint32_t lost_from;   /* whose flits die; 0: none */
+    uint32_t changed;     /* whose flits arrive changed; 0: none */
+    unsigned hops;        /* that every flit makes; 0: 2 */
     bool no_answer;
     size_t transfers, self_transfers;
 };
@@ -137,15 +139,18 @@ static void fake_flush(struct probe *probe)
 }
 
 static void fake_transfer(struct probe *probe, const uint32_t *from, const uint32_t *to, size_t n,
-                          probe_transfer_fn *done, void *arg)
+                          uint64_t seed, probe_transfer_fn *done, void *arg)
 {
     struct fake *f = (struct fake *)probe;
     struct probe_delivery *out = xcalloc(n, sizeof *out);
 
     for (size_t i = 0; i < n; i++) {
         out[i] = (struct probe_delivery){.delivered = from[i] != f->lost_from || from[i] == 0,
-                                         .hops = 2,
+                                         .hops = f->hops != 0 ? f->hops : 2,
+                                         .value = probe_payload(from[i], to[i], seed) ^
+                                                  (from[i] == f->changed && from[i] != 0),
                                          .us = 1,
+                                         .died_at = 9,
                                          .text = "its link +x is down"};
         f->self_transfers += from[i] == to[i];
     }
@@ -183,19 +188,36 @@ static void fit_and_unfit_sets_of_hosts(void **state)
         struct fake fake;
         size_t failures;
         const char *first;
+        const char *blames; /* NULL: nobody, or which part is not known */
     } rows[] = {
-        {{.step_us = 1000}, 0, ""},
+        {{.step_us = 1000}, 0, "", NULL},
         {{.step_us = 1200},
          16,
-         "chip/0-1-0-0: chip-step 1200 us is above 1100 us"}, /* of each host */
-        {{.step_us = (double)NAN}, 16, "chip/0-1-0-0: chip-step is required and unknown"},
-        {{.step_us = 1000, .silent_host = 3}, 3, "host/0-3: its instruments do not answer"},
-        {{.step_us = 1000, .wrong = 5}, 1, "chip/0-1-1-0: computes wrongly"},
-        {{.step_us = 1000, .mute = 5}, 1, "chip/0-1-1-0: does not compute"},
+         "chip/0-1-0-0: chip-step 1200 us is above 1100 us", /* of each host */
+         "chip/0-1-0-0"},
+        {{.step_us = (double)NAN},
+         16,
+         "chip/0-1-0-0: chip-step is required and unknown",
+         "chip/0-1-0-0"},
+        {{.step_us = 1000, .silent_host = 3},
+         3,
+         "host/0-3: its instruments do not answer",
+         "host/0-3"},
+        {{.step_us = 1000, .wrong = 5}, 1, "chip/0-1-1-0: computes wrongly", "chip/0-1-1-0"},
+        {{.step_us = 1000, .mute = 5}, 1, "chip/0-1-1-0: does not compute", "chip/0-1-1-0"},
         {{.step_us = 1000, .lost_from = 5},
          6,
-         "chip/0-1-1-0 to chip/0-2-0-0: its link +x is down"}, /* at each distance */
-        {{.step_us = 1000, .no_answer = true}, 7, "transfers: no answer"},
+         "chip/0-1-1-0 to chip/0-2-0-0: its link +x is down", /* at each distance */
+         "chip/0-1-2-0"},                                     /* where it died */
+        {{.step_us = 1000, .changed = 5},
+         6,
+         "chip/0-1-1-0 to chip/0-2-0-0: it arrived changed, over 2 hops",
+         NULL}, /* somewhere on its way */
+        {{.step_us = 1000, .changed = 5, .hops = 1},
+         6,
+         "chip/0-1-1-0 to chip/0-2-0-0: it arrived changed, over 1 hops",
+         "chip/0-1-1-0"},
+        {{.step_us = 1000, .no_answer = true}, 7, "transfers: no answer", NULL},
     };
     struct golden golden;
     struct error err;
@@ -213,11 +235,51 @@ static void fit_and_unfit_sets_of_hosts(void **state)
         struct fake fake = rows[i].fake;
         struct preflight_result *result = xcalloc(1, sizeof *result);
         fake.probe = (struct probe){.ops = &ops, .ready = true};
-        preflight_run(&fake.probe, &golden, hosts, 16, true, 7 + i, keep, result);
-        if (result->failures != rows[i].failures || strcmp(result->lines[0], rows[i].first) != 0) {
-            fail_msg("row %zu: %zu failures, the first: %s", i, result->failures, result->lines[0]);
+        preflight_run(&fake.probe,
+                      &(struct preflight_job){.golden = &golden,
+                                              .hosts = hosts,
+                                              .n_hosts = 16,
+                                              .all = hosts,
+                                              .n_all = 16,
+                                              .pattern = true,
+                                              .seed = 7 + i},
+                      keep, result);
+        const struct preflight_unfit *first = &result->unfit[0];
+        if (result->failures != rows[i].failures || strcmp(first->text, rows[i].first) != 0) {
+            fail_msg("row %zu: %zu failures, the first: %s", i, result->failures, first->text);
         }
+        struct part blamed = finding_part(first->host, first->scope, first->index);
+        char name[80];
+        if (rows[i].blames != NULL) {
+            assert_string_equal(part_format(&blamed, name), rows[i].blames);
+        }
+        assert_int_equal(first->unplaced, rows[i].failures > 0 && rows[i].blames == NULL);
         assert_int_equal(fake.transfers, 64 * 6); /* 1, 2, 4, 8, 16, 32 further on */
+        assert_int_equal(fake.self_transfers, 0);
+        free(result);
+    }
+}
+
+/* Two observers, each with its hosts, send together what one of all would. */
+static void each_sends_from_its_own_to_all(void **state)
+{
+    static const struct probe_ops ops = {
+        .read = fake_read, .flush = fake_flush, .transfer = fake_transfer, .compute = fake_compute};
+    static const uint16_t all[] = {20, 3, 17, 1}, first[] = {3, 17}, second[] = {1, 20};
+    const uint16_t *hosts[] = {first, second};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        struct fake fake = {.probe = {.ops = &ops, .ready = true}, .step_us = 1e9};
+        struct preflight_result *result = xcalloc(1, sizeof *result);
+        preflight_run(&fake.probe,
+                      &(struct preflight_job){
+                          .hosts = hosts[i], .n_hosts = 2, .all = all, .n_all = 4, .pattern = true},
+                      keep, result);
+        assert_int_equal(result->failures, 0); /* there are no limits */
+        assert_int_equal(result->checked, 0);
+        assert_int_equal(result->transfers, 8 * 4); /* 1, 2, 4, 8 further on among 16 */
+        assert_int_equal(result->computations, 8);
         assert_int_equal(fake.self_transfers, 0);
         free(result);
     }
@@ -230,6 +292,7 @@ int main(void)
         cmocka_unit_test(mistakes_are_named_where_they_stand),
         cmocka_unit_test(the_example_is_good),
         cmocka_unit_test(fit_and_unfit_sets_of_hosts),
+        cmocka_unit_test(each_sends_from_its_own_to_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -403,6 +403,31 @@ static void the_scheduler_hears_what_to_do(void **state)
     assert_null(json_object_get(w->last, "swapped")); /* told already */
 }
 
+/* The incident is there at the next tick; what is done about it waits until the
+ * rest has been heard, and by then it is about the right part. */
+static void it_is_known_before_it_is_mended(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = create(w, true);
+
+    cut(w, slice, 64 + 1, 0);
+    pass(w, TICK_MS);
+    assert_int_equal(incidents_count(w->model->incidents), 1);
+    const struct incident *incident = incidents_at(w->model->incidents, 0);
+    assert_string_equal(incident->part, "link/1-1-0-0+x");
+    assert_int_equal(incident->n_actions, 0);
+    assert_int_equal(slice->intent->cubes[1], 1);
+    kill_host(w, slice, 1, 0); /* whose chip that was */
+    pass(w, TICK_MS);
+    assert_int_equal(slice->intent->cubes[1], 1);
+    pass(w, 75);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[1], 2);
+    assert_int_equal(incidents_count(w->model->incidents), 1);
+    assert_string_equal(incident->part, "host/1-0");
+    assert_true(did(incident, "SWAP"));
+}
+
 static void a_cleared_cube_stays_cleared(void **state)
 {
     struct world *w = *state;
@@ -641,6 +666,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_dead_host_costs_one_cube),
         TEST(the_scheduler_hears_what_to_do),
+        TEST(it_is_known_before_it_is_mended),
         TEST(a_cleared_cube_stays_cleared),
         TEST(without_a_spare_the_slice_fails_by_name),
         TEST(a_lost_switch_is_gone_around_until_it_is_back),

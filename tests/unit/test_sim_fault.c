@@ -65,6 +65,7 @@ static const struct row {
     {"hang", "chip/1-3-3-3", NULL, NULL, 0, false},
     {"slow-chip", "chip/1-3-3-3", NULL, NULL, 0, false},
     {"wrong-result", "chip/1-3-3-3", NULL, NULL, 0, false},
+    {"corrupt", "link/1-2-2-2+z", NULL, NULL, 0, false},
     {"crc", "link/1-0-1-2+x", NULL, NULL, 0, false},
     {"fec", "link/1-0-1-2+x", NULL, NULL, 0, false},
     {"retrain", "link/1-0-1-2+x", NULL, NULL, 0, false},

@@ -503,7 +503,7 @@ static void files_that_are_refused(void **state)
     struct fixture *f = *state;
     take_epoch(f, 1);
     tamper(f, "PRAGMA user_version = 99");
-    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 6");
+    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 7");
 
     start_anew(f);
     tamper(f, "PRAGMA application_id = 7");
@@ -933,6 +933,7 @@ static void version_1_becomes_today(void **state)
                        "ALTER TABLE slices DROP COLUMN cause;"
                        "ALTER TABLE slices DROP COLUMN chips_lost;"
                        "ALTER TABLE slices DROP COLUMN swapped;"
+                       "ALTER TABLE slices DROP COLUMN preflight_ms;"
                        "CREATE TABLE old (ocs INTEGER NOT NULL, north INTEGER NOT NULL,"
                        "  south INTEGER NOT NULL, slice_epoch INTEGER NOT NULL,"
                        "  slice_seq INTEGER NOT NULL, breaking INTEGER NOT NULL,"
