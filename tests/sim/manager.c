@@ -85,7 +85,8 @@ static void carry_out(struct manager *m, const struct effect *effect)
         daemons_release(m, effect);
         return;
     case EFFECT_PREFLIGHT:
-        break; /* there are no observers */
+        observers_preflight(m, effect);
+        return;
     case EFFECT_FENCE:
         daemons_fence(m, effect);
         return;

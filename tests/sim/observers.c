@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/health.h"
+#include "core/preflight.h"
 #include "mem.h"
 #include "sim.h"
 
@@ -23,6 +24,8 @@ struct healthd {
     uint64_t instance;
     uint16_t first, n_hosts;
     int64_t silent_until_ns;
+    const struct manager *taken_of; /* orders up to `taken` of this podmgr are taken */
+    uint64_t taken;
     struct told *told;
 };
 
@@ -134,6 +137,89 @@ static void beat(void *arg)
         report(d, known);
     }
 }
+
+/* -------------------------------------------------------------- preflight -- */
+
+struct order {
+    struct healthd *d;
+    uint64_t instance;
+    struct fitness verdict;
+};
+
+static void check_host(struct order *o, uint16_t host)
+{
+    unsigned mask = mask_now(o->d->s, host, 0);
+
+    o->verdict.hosts[o->verdict.n_hosts++] = host;
+    for (unsigned k = 0; k < CHIPS; k++) {
+        bool gone = (mask >> k & 1) != 0;
+        o->verdict.checked++;
+        o->verdict.failures += gone;
+        if (gone && o->verdict.n_unfit < PREFLIGHT_UNFIT) {
+            struct unfit *unfit = &o->verdict.unfit[o->verdict.n_unfit++];
+            *unfit = (struct unfit){.host = host, .scope = SCOPE_CHIP, .index = (uint8_t)k};
+            (void)snprintf(unfit->text, sizeof unfit->text, "chip %u of host %u is gone", k, host);
+        }
+    }
+}
+
+static void answer(void *arg)
+{
+    struct order *o = arg;
+    struct sim *s = o->d->s;
+    struct event ev = {.kind = EV_PREFLIGHT};
+
+    if (o->d->instance != o->instance || sim_now(s) < o->d->silent_until_ns || s->current == NULL ||
+        !s->current->alive) {
+        return; /* podmgr waits for so long, and no longer */
+    }
+    ev.fitness = xmemdup(&o->verdict, sizeof o->verdict);
+    ev.fitness->hosts = xmemdup(o->verdict.hosts, o->verdict.n_hosts * sizeof *o->verdict.hosts);
+    ev.fitness->unfit = xmemdup(o->verdict.unfit, PREFLIGHT_UNFIT * sizeof *o->verdict.unfit);
+    manager_post(s->current, &ev);
+}
+
+static void take_order(struct healthd *d, const struct model *m, const struct slice *slice,
+                       uint32_t observer)
+{
+    struct order *o = sim_new(d->s, sizeof *o);
+
+    *o = (struct order){.d = d,
+                        .instance = d->instance,
+                        .verdict = {.observer = observer,
+                                    .epoch = m->epoch,
+                                    .order = slice->preflight->order,
+                                    .slice = slice->id,
+                                    .generation = slice->generation}};
+    o->verdict.hosts = sim_new(d->s, slice->preflight->n_hosts * sizeof *o->verdict.hosts);
+    o->verdict.unfit = sim_new(d->s, PREFLIGHT_UNFIT * sizeof *o->verdict.unfit);
+    for (size_t h = 0; h < slice->preflight->n_hosts; h++) {
+        if (slice->preflight->asked[h] == observer) {
+            check_host(o, preflight_host(slice, h));
+        }
+    }
+    sim_after(d->s, (int64_t)(1 + sim_random(d->s, 5)) * MS, answer, o);
+}
+
+void observers_preflight(struct manager *m, const struct effect *effect)
+{
+    for (unsigned i = 0; i < m->s->n_observers; i++) {
+        struct healthd *d = &m->s->observers[i];
+        const struct observer *known = health_observer_named(m->model, d->name);
+        const struct slice *slice;
+        if (known == NULL || known->id != effect->agent || known->instance != d->instance) {
+            continue;
+        }
+        d->taken = d->taken_of == m ? d->taken : 0;
+        d->taken_of = m;
+        while ((slice = preflight_next(m->model, known->id, d->taken)) != NULL) {
+            d->taken = slice->preflight->order;
+            take_order(d, m->model, slice, known->id);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ chaos -- */
 
 /* An old report again, or one about a host that is another's. */
 static bool misspeak(struct healthd *d)

@@ -334,6 +334,7 @@ void watch_drop_all(struct daemon *d);
 /* observers.c */
 #define COOKIE_MISSPOKEN (UINT64_C(1) << 61) /* of a report that must not count */
 void observers_init(struct sim *s);
+void observers_preflight(struct manager *m, const struct effect *effect);
 bool observer_strike(struct sim *s); /* false: it came to nothing */
 
 /* client.c */
