@@ -86,6 +86,11 @@ void emit_ticket(struct outbox *out, struct id id)
     add_change(out, CHANGE_TICKET)->id = id;
 }
 
+void emit_drain(struct outbox *out, struct id id)
+{
+    add_change(out, CHANGE_DRAIN)->id = id;
+}
+
 void emit_fault(struct outbox *out, const struct part *part)
 {
     add_change(out, CHANGE_FAULT)->part = *part;
@@ -182,6 +187,7 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         liens_tick(m, ev->now, out);
         bringup_tick(m, ev->now, out);
         slices_expire_keys(m, ev->now, out);
+        drains_tick(m, ev->now, out);
         remedy_tick(m, ev->now, out);
         return;
     case EV_CREATE_SLICE:
@@ -248,6 +254,12 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
     case EV_RESET_BREAKER:
         remedy_reset_breaker(m, ev, out);
         return;
+    case EV_CREATE_DRAIN:
+        drains_create(m, ev, out);
+        return;
+    case EV_END_DRAIN:
+        drains_end(m, ev, out);
+        return;
     }
     abort();
 }
@@ -294,6 +306,9 @@ void event_fini(struct event *ev)
     case EV_ADVANCE_REPAIR:
         free(ev->repair);
         return;
+    case EV_CREATE_DRAIN:
+        free(ev->drain);
+        return;
     case EV_MIGRATE_SLICE:
         free(ev->migrate.swaps);
         return;
@@ -308,6 +323,7 @@ void event_fini(struct event *ev)
     case EV_CLEAR_QUARANTINE:
     case EV_AGENT_SEEN:
     case EV_RESET_BREAKER:
+    case EV_END_DRAIN:
         return;
     }
     abort();

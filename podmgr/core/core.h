@@ -65,6 +65,8 @@ enum event_kind {
     EV_HEALTH, /* a report of one host */
     EV_ADVANCE_REPAIR,
     EV_RESET_BREAKER, /* an operator's word */
+    EV_CREATE_DRAIN,  /* so are these */
+    EV_END_DRAIN,     /* in `del` */
     EV_FENCED,        /* an agent has disabled chip ports */
 };
 
@@ -165,6 +167,7 @@ struct event {
         } lease;
         struct health_report health;
         struct repair_step *repair; /* ADVANCE_REPAIR */
+        struct drain_order *drain;  /* CREATE_DRAIN, owned; core/drain.h */
     };
 };
 
@@ -180,11 +183,12 @@ enum change_kind {
     CHANGE_TICKET,
     CHANGE_FAULT,
     CHANGE_LIEN,
+    CHANGE_DRAIN,
 };
 struct change {
     enum change_kind kind;
     union {
-        struct id id; /* slice, op, incident, ticket */
+        struct id id; /* slice, op, incident, ticket, drain */
         struct {
             uint16_t ocs, north;
         } circuit;

@@ -97,12 +97,17 @@ void model_remove_fault(struct model *m, const struct part *part)
     mark(m, part, false, HEALTH_HEALTHY);
 }
 
-bool model_circuit_dead(const struct model *m, struct tpunet_xc xc)
+bool model_circuit_broken(const struct model *m, struct tpunet_xc xc)
 {
     const struct ocs *ocs = &m->ocs[xc.ocs];
 
     return ocs->state == OCS_STATE_FAILED || ocs->suspect[TPUNET_NORTH][xc.north] ||
            (xc.south < MODEL_PORTS_MAX && ocs->suspect[TPUNET_SOUTH][xc.south]);
+}
+
+bool model_circuit_dead(const struct model *m, struct tpunet_xc xc)
+{
+    return model_circuit_broken(m, xc) || drains_avoid(m, xc);
 }
 
 /* ------------------------------------------------------- operators' words -- */

@@ -15,6 +15,7 @@ void emit_circuit(struct outbox *out, struct tpunet_xc xc);
 void emit_key(struct outbox *out, uint64_t number);
 void emit_incident(struct outbox *out, struct id id);
 void emit_ticket(struct outbox *out, struct id id);
+void emit_drain(struct outbox *out, struct id id);
 void emit_fault(struct outbox *out, const struct part *part);
 void emit_lien(struct outbox *out, struct tpunet_ocs_port port);
 struct effect *emit_effect(struct outbox *out, enum effect_kind kind);
@@ -138,6 +139,13 @@ void liens_tick(struct model *m, struct now now, struct outbox *out);
 struct id ops_break(struct model *m, struct tpunet_xc *breaks, size_t n, struct now now,
                     struct outbox *out);
 
+/* ----------------------------------------------------------- drains.c -- */
+
+void drains_create(struct model *m, struct event *ev, struct outbox *out);
+void drains_end(struct model *m, struct event *ev, struct outbox *out);
+/* Ends those whose time is up, moves jobs off, sees who is drained. */
+void drains_tick(struct model *m, struct now now, struct outbox *out);
+
 /* ------------------------------------------------------- quarantine.c -- */
 
 void quarantine_clear(struct model *m, struct event *ev, struct outbox *out);
@@ -156,8 +164,11 @@ void switches_looked(struct model *m, struct event *ev, struct outbox *out);
 void switches_superseded(struct model *m, struct event *ev, struct outbox *out);
 void switches_lost(struct model *m, struct event *ev, struct outbox *out);
 void switches_saw(struct ocs *ocs, const struct seen_circuit *seen, size_t n, struct wall_ms at);
-/* FAILED ones are passed over if `failed_too`. */
-bool switches_all_reachable(const struct model *m, bool failed_too, char *why, size_t why_size);
+/* Has the slice (NULL: a new one) all the switches that it needs?  One that accepts
+ * degraded does without those that are FAILED, or drained from under it; a new
+ * one that does not gets no drained one. */
+bool switches_all_reachable(const struct model *m, const struct slice *slice, bool accept_degraded,
+                            char *why, size_t why_size);
 
 /* ----------------------------------------------------------- agents.c -- */
 

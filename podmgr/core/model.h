@@ -66,6 +66,7 @@ struct slice;
 struct incidents;
 struct tickets;
 struct remediation;
+struct drain;
 
 /* A port of a chip: names the link that leaves there. */
 struct chip_port {
@@ -75,7 +76,7 @@ struct chip_port {
 
 /* A host is healthy while a tpunetd that stands for it holds a lease. */
 struct host {
-    enum admin admin;
+    enum admin admin; /* derived from the drains, as of cubes and switches */
     enum health health;
     struct wall_ms since; /* of this health */
     uint32_t agent;       /* id of the agent that stands for it, 0 = none */
@@ -111,6 +112,7 @@ struct circuit {
     float north_dbm, south_dbm, loss_db;
 };
 struct ocs {
+    enum admin admin;
     enum ocs_state state;
     struct wall_ms since;
     struct wall_ms observed_at;
@@ -263,8 +265,12 @@ struct model {
     size_t n_faults, cap_faults;
     struct lien *liens; /* sorted by port */
     size_t n_liens, cap_liens;
-    struct mono_ns fence_asked; /* when agents were last asked to fence */
-    struct mono_ns last_tick;   /* tells our own stalls from silent agents */
+    struct drain **drains; /* core/drain.h, sorted by id */
+    size_t n_drains, cap_drains;
+    uint64_t drained_ocs;         /* bit o: a drain concerns ocs/o or a port of it */
+    struct mono_ns drains_looked; /* at all of them */
+    struct mono_ns fence_asked;   /* when agents were last asked to fence */
+    struct mono_ns last_tick;     /* tells our own stalls from silent agents */
 };
 
 struct model *model_create(const struct pod *pod, uint64_t instance);
@@ -329,6 +335,11 @@ void model_remove_lien(struct model *m, struct tpunet_ocs_port port);
  * that a restored backup knew. */
 bool model_circuit_left(const struct model *m, struct tpunet_xc xc);
 /* Is a circuit not to be relied on: over a FAILED switch or a SUSPECT port? */
+bool model_circuit_broken(const struct model *m, struct tpunet_xc xc);
+/* Or one that its slice is to do without because of a drain? */
+bool drains_avoid(const struct model *m, struct tpunet_xc xc);
 bool model_circuit_dead(const struct model *m, struct tpunet_xc xc);
+/* A switch for which nobody waits: FAILED, or DRAINED and silent. */
+bool model_given_up(const struct model *m, unsigned ocs);
 
 #endif

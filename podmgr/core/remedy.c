@@ -70,15 +70,41 @@ unsigned remediation_swaps(const struct model *m, struct mono_ns now)
 
 /* ---------------------------------------------------------- what is heard -- */
 
+/* The intended circuit that a chip's port leads to; false if there is none. */
+static bool find_circuit(const struct model *m, uint32_t chip, unsigned port, struct tpunet_xc *out)
+{
+    struct tpunet_fibre fibre;
+
+    if (!tpunet_chip_fibre(tpunet_chip_of(chip), port, &fibre)) {
+        return false;
+    }
+    struct tpunet_ocs_port end = tpunet_wiring_port(m->pod->wiring, fibre);
+    uint16_t north = model_north_of(m, end);
+    if (north == TPUNET_NONE) {
+        return false;
+    }
+    *out = (struct tpunet_xc){end.ocs, north, m->ocs[end.ocs].north[north].south};
+    return true;
+}
+
+/* Links of a slice that is being changed are meant to go, and so are those that a
+ * drain has taken from under it. */
+static bool is_meant_to_go(const struct model *m, const struct link_change *change)
+{
+    const struct slice *slice = model_slice(m, change->slice);
+    struct tpunet_xc xc;
+
+    return slice == NULL || !slice_serves(slice) ||
+           (find_circuit(m, change->chip, change->port, &xc) && drains_avoid(m, xc));
+}
+
 void remedy_links(struct model *m, const struct event *ev)
 {
     struct symptoms *s = m->remediation->symptoms;
 
     for (size_t i = 0; s != NULL && i < ev->links.n; i++) {
         const struct link_change *change = &ev->links.links[i];
-        const struct slice *slice = model_slice(m, change->slice);
-        /* Links of a slice that is being changed are meant to go. */
-        if (change->up || (slice != NULL && slice_serves(slice))) {
+        if (change->up || !is_meant_to_go(m, change)) {
             symptoms_link(s, change->chip, change->port, change->up, ev->now.wall);
         }
     }
@@ -173,17 +199,10 @@ static bool has_circuit_on(const struct model *m, const struct slice *slice, con
 /* Do the slice's routes go around what leaves the chip there? */
 static bool is_avoided(const struct model *m, const struct slice *slice, uint32_t end)
 {
-    struct tpunet_fibre fibre;
+    struct tpunet_xc xc;
 
-    if (slice->dead_links == 0 ||
-        !tpunet_chip_fibre(tpunet_chip_of(end / TPUNET_PORTS), end % TPUNET_PORTS, &fibre)) {
-        return false;
-    }
-    struct tpunet_ocs_port port = tpunet_wiring_port(m->pod->wiring, fibre);
-    uint16_t north = model_north_of(m, port);
-    return north != TPUNET_NONE &&
-           model_circuit_dead(
-               m, (struct tpunet_xc){port.ocs, north, m->ocs[port.ocs].north[north].south});
+    return slice->dead_links > 0 && find_circuit(m, end / TPUNET_PORTS, end % TPUNET_PORTS, &xc) &&
+           model_circuit_dead(m, xc);
 }
 
 /* Rule 2. */

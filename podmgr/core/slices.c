@@ -7,8 +7,8 @@
  *      With an idempotency key that is on record the answer is the slice that
  *      it made, or 422 if the request is another (A3).
  *   2. Every torus needs all switches: while one is unreachable, its state is
- *      unknown and nothing new is made (D7).  Over a FAILED one a slice that
- *      accepts degraded is made, with routes around it.
+ *      unknown and nothing new is made (D7).  Over a FAILED or drained one a slice
+ *      that accepts degraded is made, with routes around it.
  *   3. When a port turns out SUSPECT while a slice is coming up, other cubes take
  *      the place of those behind it, PLACEMENTS_MAX times in all, unless the
  *      cubes were asked for by number.  Where that cannot be, a new slice is
@@ -96,17 +96,17 @@ void slice_fail(struct model *m, struct slice *slice, struct now now, struct out
 /* ------------------------------------------------------------- create -- */
 
 /* Rule 2. */
-static bool switches_allow(const struct model *m, bool accept_degraded, uint64_t cookie,
-                           struct outbox *out)
+static bool switches_allow(const struct model *m, const struct slice *slice, bool accept_degraded,
+                           uint64_t cookie, struct outbox *out)
 {
     char why[400];
 
-    if (!switches_all_reachable(m, true, why, sizeof why)) {
+    if (!switches_all_reachable(m, slice, true, why, sizeof why)) {
         emit_refusal(out, cookie, E_UNREACHABLE, "switch-unreachable",
                      "every torus needs all switches: %s", why);
         return false;
     }
-    if (!accept_degraded && !switches_all_reachable(m, false, why, sizeof why)) {
+    if (!accept_degraded && !switches_all_reachable(m, slice, false, why, sizeof why)) {
         emit_refusal(out, cookie, E_CONFLICT, "switch-failed",
                      "without accept_degraded a slice needs all switches: %s", why);
         return false;
@@ -134,7 +134,7 @@ static bool may_create(const struct model *m, const struct event *ev, struct out
                      m->n_slices);
         return false;
     }
-    return switches_allow(m, ev->create->accept_degraded, ev->cookie, out);
+    return switches_allow(m, NULL, ev->create->accept_degraded, ev->cookie, out);
 }
 
 /* A3: true if the key has answered the request. */
@@ -307,11 +307,10 @@ int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, 
 {
     uint16_t cubes[MODEL_CUBES_MAX];
     char why[400];
-    bool failed_too = slice->spec.accept_degraded;
 
     assert(slice_serves(slice));
     assert(id_is_none(slice->op));
-    if (!switches_all_reachable(m, failed_too, why, sizeof why)) {
+    if (!switches_all_reachable(m, slice, slice->spec.accept_degraded, why, sizeof why)) {
         return err_set(err, E_UNREACHABLE, "it needs all switches: %s", why);
     }
     int status = placement_replace(m, slice->intent, swaps, n, cubes, err);
@@ -338,7 +337,7 @@ void slices_migrate(struct model *m, struct event *ev, struct outbox *out)
                      id_format(slice->id, id), slice_state_name(slice->state));
         return;
     }
-    if (!switches_allow(m, slice->spec.accept_degraded, ev->cookie, out)) {
+    if (!switches_allow(m, slice, slice->spec.accept_degraded, ev->cookie, out)) {
         return;
     }
     json_t *before = audited(slice);

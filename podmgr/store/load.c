@@ -226,6 +226,7 @@ static const char *take_slice(struct slice *slice, const struct model *m, sqlite
     slice->placements = (uint16_t)sqlite3_column_int(s, 33);
     slice->dead_links = (uint16_t)sqlite3_column_int(s, 34);
     slice->routes.retained = sqlite3_column_double(s, 35);
+    slice->routed = (struct id){column_u64(s, 36), column_u64(s, 37)};
     return take_intent(slice, m, s, 16, net_err);
 }
 
@@ -500,6 +501,7 @@ int store_load(struct store *store, struct model *m, struct error *err)
         /* Circuits and operations refer to slices. */
         {ST_FAULT_ALL, load_fault}, /* before the operations: they skip what FAILED */
         {ST_LIEN_ALL, load_lien},
+        {ST_DRAIN_ALL, store_load_drain},
         {ST_SLICE_ALL, load_slice},
         {ST_CIRCUIT_ALL, load_circuit},
         {ST_OP_ALL, load_op},

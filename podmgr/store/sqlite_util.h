@@ -44,6 +44,9 @@ enum stmt {
     ST_TICKET_PUT,
     ST_TICKET_DELETE,
     ST_TICKET_ALL,
+    ST_DRAIN_PUT,
+    ST_DRAIN_DELETE,
+    ST_DRAIN_ALL,
     ST_COUNT,
 };
 
@@ -77,6 +80,10 @@ int store_put_incident(struct store *store, const struct model *m, struct id id,
 int store_put_ticket(struct store *store, const struct model *m, struct id id, struct error *err);
 int store_load_incident(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
 int store_load_ticket(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
+
+/* drains.c */
+int store_put_drain(struct store *store, const struct model *m, struct id id, struct error *err);
+int store_load_drain(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
 
 /* audit.c: reads the tip of the chain into store->audit; adds the records of a
  * batch behind *tip and moves it. */

@@ -136,6 +136,8 @@ static int put_slice(struct store *store, const struct model *m, struct id id, s
     (void)sqlite3_bind_int(s, at++, slice->placements);
     (void)sqlite3_bind_int(s, at++, slice->dead_links);
     (void)sqlite3_bind_double(s, at++, slice->routes.retained);
+    bind_u64(s, at++, slice->routed.epoch);
+    bind_u64(s, at++, slice->routed.seq);
     return store_run(store, ST_SLICE_PUT, err);
 }
 
@@ -270,6 +272,8 @@ static int put_change(struct store *store, const struct model *m, const struct c
         return put_fault(store, m, &change->part, err);
     case CHANGE_LIEN:
         return put_lien(store, m, change->port, err);
+    case CHANGE_DRAIN:
+        return store_put_drain(store, m, change->id, err);
     }
     abort();
 }
@@ -294,6 +298,7 @@ static int compare_changes(const void *a, const void *b)
     case CHANGE_OP:
     case CHANGE_INCIDENT:
     case CHANGE_TICKET:
+    case CHANGE_DRAIN:
         return id_compare(x->id, y->id);
     case CHANGE_CIRCUIT:
         return compare_numbers(x->circuit.ocs * 65536UL + x->circuit.north,
