@@ -21,6 +21,7 @@
 
 #include "config_power.h"
 #include "core/remediation.h"
+#include "core/repair.h"
 #include "mem.h"
 #include "part.h"
 #include "yconf.h"
@@ -35,6 +36,7 @@ enum {
     LOOPBACK_NET = 127,
 };
 static const double confidence_min = 0.6;
+static const int64_t repair_ms_max = 30 * 24 * 3600 * INT64_C(1000);
 static const double loss_db_max = 3.0; /* below 2 dB is normal (Palomar) */
 static const char default_http[] = "127.0.0.1:8470";
 static const char default_socket[] = "/run/podmgr/podmgr.sock";
@@ -390,6 +392,16 @@ static void read_remediation(struct remedy_policy *policy, struct yconf *doc,
     yconf_finish(doc, map);
 }
 
+static void read_repair(struct repair_policy *policy, struct yconf *doc,
+                        const struct yconf_node *map)
+{
+    policy->burn_in_ms =
+        yconf_int(doc, map, "burn_in_ms", repair_defaults.burn_in_ms, 1, repair_ms_max);
+    policy->probation_ms =
+        yconf_int(doc, map, "probation_ms", repair_defaults.probation_ms, 1, repair_ms_max);
+    yconf_finish(doc, map);
+}
+
 /* Where a file is: what stands before the last slash. */
 static const char *dir_of(const char *path, char dir[static PATH_MAX])
 {
@@ -427,6 +439,7 @@ int config_load(struct config *out, const char *file, struct error *err)
     read_wiring(&config.pod, doc, yconf_list(doc, root, "wiring"));
     config_read_power(&config.pod, doc, yconf_list(doc, root, "power"));
     read_remediation(&config.pod.remedy, doc, yconf_map(doc, root, "remediation"));
+    read_repair(&config.pod.repair, doc, yconf_map(doc, root, "repair"));
     read_ocs(&config, doc, yconf_map(doc, root, "ocs"));
     read_agents(&config, doc, yconf_map(doc, root, "agents"));
     read_listen(&config, doc, yconf_map(doc, root, "listen"));
@@ -508,6 +521,8 @@ void config_print(const struct config *config, FILE *out)
                   remedy_mode_name(pod->remedy.mode), pod->remedy.cubes_out_max,
                   pod->remedy.swaps_per_hour_max, pod->remedy.hot_spares);
     print_number(out, "confidence_min", pod->remedy.confidence_min);
+    (void)fprintf(out, "repair:\n  burn_in_ms: %" PRId64 "\n  probation_ms: %" PRId64 "\n",
+                  pod->repair.burn_in_ms, pod->repair.probation_ms);
     (void)fputs("ocs:\n", out);
     print_text(out, "url", config->ocs_url);
     (void)fprintf(out, "  timeout_ms: %u\n", config->ocs_timeout_ms);

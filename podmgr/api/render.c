@@ -201,10 +201,11 @@ json_t *render_cube(const struct model *m, unsigned number)
     char why[160] = "";
     bool is_free = model_cube_free(m, number, why, sizeof why);
 
-    return json_pack("{s:o,s:s,s:s,s:o,s:o,s:b,s:s}", "id", json_sprintf("cube/%u", number),
+    return json_pack("{s:o,s:s,s:s,s:o,s:o,s:o,s:b,s:s}", "id", json_sprintf("cube/%u", number),
                      "admin", admin_name(cube->admin), "health",
                      health_name(model_cube_health(m, number)), "since", time_json(cube->since),
-                     "owner", id_json(cube->owner), "free", is_free, "reason", why);
+                     "owner", id_json(cube->owner), "ticket", id_json(cube->ticket), "free",
+                     is_free, "reason", why);
 }
 
 static json_t *pairs(const struct ocs *ocs, unsigned ports, bool desired)

@@ -264,6 +264,10 @@ void outbox_fini(struct outbox *out);
 void core_step(struct model *m, struct event *ev, struct outbox *out);
 void event_fini(struct event *ev);
 
+/* Derives from the tickets which cubes and switches a person has in hand; after a
+ * load, and whenever one has moved. */
+void core_mark_repairs(struct model *m);
+
 /* What an agent is to disable: chip ports of its hosts under unfenced liens. */
 size_t core_unfenced(const struct model *m, uint32_t agent, struct chip_port *out, size_t max);
 /* The links of the slice that are not to be used, by the port at their + face. */

@@ -126,5 +126,7 @@ bool model_cube_drained(const struct model *m, unsigned cube);
 /* Is a switch, with all its circuits, the person's?  Of a new slice (NULL), or of
  * one that may have been there before the drain. */
 bool drains_avoid_switch(const struct model *m, unsigned ocs, const struct slice *slice);
+/* Has the slice of this intended circuit routes that go around it for a drain? */
+bool drains_gone_around(const struct model *m, struct tpunet_xc xc);
 
 #endif

@@ -174,6 +174,21 @@ bool drains_avoid(const struct model *m, struct tpunet_xc xc)
     return false;
 }
 
+bool drains_gone_around(const struct model *m, struct tpunet_xc xc)
+{
+    const struct slice *slice = model_slice(m, m->ocs[xc.ocs].north[xc.north].slice);
+    bool serves = slice != NULL && slice->state == SLICE_ACTIVE_DEGRADED && slice->dead_links > 0;
+
+    for (size_t i = 0; serves && i < m->n_drains; i++) {
+        const struct drain *d = m->drains[i];
+        if (extent_has_circuit(&d->extent, xc) && goes_around(d, slice) &&
+            id_compare(slice->routed, d->id) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool drains_avoid_switch(const struct model *m, unsigned ocs, const struct slice *slice)
 {
     for (size_t i = 0; i < m->n_drains && (m->drained_ocs >> ocs & 1) != 0; i++) {

@@ -8,7 +8,8 @@
  *      have broken becomes a lien, slices over it that accept degraded go around
  *      it, the others FAIL with the reason.
  *   3. A FAILED cube or host is given to no new slice (A6).
- *      podmgr's own word ends when the switch comes back from a loss of power.
+ *      podmgr's own word ends when the switch comes back from a loss of power, and
+ *      when the part's ticket says that it is mended (repair_readmit.c).
  *   4. A cube that remediation took out of service is SUSPECT.  SUSPECT is also what read-back
  * showed of a port.  Nothing more is made over it, its cube is given to no new slice, and slices go
  * around it.
@@ -197,21 +198,33 @@ void faults_say(struct model *m, const struct part *part, enum health health, co
     }
 }
 
-void faults_came_back(struct model *m, uint16_t ocs, struct now now, struct outbox *out)
+/* Rule 5. */
+void faults_look_again(struct model *m, const struct part *part, struct now now, struct outbox *out)
 {
-    struct part part = {.kind = PART_OCS, .ocs = ocs};
-    const struct part_fault *fault = model_fault(m, &part);
+    if (part->kind == PART_OCS) {
+        m->ocs[part->ocs].state = OCS_STATE_UNREACHABLE; /* until it answers */
+        m->ocs[part->ocs].since = now.wall;
+    }
+    if (part->kind == PART_OCS || part->kind == PART_PORT) {
+        emit_effect(out, EFFECT_OCS_ATTACH)->ocs = part->ocs;
+    }
+}
+
+bool faults_take_back(struct model *m, const struct part *part, const char *why, struct now now,
+                      struct outbox *out)
+{
+    const struct part_fault *fault = model_fault(m, part);
     char name[80];
 
     if (fault == NULL || strcmp(fault->who, "podmgr") != 0) {
-        return;
+        return false;
     }
-    model_remove_fault(m, &part);
-    m->ocs[ocs].state = OCS_STATE_UNREACHABLE; /* the caller has just heard of it */
-    emit_fault(out, &part);
-    emit_journal(
-        m, out, now, "part.cleared", part_format(&part, name),
-        json_pack("{s:s,s:s}", "by", "podmgr", "reason", "it came back from a loss of power"));
+    model_remove_fault(m, part);
+    remedy_cleared(m, part, now);
+    emit_fault(out, part);
+    emit_journal(m, out, now, "part.cleared", part_format(part, name),
+                 json_pack("{s:s,s:s}", "by", "podmgr", "reason", why));
+    return true;
 }
 
 void faults_fail(struct model *m, struct event *ev, struct outbox *out)
@@ -267,13 +280,7 @@ void faults_clear(struct model *m, struct event *ev, struct outbox *out)
     emit_audit(out, ev, "part.clear", name, before, NULL);
     emit_journal(m, out, ev->now, "part.cleared", name,
                  json_pack("{s:s,s:s}", "by", ev->who, "reason", ev->word.reason));
-    if (part.kind == PART_OCS) {
-        m->ocs[part.ocs].state = OCS_STATE_UNREACHABLE; /* until it answers */
-        m->ocs[part.ocs].since = ev->now.wall;
-    }
-    if (part.kind == PART_OCS || part.kind == PART_PORT) {
-        emit_effect(out, EFFECT_OCS_ATTACH)->ocs = part.ocs;
-    }
+    faults_look_again(m, &part, ev->now, out);
     emit_done(out, ev->cookie, (struct id){0});
 }
 

@@ -117,8 +117,12 @@ void faults_clear(struct model *m, struct event *ev, struct outbox *out);
  * a cube SUSPECT. */
 void faults_say(struct model *m, const struct part *part, enum health health, const char *reason,
                 struct now now, struct outbox *out);
-/* The switch came back after it lost its power: podmgr's word on it is over. */
-void faults_came_back(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
+/* podmgr's own word on the part is over, if there is one; an operator's stays. */
+bool faults_take_back(struct model *m, const struct part *part, const char *why, struct now now,
+                      struct outbox *out);
+/* What is known of a part that nobody calls bad any more is asked for anew. */
+void faults_look_again(struct model *m, const struct part *part, struct now now,
+                       struct outbox *out);
 void faults_suspect(struct model *m, struct tpunet_ocs_port port, const char *reason,
                     struct now now, struct outbox *out);
 /* Both ports of a circuit of the slice are freed unconfirmed. */
@@ -191,5 +195,11 @@ void repairs_advance(struct model *m, struct event *ev, struct outbox *out);
 struct ticket;
 /* Of the ticket's last move. */
 void repairs_tell(struct model *m, struct now now, const struct ticket *ticket, struct outbox *out);
+
+/* ------------------------------------------------- repair_readmit.c -- */
+
+/* What follows from the ticket's last move for its part. */
+void repairs_follow(struct model *m, struct now now, const struct ticket *ticket,
+                    struct outbox *out);
 
 #endif

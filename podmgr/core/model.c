@@ -188,6 +188,9 @@ enum health model_cube_health(const struct model *m, unsigned cube)
     };
     enum health worst = m->cubes[cube].health;
 
+    if (rank[m->cubes[cube].in_hand] > rank[worst]) {
+        worst = m->cubes[cube].in_hand;
+    }
     for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
         enum health health = m->hosts[cube * TPUNET_CUBE_HOSTS + h].health;
         if (m->hosts[cube * TPUNET_CUBE_HOSTS + h].failed) {
@@ -279,6 +282,11 @@ static bool cube_free_reason(const struct model *m, unsigned index, char *why, s
     if (cube->health != HEALTH_HEALTHY) {
         (void)snprintf(why, size, "%s since %s", health_name(cube->health),
                        wall_format(cube->since, at));
+        return false;
+    }
+    if (!id_is_none(cube->ticket)) { /* A6 */
+        (void)snprintf(why, size, "%s by repair/%s", health_name(cube->in_hand),
+                       id_format(cube->ticket, id));
         return false;
     }
     const struct host *host = sick_host(m, index, &h);

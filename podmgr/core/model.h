@@ -87,7 +87,9 @@ struct cube {
     enum admin admin;
     enum health health; /* its own; see cube_health() */
     struct wall_ms since;
-    struct id owner; /* A1: at most one; derived from the slices */
+    struct id owner;     /* A1: at most one; derived from the slices */
+    struct id ticket;    /* by which a person has it in hand, or it is on probation; derived */
+    enum health in_hand; /* what that makes of it: QUARANTINED, PROBATION */
 };
 
 /* ------------------------------------------------------------ switches -- */
@@ -120,6 +122,8 @@ struct ocs {
     uint64_t generation;
     uint64_t epoch; /* highest claim that it reported */
     bool supports_light;
+    bool answers;                     /* we talk to it, FAILED or not */
+    bool mended;                      /* a ticket of it is VERIFYING; derived */
     unsigned foreign;                 /* circuits that nobody intended, when last looked at */
     bool suspect[2][MODEL_PORTS_MAX]; /* by enum tpunet_side; see struct part_fault */
     struct circuit north[MODEL_PORTS_MAX];
@@ -220,6 +224,10 @@ struct remedy_policy {
     unsigned hot_spares;         /* cubes that new slices leave free */
     double confidence_min;       /* below it a cause is only watched */
 };
+/* How long what was mended is watched (core/repair.h); 0: the default. */
+struct repair_policy {
+    int64_t burn_in_ms, probation_ms;
+};
 struct pod {
     char id[32];
     uint16_t n_cubes;
@@ -233,6 +241,7 @@ struct pod {
     struct power_feed *feeds; /* a domain's one after the other */
     size_t n_feeds;
     struct remedy_policy remedy;
+    struct repair_policy repair;
 };
 
 struct model {

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/extent.h"
 #include "core/internal.h"
 #include "mem.h"
 
@@ -145,6 +146,42 @@ void remedy_cleared(struct model *m, const struct part *part, struct now now)
                                        part->port};
         forget_end(m, port, now);
         symptoms_stuck(s, port, false, now.wall);
+    }
+}
+
+/* Both ends of what the port leads to: one of them alone says that it is down. */
+static void mend_port(struct model *m, struct tpunet_ocs_port port, struct now now)
+{
+    uint16_t north = model_north_of(m, port);
+
+    forget_end(m, port, now);
+    symptoms_stuck(m->remediation->symptoms, port, false, now.wall);
+    if (north != TPUNET_NONE && m->ocs[port.ocs].north[north].south != TPUNET_NONE) {
+        uint16_t south = m->ocs[port.ocs].north[north].south;
+        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_NORTH, north}, now);
+        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_SOUTH, south}, now);
+    }
+}
+
+void remedy_mended(struct model *m, const struct extent *extent, struct now now)
+{
+    if (m->remediation->symptoms == NULL) {
+        return;
+    }
+    for (uint16_t c = 0; c < m->pod->n_cubes; c++) {
+        struct part cube = {.kind = PART_CUBE, .cube = c};
+        if (extent->cubes[c]) {
+            remedy_cleared(m, &cube, now);
+        }
+    }
+    for (size_t i = 0; i < extent->n_ports; i++) {
+        mend_port(m, extent->ports[i], now);
+    }
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        for (uint16_t p = 0; (extent->ocs >> o & 1) != 0 && p < m->pod->ports_per_side; p++) {
+            mend_port(m, (struct tpunet_ocs_port){o, TPUNET_NORTH, p}, now);
+            mend_port(m, (struct tpunet_ocs_port){o, TPUNET_SOUTH, p}, now);
+        }
     }
 }
 

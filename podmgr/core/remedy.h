@@ -9,6 +9,7 @@
 #include "core/core.h"
 #include "core/incident.h"
 #include "core/remediation.h"
+#include "core/repair.h"
 #include "core/symptoms.h"
 
 struct remediation {
@@ -38,6 +39,9 @@ void remedy_links(struct model *m, const struct event *ev);
 void remedy_stuck(struct model *m, struct tpunet_ocs_port port, struct now now);
 /* An operator cleared the part: what was said of it before counts no more. */
 void remedy_cleared(struct model *m, const struct part *part, struct now now);
+/* A technician says that it is mended: likewise, of all that it takes along. */
+struct extent;
+void remedy_mended(struct model *m, const struct extent *extent, struct now now);
 /* An operator's word (EV_RESET_BREAKER). */
 void remedy_reset_breaker(struct model *m, struct event *ev, struct outbox *out);
 
@@ -52,6 +56,7 @@ struct mending {
 };
 void remedy_carry_out(struct mending *w, const struct remedies *remedies);
 /* remedy_repair.c: tickets follow what is true of their parts. */
+struct repair_facts remedy_facts(const struct model *m, const struct ticket *ticket);
 void remedy_repairs(struct model *m, struct now now, struct outbox *out);
 
 #endif

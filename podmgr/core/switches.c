@@ -256,8 +256,12 @@ void switches_attached(struct model *m, struct event *ev, struct outbox *out)
     bool known = ocs->boot_id[0] != '\0';
     bool lost_power = known && strcmp(ocs->boot_id, ev->ocs.identity.boot_id) != 0;
     take_map(ocs, ev);
+    ocs->answers = true;
     if (lost_power || (!known && has_forgotten_all(m, ev->ocs.ocs))) {
-        faults_came_back(m, ev->ocs.ocs, ev->now, out);
+        struct part part = {.kind = PART_OCS, .ocs = ev->ocs.ocs};
+        if (faults_take_back(m, &part, "it came back from a loss of power", ev->now, out)) {
+            ocs->state = OCS_STATE_UNREACHABLE; /* until the next lines */
+        }
     }
     if (ocs->state != OCS_STATE_FAILED) { /* rule 6 */
         set_state(ocs, OCS_STATE_REACHABLE, ev->now.wall);
@@ -293,6 +297,7 @@ void switches_lost(struct model *m, struct event *ev, struct outbox *out)
     struct ocs *ocs = &m->ocs[ev->ocs.ocs];
     char subject[16];
 
+    ocs->answers = false;
     if (ocs->state == OCS_STATE_UNREACHABLE || ocs->state == OCS_STATE_FAILED) {
         return;
     }

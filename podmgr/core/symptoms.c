@@ -14,6 +14,7 @@
  *   5. A daemon all of whose hosts are silent is OBSERVER_SILENT.
  *   6. A switch that does not answer is OCS_UNREACHABLE, DEGRADED (D7); one that
  *      was declared FAILED is that, FATAL.
+ *      While its ticket is VERIFYING, only its silence counts.
  *      Of what a person has drained silence is no symptom, in this rule and the
  *      two before.
  *   7. A circuit of a slice at rest, that is made and read back: its north port is
@@ -382,8 +383,10 @@ static void look_at_switch(struct symptoms *s, const struct model *m, uint16_t n
     const struct ocs *ocs = &m->ocs[number];
 
     bool planned = ocs->admin == ADMIN_DRAINED && ocs->state == OCS_STATE_UNREACHABLE;
+    bool mended = ocs->mended && ocs->answers; /* our own word is no evidence any more */
 
-    if (!planned && (ocs->state == OCS_STATE_UNREACHABLE || ocs->state == OCS_STATE_FAILED)) {
+    if (!planned && !mended &&
+        (ocs->state == OCS_STATE_UNREACHABLE || ocs->state == OCS_STATE_FAILED)) {
         say(s, SYMPTOM_OCS_UNREACHABLE,
             ocs->state == OCS_STATE_FAILED ? SEVERITY_FATAL : SEVERITY_DEGRADED, number, ocs->since,
             now);

@@ -514,6 +514,7 @@ int store_load(struct store *store, struct model *m, struct error *err)
     for (size_t i = 0; i < ARRAY_LEN(tables) && status == 0; i++) {
         status = load_table(store, m, tables[i].which, tables[i].row, err);
     }
+    core_mark_repairs(m);
     if (status == 0) {
         status = check_open_ops(store, m, err);
     }

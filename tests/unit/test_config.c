@@ -67,6 +67,9 @@ static void little_is_needed(void **state)
                               "  swaps_per_hour_max: 8\n"
                               "  hot_spares: 0\n"
                               "  confidence_min: 0.6\n"
+                              "repair:\n"
+                              "  burn_in_ms: 900000\n"
+                              "  probation_ms: 86400000\n"
                               "ocs:\n"
                               "  url: \"ipc:///tmp/ocs-%u.sock\"\n"
                               "  timeout_ms: 2000\n"
@@ -123,6 +126,9 @@ static void golden_round_trip(void **state)
                                  "  swaps_per_hour_max: 5\n"
                                  "  hot_spares: 3\n"
                                  "  confidence_min: 0.75\n"
+                                 "repair:\n"
+                                 "  burn_in_ms: 60000\n"
+                                 "  probation_ms: 3600000\n"
                                  "ocs:\n"
                                  "  url: \"tcp://10.0.0.1:70%u\"\n"
                                  "  timeout_ms: 50\n"
@@ -225,6 +231,8 @@ static void mistakes_are_named(void **state)
          ":2:15: remediation.mode: always is neither off, dry-run nor auto"},
         {POD "remediation: {cubes_out_max: -1}\n" NEEDED,
          ":2:15: remediation.cubes_out_max: -1 is not in 0 to 144"},
+        {POD "repair: {burn_in_ms: 0}\n" NEEDED,
+         ":2:10: repair.burn_in_ms: 0 is not in 1 to 2592000000"},
         {POD "remediation: {confidence_min: 60}\n" NEEDED,
          ":2:15: remediation.confidence_min: 60 is not in 0 to 1"},
 
