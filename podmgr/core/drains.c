@@ -12,7 +12,8 @@
  *      routes lead over it.  Afterwards its circuits there are as dead ones: not
  *      made, not put back, no reason to wait.
  *   5. A DRAINED switch that does not answer is waited for by nobody (D7: nothing
- *      that is made needs it): what it should break becomes a lien (A8).
+ *      that is made needs it): what it should break becomes a lien (A8).  Not so
+ *      after a restore, before its map was read: what stands there is not known.
  *   6. It ends by a person's word or at the time that the order gave.  Then lost
  *      circuits are put back and slices get their full routes.  Other words on
  *      the part (FAILED, SUSPECT, a ticket) stay. */
@@ -202,8 +203,12 @@ bool drains_avoid_switch(const struct model *m, unsigned ocs, const struct slice
 
 bool model_given_up(const struct model *m, unsigned ocs)
 {
-    return m->ocs[ocs].state == OCS_STATE_FAILED ||
-           (m->ocs[ocs].admin == ADMIN_DRAINED && m->ocs[ocs].state == OCS_STATE_UNREACHABLE);
+    const struct ocs *o = &m->ocs[ocs];
+    /* The drain may have ended since the backup, and slices been made there. */
+    bool doubted = m->restored && o->boot_id[0] == '\0';
+
+    return o->state == OCS_STATE_FAILED ||
+           (o->admin == ADMIN_DRAINED && o->state == OCS_STATE_UNREACHABLE && !doubted);
 }
 
 /* ----------------------------------------------------------------- tell -- */

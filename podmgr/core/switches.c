@@ -313,8 +313,11 @@ void switches_lost(struct model *m, struct event *ev, struct outbox *out)
 static bool is_spared(const struct model *m, unsigned ocs, const struct slice *slice,
                       bool accept_degraded)
 {
+    const struct ocs *o = &m->ocs[ocs];
+    bool unread = m->restored && o->boot_id[0] == '\0'; /* it may hold what nobody knows of */
+
     return accept_degraded &&
-           (m->ocs[ocs].state == OCS_STATE_FAILED || drains_avoid_switch(m, ocs, slice));
+           (o->state == OCS_STATE_FAILED || (drains_avoid_switch(m, ocs, slice) && !unread));
 }
 
 bool switches_all_reachable(const struct model *m, const struct slice *slice, bool accept_degraded,

@@ -444,6 +444,25 @@ static void nothing_but_his_word_ends_it(void **state)
     assert_string_equal(d->who, "operator");
 }
 
+/* After a restore the drain may be of before, and the map is not known (D7). */
+static void a_drain_of_a_backup_is_doubted(void **state)
+{
+    struct world *w = *state;
+    struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
+
+    cw_silence(w, 40);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_true(model_given_up(w->model, 40));
+    w->model->restored = true;
+    w->model->ocs[40].boot_id[0] = '\0'; /* as a new process knows it */
+    assert_false(model_given_up(w->model, 40));
+    assert_null(create_small(w, true));
+    assert_string_equal(w->code, "switch-unreachable");
+    w->dead[40] = false;
+    cw_attach(w, 40);
+    assert_non_null(create_small(w, true));
+}
+
 /* An operation that was begun before the drain ends as it was planned. */
 static void a_drain_meets_an_open_operation(void **state)
 {
@@ -514,6 +533,7 @@ int main(void)
         TEST(a_key_gives_the_same_drain),
         TEST(it_ends_when_its_time_is_up),
         TEST(nothing_but_his_word_ends_it),
+        TEST(a_drain_of_a_backup_is_doubted),
         TEST(a_drain_meets_an_open_operation),
         TEST(a_plan_changes_nothing),
     };
