@@ -7,6 +7,7 @@
 
 #include "api/http.h"
 #include "backup.h"
+#include "core/drain.h"
 #include "core/slice.h"
 #include "openapi_json.h"
 
@@ -85,6 +86,19 @@ static void print_inventory(FILE *out, const struct model *m)
     }
 }
 
+static void print_drains(FILE *out, const struct model *m)
+{
+    size_t n[ADMIN_DRAINED + 1] = {0};
+
+    for (size_t i = 0; i < m->n_drains; i++) {
+        n[m->drains[i]->state]++;
+    }
+    print_head(out, "podmgr_drains", "gauge", "Drains that have not ended, by state.");
+    for (int s = ADMIN_DRAINING; s <= ADMIN_DRAINED; s++) {
+        (void)fprintf(out, "podmgr_drains{state=\"%s\"} %zu\n", admin_name((enum admin)s), n[s]);
+    }
+}
+
 static void print_light(FILE *out, const struct model *m, const char *name, const char *help,
                         bool power)
 {
@@ -157,6 +171,7 @@ void metrics_get(struct request *req)
                   p->model->pod->id);
     print_slices(out, p->model);
     print_inventory(out, p->model);
+    print_drains(out, p->model);
     print_switches(out, p->model);
     print_head(out, "podmgr_cross_connects_total", "counter",
                "Circuits made or broken since start.");

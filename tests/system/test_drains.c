@@ -294,6 +294,9 @@ static void a_cube_waits_for_its_job_or_is_swapped(void **state)
 
     assert_true(slice_down(pod, id));
     await_state(pod, "drains", str(d, "id"), "DRAINED");
+    char *metrics = http_text(pod, "/metrics", &status);
+    assert_non_null(strstr(metrics, "podmgr_drains{state=\"DRAINED\"} 2\n"));
+    free(metrics);
     json_t *cube = read_part(pod, "cubes", "0");
     assert_string_equal(str(cube, "admin"), "DRAINED");
     assert_string_equal(str(cube, "health"), "HEALTHY");
