@@ -157,7 +157,7 @@ static char *drain_segment(struct podctl *ctl, int *code)
 
 int cmd_drain_show(struct podctl *ctl)
 {
-    int code;
+    int code = PODCTL_REFUSED;
     char *segment = drain_segment(ctl, &code);
     json_t *json = segment != NULL ? ctl_get(ctl, &code, "/v1/drains/%s", segment) : NULL;
 
@@ -171,7 +171,7 @@ int cmd_drain_show(struct podctl *ctl)
 
 int cmd_drain_end(struct podctl *ctl)
 {
-    int code;
+    int code = PODCTL_REFUSED;
     char *segment = drain_segment(ctl, &code);
 
     if (segment == NULL) {

@@ -90,6 +90,14 @@ static const struct cmd_opt drain_options[] = {
     {0},
 };
 
+static const struct cmd_opt webhook_options[] = {
+    {"secret-file", 0, "FILE", false, "its first line signs what is sent: 16 to 128 bytes"},
+    {"event", 0, "PREFIX", false, "only types that begin so, such as slice.; may be repeated"},
+    {"owner", 0, "NAME", false, "whose it is, for people"},
+    {"since", 0, "SEQ", false, "begin after this event (default: with what happens from now on)"},
+    {0},
+};
+
 static const struct cmd_opt backup_options[] = {
     {"name", 0, "NAME", false, "of the file, NAME.backup (default: the pod's id and the time)"},
     {0},
@@ -159,6 +167,15 @@ const struct command podctl_commands[] = {
      advance_options, 2, 2, false},
     {"event", "", "what happened, and with --follow what happens", cmd_event, event_options, 0, 0,
      false},
+    {"webhook create", "URL", "have events told to a URL as they happen", cmd_webhook_create,
+     webhook_options, 1, 1, false},
+    {"webhook list", "", "who is told of events, and how far each is", cmd_webhook_list, NULL, 0, 0,
+     false},
+    {"webhook show", "WEBHOOK", "one webhook, its last try and why it fails", cmd_webhook_show,
+     NULL, 1, 1, false},
+    {"webhook delete", "WEBHOOK", "tell it nothing more", cmd_webhook_delete, NULL, 1, 1, false},
+    {"webhook test", "WEBHOOK", "send it an event of type webhook.test, now", cmd_webhook_test,
+     NULL, 1, 1, false},
     {"audit list", "", "who changed what, oldest first", cmd_audit_list, audit_options, 0, 0,
      false},
     {"backup", "", "copy the database, verified, while podmgr runs", cmd_backup, backup_options, 0,

@@ -119,6 +119,12 @@ int cmd_quarantine_adopt(struct podctl *ctl);
 /* quarantine.c */
 int cmd_quarantine_list(struct podctl *ctl);
 int cmd_quarantine_clear(struct podctl *ctl);
+/* webhooks.c */
+int cmd_webhook_create(struct podctl *ctl);
+int cmd_webhook_list(struct podctl *ctl);
+int cmd_webhook_show(struct podctl *ctl);
+int cmd_webhook_delete(struct podctl *ctl);
+int cmd_webhook_test(struct podctl *ctl);
 /* links.c */
 int cmd_slice_links(struct podctl *ctl);
 /* events.c */

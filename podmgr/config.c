@@ -32,6 +32,9 @@ enum {
     JOURNAL_KEEP = 100000,
     CUBES_OUT_MAX = 4,
     SWAPS_PER_HOUR_MAX = 8,
+    WEBHOOK_TIMEOUT_MS = 10 * 1000,
+    WEBHOOK_BACKOFF_MS = 1000,
+    WEBHOOK_BACKOFF_MAX_MS = 300 * 1000,
     SOCKET_PATH_MAX = (int)sizeof((struct sockaddr_un *)0)->sun_path - 1,
     LOOPBACK_NET = 127,
 };
@@ -425,6 +428,21 @@ static void read_state(struct config *config, struct yconf *doc, const struct yc
     yconf_finish(doc, map);
 }
 
+static void read_webhooks(struct config *config, struct yconf *doc, const struct yconf_node *map)
+{
+    config->webhooks.timeout_ms =
+        (unsigned)yconf_int(doc, map, "timeout_ms", WEBHOOK_TIMEOUT_MS, 100, 60 * 1000);
+    config->webhooks.backoff_ms =
+        (unsigned)yconf_int(doc, map, "backoff_ms", WEBHOOK_BACKOFF_MS, 10, 60 * 1000);
+    config->webhooks.backoff_max_ms =
+        (unsigned)yconf_int(doc, map, "backoff_max_ms", WEBHOOK_BACKOFF_MAX_MS,
+                            config->webhooks.backoff_ms, 24 * 3600 * 1000);
+    if (yconf_str(doc, map, "ca_file", NULL) != NULL) {
+        config->webhooks.ca_file = read_text(doc, map, "webhooks", "ca_file", NULL);
+    }
+    yconf_finish(doc, map);
+}
+
 int config_load(struct config *out, const char *file, struct error *err)
 {
     struct config config = {0};
@@ -444,6 +462,7 @@ int config_load(struct config *out, const char *file, struct error *err)
     read_agents(&config, doc, yconf_map(doc, root, "agents"));
     read_listen(&config, doc, yconf_map(doc, root, "listen"));
     read_state(&config, doc, yconf_map(doc, root, "state"));
+    read_webhooks(&config, doc, yconf_map(doc, root, "webhooks"));
     yconf_finish(doc, root);
     status = yconf_error(doc, err);
     yconf_destroy(doc);
@@ -467,6 +486,7 @@ void config_fini(struct config *config)
     free(config->http_socket);
     free(config->database);
     free(config->backup_dir);
+    free(config->webhooks.ca_file);
     *config = (struct config){0};
 }
 
@@ -544,4 +564,10 @@ void config_print(const struct config *config, FILE *out)
     print_text(out, "database", config->database);
     print_text(out, "backup_dir", config->backup_dir);
     (void)fprintf(out, "  journal_keep: %u\n", config->journal_keep);
+    (void)fprintf(out, "webhooks:\n  timeout_ms: %u\n  backoff_ms: %u\n  backoff_max_ms: %u\n",
+                  config->webhooks.timeout_ms, config->webhooks.backoff_ms,
+                  config->webhooks.backoff_max_ms);
+    if (config->webhooks.ca_file != NULL) {
+        print_text(out, "ca_file", config->webhooks.ca_file);
+    }
 }

@@ -20,6 +20,11 @@ struct config {
     char *backup_dir;   /* where online backups go */
     unsigned ocs_timeout_ms;
     unsigned journal_keep; /* entries kept at least */
+    struct {
+        unsigned timeout_ms; /* of one delivery */
+        unsigned backoff_ms, backoff_max_ms;
+        char *ca_file; /* whom https receivers are verified by; NULL = the system's */
+    } webhooks;
 };
 
 /* E_CONFIG with "file:line:column: key: what". */

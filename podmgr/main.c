@@ -1,6 +1,7 @@
 /* podmgr: owns the intent of one pod. */
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "log.h"
@@ -22,6 +23,7 @@ static int run(const struct config *config)
     struct error err;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no news */
+    (void)umask(0077);              /* the database holds the secrets of webhooks */
     if (podmgr_start(&podmgr, loop, config, &err) < 0) {
         log_error("podmgr", "%s", err.text);
         return err.code == E_CONFIG ? EX_CONFIG : EX_UNAVAILABLE;

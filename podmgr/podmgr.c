@@ -7,6 +7,7 @@
 #include "agents/health.h"
 #include "api/api.h"
 #include "backup.h"
+#include "hooks/hooks.h"
 #include "log.h"
 #include "mem.h"
 #include "ocs/ocs_nng.h"
@@ -63,9 +64,13 @@ int podmgr_start(struct podmgr *p, uv_loop_t *loop, const struct config *config,
             goto err_after_agents;
         }
     }
-    status = api_create(&p->api, p, err);
+    status = hooks_create(&p->hooks, p, err);
     if (status < 0) {
         goto err_after_health;
+    }
+    status = api_create(&p->api, p, err);
+    if (status < 0) {
+        goto err_after_hooks;
     }
     podmgr_post(p, &start);
     shell_drain(p->shell);
@@ -74,6 +79,8 @@ int podmgr_start(struct podmgr *p, uv_loop_t *loop, const struct config *config,
                config->http_address != NULL ? config->http_address : "none", api_port(p->api));
     return 0;
 
+err_after_hooks:
+    hooks_destroy(p->hooks);
 err_after_health:
     health_server_destroy(p->health);
 err_after_agents:
@@ -92,7 +99,10 @@ err_after_state:
 
 void podmgr_stop(struct podmgr *p)
 {
+    hooks_save(p->hooks);
+    shell_drain(p->shell);
     shell_destroy(p->shell); /* no batch runs any more */
+    hooks_destroy(p->hooks);
     backup_destroy(p->backup);
     api_destroy(p->api);
     health_server_destroy(p->health);

@@ -21,6 +21,7 @@ struct agents_server; /* agents/agents.h: endpoint for daemons on hosts */
 struct health_server; /* agents/health.h: endpoint for their observers */
 struct api;           /* api/api.h: the REST surface */
 struct backup;        /* backup.h: copies of the database */
+struct hooks;         /* hooks/hooks.h: events told to webhooks */
 struct shell;         /* shell.c: queue, batch, effects */
 
 /* Whose request a core event's cookie is. */
@@ -56,6 +57,7 @@ struct podmgr {
     struct health_server *health; /* NULL: not configured */
     struct api *api;
     struct backup *backup;
+    struct hooks *hooks;
     struct metrics metrics;
 };
 

@@ -10,6 +10,7 @@
 #include "agents/agents.h"
 #include "agents/health.h"
 #include "api/api.h"
+#include "hooks/hooks.h"
 #include "log.h"
 #include "mem.h"
 #include "podmgr.h"
@@ -138,6 +139,7 @@ static void run_batch(struct shell *shell)
     }
     dispatch_flush(p->dispatch);
     api_batch_done(p->api, &shell->out);
+    hooks_batch_done(p->hooks, &shell->out);
 }
 
 void shell_drain(struct shell *shell)

@@ -154,6 +154,7 @@ include_rules() {
     only 'nng/[^>]*' 'tests/unit/test_sp\.c:' || bad=1
     only 'microhttpd\.h' 'podmgr/api/http\.c:' || bad=1
     only 'sqlite3\.h' 'podmgr/store/' || bad=1
+    only 'curl/[^>]*' '(podmgr/hooks/(courier|url)|podctl/client)\.c:' || bad=1
     only 'yaml\.h' '(common/yconf|tools/yaml2json)' || bad=1
     never 'the core has no event loop' '^#.*include.*[<"]uv\.h' '^podmgr/core/' || bad=1
     never 'the core reads no clock: time comes in the event' "\\b$clocks" '^podmgr/core/' || bad=1

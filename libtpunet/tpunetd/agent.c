@@ -119,6 +119,7 @@ static void on_hello(void *arg, int status, const uint8_t *body, size_t len)
         wire__agent_reply__free_unpacked(reply, NULL);
         a->greeted = true;
         a->taken = 0; /* a new podmgr counts anew; what comes twice is known by its stamp */
+        jobs_tell_again(a->t->jobs);
     }
     step(a);
 }

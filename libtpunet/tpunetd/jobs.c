@@ -515,6 +515,13 @@ size_t jobs_untold(struct jobs *jobs, struct link_change *out, size_t max)
     return n;
 }
 
+void jobs_tell_again(struct jobs *jobs)
+{
+    for (struct job *job = jobs->first; job != NULL; job = job->next) {
+        slice_links_tell_again(&job->links);
+    }
+}
+
 void jobs_told(struct jobs *jobs, const struct link_change *changes, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

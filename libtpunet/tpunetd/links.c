@@ -18,6 +18,7 @@ int slice_links_init(struct slice_links *l, const struct tpunet_intent *intent,
     l->own = xcalloc(l->n_chips, 1);
     l->down = xcalloc(l->n_chips, 1);
     l->told = xcalloc(l->n_chips, 1);
+    l->again = xcalloc(l->n_chips, 1);
     for (uint32_t i = 0; i < l->n_chips * TPUNET_PORTS; i++) {
         if (topology->peer[i] != TPUNET_NONE) {
             l->own[i / TPUNET_PORTS] |= (uint8_t)(1U << i % TPUNET_PORTS);
@@ -32,6 +33,7 @@ void slice_links_fini(struct slice_links *l)
     free(l->own);
     free(l->down);
     free(l->told);
+    free(l->again);
     *l = (struct slice_links){.n_chips = 0};
 }
 
@@ -61,7 +63,7 @@ bool slice_links_untold(const struct slice_links *l, uint32_t *at, uint32_t *log
     for (; *at < l->n_chips * TPUNET_PORTS; ++*at) {
         uint32_t chip = *at / TPUNET_PORTS;
         unsigned p = *at % TPUNET_PORTS;
-        if (((l->down[chip] ^ l->told[chip]) & 1 << p) != 0) {
+        if ((((l->down[chip] ^ l->told[chip]) | l->again[chip]) & 1 << p) != 0) {
             *logical = chip;
             *port = p;
             *up = (l->down[chip] & 1U << p) == 0;
@@ -77,6 +79,15 @@ void slice_links_tell(struct slice_links *l, uint32_t logical, unsigned port, bo
     assert(port < TPUNET_PORTS);
     if (logical < l->n_chips) {
         (void)put_bit(&l->told[logical], port, !up);
+        (void)put_bit(&l->again[logical], port, false);
+    }
+}
+
+void slice_links_tell_again(struct slice_links *l)
+{
+    for (uint32_t i = 0; i < l->n_chips; i++) {
+        l->again[i] = l->down[i] | l->told[i];
+        l->untold = l->untold || l->again[i] != 0;
     }
 }
 

@@ -14,6 +14,7 @@ struct slice_links {
     uint8_t *own;    /* [n_chips] by logical index: bit p, port p is the slice's */
     uint8_t *down;   /* as last seen */
     uint8_t *told;   /* down, as podmgr knows it */
+    uint8_t *again;  /* to be told as it is, whatever podmgr knows */
     bool untold;     /* there may be a difference */
     int64_t seen_ms; /* wall time of the last change seen */
 };
@@ -30,6 +31,8 @@ bool slice_links_see(struct slice_links *l, uint32_t logical, unsigned port, boo
 bool slice_links_untold(const struct slice_links *l, uint32_t *at, uint32_t *logical,
                         unsigned *port, bool *up);
 void slice_links_tell(struct slice_links *l, uint32_t logical, unsigned port, bool up);
+/* Whom we tell may have forgotten: what is down, or was when it was told, is news. */
+void slice_links_tell_again(struct slice_links *l);
 
 /* Between chip numbers and logical indices; TPUNET_NONE for a chip of others. */
 uint32_t slice_logical(const struct tpunet_intent *intent, uint32_t chip);

@@ -116,6 +116,8 @@ struct link_change {
 /* Link changes of watched slices that podmgr has not been told; their number. */
 size_t jobs_untold(struct jobs *jobs, struct link_change *out, size_t max);
 void jobs_told(struct jobs *jobs, const struct link_change *changes, size_t n);
+/* podmgr greets us anew, and may have forgotten what it was told. */
+void jobs_tell_again(struct jobs *jobs);
 
 /* watch.c */
 struct watch *watch_create(struct tpunetd *t);

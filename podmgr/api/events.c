@@ -3,19 +3,14 @@
 #include <stdlib.h>
 
 #include "api/http.h"
+#include "hooks/letter.h"
 #include "mem.h"
 
 enum { EVENTS_MAX = 1000 };
 
 static void add_entry(void *arg, const struct journal_entry *entry)
 {
-    json_t *data = json_loads(entry->data, 0, NULL);
-    char at[32];
-
-    (void)json_array_append_new(
-        arg, json_pack("{s:I,s:s,s:s,s:s,s:o}", "seq", (json_int_t)entry->seq, "at",
-                       wall_format(entry->at, at), "type", entry->type, "subject", entry->subject,
-                       "data", data != NULL ? data : json_object()));
+    (void)json_array_append_new(arg, journal_entry_json(entry));
 }
 
 /* Answers if there is something to say or the wait is over. */

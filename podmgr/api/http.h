@@ -33,6 +33,7 @@ enum role { ROLE_NONE, ROLE_VIEWER, ROLE_SCHEDULER, ROLE_OPERATOR, ROLE_ADMIN };
 const char *role_name(enum role role);
 
 struct backup_outcome;
+struct hook_status;
 struct incident;
 struct ticket;
 struct drain;
@@ -65,6 +66,7 @@ enum wait_kind {
     WAIT_BACKUP,
     WAIT_REPAIR,
     WAIT_OPERATION,
+    WAIT_HELD,
 };
 
 struct request {
@@ -155,6 +157,7 @@ route_fn incidents_list, incident_get, repairs_list, repair_get, repair_advance;
 route_fn operation_get, operations_list, events_list, audit_list, backup_post;
 route_fn quarantine_list, quarantine_clear_post;
 route_fn remediation_get, remediation_reset_post;
+route_fn webhooks_post, webhooks_list, webhook_get, webhook_delete, webhook_test;
 route_fn metrics_get, health_get, ready_get, openapi_get;
 
 /* render.c: the model as JSON; audit.c: a record; backup.c */
@@ -166,6 +169,8 @@ json_t *render_op(const struct op *op);
 json_t *render_pod(const struct model *m);
 json_t *render_incident(const struct incident *incident);
 json_t *render_ticket(const struct ticket *ticket);
+json_t *render_webhook(const struct model *m, const struct webhook *hook,
+                       const struct hook_status *status);
 json_t *render_remediation(const struct model *m, struct mono_ns now);
 /* Also marks the group's cubes. */
 json_t *render_quarantine_group(const struct model *m, uint16_t cube,

@@ -9,6 +9,7 @@
 #include "backup.h"
 #include "core/drain.h"
 #include "core/slice.h"
+#include "hooks/hooks.h"
 #include "openapi_json.h"
 
 enum { CODES = 6 };
@@ -139,6 +140,29 @@ static void print_switches(FILE *out, const struct model *m)
     print_light(out, m, "podmgr_ocs_port_power_dbm", "Light that a port receives.", true);
 }
 
+static void print_webhooks(FILE *out, const struct podmgr *p)
+{
+    const struct model *m = p->model;
+    struct hook_status status;
+    char id[48];
+
+    print_head(out, "podmgr_webhook_events_behind", "gauge",
+               "Events that a webhook was not told of yet.");
+    for (size_t i = 0; i < m->n_webhooks; i++) {
+        (void)hooks_status(p->hooks, m->webhooks[i].id, &status);
+        (void)fprintf(out, "podmgr_webhook_events_behind{webhook=\"%s\"} %" PRIu64 "\n",
+                      id_format(m->webhooks[i].id, id), m->next_event - 1 - status.cursor);
+    }
+    print_head(out, "podmgr_webhook_failing", "gauge",
+               "Whether the last tries of a webhook failed, or it is disabled.");
+    for (size_t i = 0; i < m->n_webhooks; i++) {
+        (void)hooks_status(p->hooks, m->webhooks[i].id, &status);
+        bool failing = status.failing_since.ms != 0 || m->webhooks[i].disabled[0] != '\0';
+        (void)fprintf(out, "podmgr_webhook_failing{webhook=\"%s\"} %d\n",
+                      id_format(m->webhooks[i].id, id), failing);
+    }
+}
+
 static void print_requests(FILE *out)
 {
     print_head(out, "podmgr_http_request_seconds", "histogram",
@@ -173,6 +197,7 @@ void metrics_get(struct request *req)
     print_inventory(out, p->model);
     print_drains(out, p->model);
     print_switches(out, p->model);
+    print_webhooks(out, p);
     print_head(out, "podmgr_cross_connects_total", "counter",
                "Circuits made or broken since start.");
     (void)fprintf(out, "podmgr_cross_connects_total %" PRIu64 "\n", p->metrics.cross_connects);

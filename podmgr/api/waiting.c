@@ -66,6 +66,7 @@ static bool try_answer(struct request *req, uint64_t now_ms)
     switch (req->wait) {
     case WAIT_NOTHING:
     case WAIT_BACKUP: /* request_release() ends it */
+    case WAIT_HELD:   /* likewise */
     case WAIT_REPAIR: /* the core's reply does */
         return false;
     case WAIT_SETTLED:
@@ -161,7 +162,8 @@ void waiting_end(struct api *api)
     api->stopping = true;
     while (api->deferred != NULL) {
         struct request *req = api->deferred;
-        if (req->cookie != 0 || req->wait == WAIT_NOTHING || req->wait == WAIT_BACKUP) {
+        if (req->cookie != 0 || req->wait == WAIT_NOTHING || req->wait == WAIT_BACKUP ||
+            req->wait == WAIT_HELD) {
             respond_problem(req, 503, "stopping", NULL, "podmgr is stopping; ask again");
         } else {
             (void)try_answer(req, UINT64_MAX);

@@ -15,8 +15,9 @@
  *      not answered, is repeated every CHECK_AGAIN_MS.  Chips that have lost their
  *      tables get them again, proved anew.
  *   5. When a switch FAILs or a port becomes SUSPECT, slices over it that accept
- *      degraded are brought up again around it; the others FAIL.  When it is good
- *      again and all circuits are back, they are brought up with full routes.
+ *      degraded are brought up again around it; the others FAIL.  Where that is
+ *      remediation's word, only those that it names.  When the part is good again
+ *      and all circuits are back, they are brought up with full routes.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #include <string.h>
 
 #include "core/internal.h"
+#include "core/remedy.h"
 
 enum { CHECK_AGAIN_MS = 5000 };
 
@@ -114,6 +116,11 @@ static uint16_t count_dead(const struct model *m, const struct slice *slice)
     struct chip_port all[TPUNET_OCSES * MODEL_CUBES_MAX];
 
     return (uint16_t)core_dead_links(m, slice, all, sizeof all / sizeof all[0]);
+}
+
+bool bringup_goes_around(const struct model *m, const struct slice *slice)
+{
+    return slice->dead_links > 0 && slice->dead_links == count_dead(m, slice);
 }
 
 /* -------------------------------------------------------------- asking -- */
@@ -264,9 +271,9 @@ static void take_check(struct model *m, struct slice *slice, const struct verdic
                        struct now now, struct outbox *out)
 {
     bool ok = verdict->ok && is_whole(m, slice);
-    char subject[64];
 
     if (slice_serves(slice) && !ok && strcmp(verdict->code, "tables") == 0) {
+        slice->losses.chips = true;
         bringup_again(m, slice, verdict->text, now, out); /* what chips have lost */
         return;
     }
@@ -275,8 +282,8 @@ static void take_check(struct model *m, struct slice *slice, const struct verdic
     }
     slice->verified = ok;
     slice->check_failed = !ok;
-    emit_journal(m, out, now, ok ? "slice.checked" : "slice.check-failed",
-                 slice_subject(slice, subject), json_pack("{s:s}", "reason", verdict->text));
+    slice_tell(m, slice, ok ? "slice.checked" : "slice.check-failed", now, out,
+               json_pack("{s:s}", "reason", verdict->text));
 }
 
 /* Rules 2 and 3. */
@@ -302,6 +309,9 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
         slice->active_ms = slice_age_ms(slice, now);
         /* Installing follows verifying at the coordinator; the rest is transport. */
         slice->verified_ms = slice->active_ms - verdict->installed_ms;
+    }
+    if (!slice->degraded) {
+        remedy_proved(m, slice, now);
     }
     slice_enter(m, slice, slice->degraded ? SLICE_ACTIVE_DEGRADED : SLICE_ACTIVE, now, out);
 }
@@ -409,20 +419,43 @@ static bool is_spared(const struct model *m, struct tpunet_xc xc, void *arg)
            ocs->state == OCS_STATE_FAILED;
 }
 
+/* Who is not asked yet will be asked with what is dead then. */
+static bool is_asked(const struct slice *slice)
+{
+    return is_coming_up(slice) && slice->generation != 0 && !slice->waiting;
+}
+
+static bool runs_over(const struct model *m, const struct slice *slice, struct part *part)
+{
+    return id_is_none(slice->op) && !each_circuit(m, slice, is_spared, part);
+}
+
 void bringup_part_lost(struct model *m, struct part part, const char *reason, struct now now,
                        struct outbox *out)
 {
+    char name[80];
+
     for (size_t i = 0; i < m->n_slices; i++) {
         struct slice *slice = m->slices[i];
-        bool asked = slice_serves(slice) ||
-                     (is_coming_up(slice) && slice->generation != 0 && !slice->waiting);
-        if (!asked || !id_is_none(slice->op) || each_circuit(m, slice, is_spared, &part)) {
-            continue; /* who is not asked yet will be asked with what is dead then */
+        if ((!slice_serves(slice) && !is_asked(slice)) || !runs_over(m, slice, &part)) {
+            continue;
         }
+        slice_blame(m, slice, part_format(&part, name));
         if (slice->spec.accept_degraded) {
             bringup_again(m, slice, reason, now, out);
         } else {
             slice_fail(m, slice, now, out, reason);
+        }
+    }
+}
+
+void bringup_part_doubted(struct model *m, struct part part, const char *reason, struct now now,
+                          struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        struct slice *slice = m->slices[i];
+        if (is_asked(slice) && slice->spec.accept_degraded && runs_over(m, slice, &part)) {
+            bringup_again(m, slice, reason, now, out);
         }
     }
 }

@@ -96,6 +96,11 @@ void emit_fault(struct outbox *out, const struct part *part)
     add_change(out, CHANGE_FAULT)->part = *part;
 }
 
+void emit_webhook(struct outbox *out, struct id id)
+{
+    add_change(out, CHANGE_WEBHOOK)->id = id;
+}
+
 void emit_lien(struct outbox *out, struct tpunet_ocs_port port)
 {
     add_change(out, CHANGE_LIEN)->port = port;
@@ -260,6 +265,15 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
     case EV_END_DRAIN:
         drains_end(m, ev, out);
         return;
+    case EV_CREATE_WEBHOOK:
+        webhooks_create(m, ev, out);
+        return;
+    case EV_DELETE_WEBHOOK:
+        webhooks_delete(m, ev, out);
+        return;
+    case EV_WEBHOOK_NEWS:
+        webhooks_news(m, ev, out);
+        return;
     }
     abort();
 }
@@ -315,6 +329,10 @@ void event_fini(struct event *ev)
     case EV_FENCED:
         free(ev->fenced.ports);
         return;
+    case EV_CREATE_WEBHOOK:
+        webhook_wipe(ev->webhook);
+        free(ev->webhook);
+        return;
     case EV_START:
     case EV_TICK:
     case EV_DELETE_SLICE:
@@ -324,6 +342,8 @@ void event_fini(struct event *ev)
     case EV_AGENT_SEEN:
     case EV_RESET_BREAKER:
     case EV_END_DRAIN:
+    case EV_DELETE_WEBHOOK:
+    case EV_WEBHOOK_NEWS:
         return;
     }
     abort();

@@ -16,6 +16,7 @@
 #include "model.h"
 #include "repair.h"
 #include "slice.h"
+#include "webhooks.h"
 
 /* ------------------------------------------------------------- events -- */
 
@@ -68,6 +69,9 @@ enum event_kind {
     EV_CREATE_DRAIN,  /* so are these */
     EV_END_DRAIN,     /* in `del` */
     EV_FENCED,        /* an agent has disabled chip ports */
+    EV_CREATE_WEBHOOK,
+    EV_DELETE_WEBHOOK,
+    EV_WEBHOOK_NEWS,
 };
 
 struct verdict {
@@ -168,6 +172,8 @@ struct event {
         struct health_report health;
         struct repair_step *repair; /* ADVANCE_REPAIR */
         struct drain_order *drain;  /* CREATE_DRAIN, owned; core/drain.h */
+        struct webhook *webhook;    /* CREATE_WEBHOOK: a draft, owned */
+        struct webhook_news hook;   /* WEBHOOK_NEWS; DELETE_WEBHOOK: only its id */
     };
 };
 
@@ -184,11 +190,12 @@ enum change_kind {
     CHANGE_FAULT,
     CHANGE_LIEN,
     CHANGE_DRAIN,
+    CHANGE_WEBHOOK,
 };
 struct change {
     enum change_kind kind;
     union {
-        struct id id; /* slice, op, incident, ticket, drain */
+        struct id id; /* slice, op, incident, ticket, drain, webhook */
         struct {
             uint16_t ocs, north;
         } circuit;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/drain.h"
+#include "core/internal.h"
 #include "mem.h"
 
 /* Under another set of routes since: those that were asked for after the drain
@@ -15,7 +16,7 @@ static bool goes_around(const struct model *m, const struct drain *drain, const 
     if (slice->state != SLICE_ACTIVE_DEGRADED || slice->dead_links == 0) {
         return false;
     }
-    return model_circuit_broken(m, xc) ||
+    return (model_circuit_broken(m, xc) && bringup_goes_around(m, slice)) ||
            (model_circuit_dead(m, xc) && id_compare(slice->routed, drain->id) > 0);
 }
 

@@ -254,6 +254,7 @@ static void move_slice(struct model *m, struct drain *d, const struct drain_step
     (void)snprintf(reason, sizeof reason, "%s of %s: %s", subject_of(d, subject),
                    part_format(&d->order.part, name), step->text);
     if (step->action == DRAIN_REROUTE) {
+        slice_blame(m, slice, subject);
         bringup_again(m, slice, reason, now, out);
         d->trouble[0] = '\0';
     } else if (slices_swap(m, slice, steps->swaps + step->first_swap, step->n_swaps, reason, now,

@@ -1,18 +1,19 @@
 /* Words on parts: what is not to be relied on, and what follows.
  *
  *   1. FAILED is an operator's word on a switch, a cube or a host, or podmgr's own
- *      on a switch whose links are all gone; silence alone never makes it (D7).  Who said it, when
- * and why is kept until the same or another operator clears it; each word has its audit record
- * (A10).
- *   2. A FAILED switch is commanded no more: nobody waits for it, what it should
- *      have broken becomes a lien, slices over it that accept degraded go around
- *      it, the others FAIL with the reason.
+ *      on a switch that root cause blames; silence alone never makes it (D7).  Who
+ *      said it, when and why is kept until an operator clears it; each word of a
+ *      person has its audit record (A10).
+ *   2. A FAILED switch is commanded no more: nobody waits for it, and what it should
+ *      have broken becomes a lien.  After a person's word slices over it that accept
+ *      degraded go around it and the others FAIL with the reason; after podmgr's
+ *      own only those that hurt (remedy_act.c): who works is left alone.
  *   3. A FAILED cube or host is given to no new slice (A6).
  *      podmgr's own word ends when the switch comes back from a loss of power, and
  *      when the part's ticket says that it is mended (repair_readmit.c).
- *   4. A cube that remediation took out of service is SUSPECT.  SUSPECT is also what read-back
- * showed of a port.  Nothing more is made over it, its cube is given to no new slice, and slices go
- * around it.
+ *   4. A cube that remediation took out of service is SUSPECT, and so is a port that
+ *      it blames or that read-back showed to be bad.  Nothing more is made over
+ *      it, its cube is given to no new slice, and slices go around it.
  *   5. Clearing a switch claims it anew: what is intended is put back, liens are
  *      broken.  Clearing a port lets its lost circuit be put back.
  */
@@ -166,8 +167,8 @@ static bool may_speak_of(const struct model *m, const struct event *ev, bool por
 }
 
 /* Rule 2. */
-static void give_up_switch(struct model *m, const struct part_fault *fault, struct now now,
-                           struct outbox *out)
+static void give_up_switch(struct model *m, const struct part_fault *fault, bool doubted,
+                           struct now now, struct outbox *out)
 {
     char name[80], text[320];
 
@@ -175,26 +176,41 @@ static void give_up_switch(struct model *m, const struct part_fault *fault, stru
                    fault->reason);
     ops_skip(m, fault->part.ocs, now, out);
     liens_doubt_switch(m, fault->part.ocs, now, out);
-    bringup_part_lost(m, fault->part, text, now, out);
+    (doubted ? bringup_part_doubted : bringup_part_lost)(m, fault->part, text, now, out);
 }
 
-void faults_say(struct model *m, const struct part *part, enum health health, const char *reason,
-                struct now now, struct outbox *out)
+/* podmgr's own word; false if something is on record of the part already. */
+static bool say(struct model *m, const struct part *part, const char *reason, struct now now,
+                struct outbox *out)
 {
-    struct part_fault fault = {.part = *part, .health = health, .since = now.wall, .who = "podmgr"};
+    static const char *const types[] = {
+        [PART_OCS] = "part.failed", [PART_CUBE] = "cube.suspect", [PART_PORT] = "port.suspect"};
+    struct part_fault fault = {.part = *part, .since = now.wall, .who = "podmgr"};
     char name[80];
 
-    assert(model_fault(m, part) == NULL);
-    assert(part->kind == PART_OCS ? health == HEALTH_FAILED
-                                  : part->kind == PART_CUBE && health == HEALTH_SUSPECT);
+    assert(part->kind == PART_OCS || part->kind == PART_CUBE || part->kind == PART_PORT);
+    if (model_fault(m, part) != NULL) {
+        return false;
+    }
+    fault.health = part->kind == PART_OCS ? HEALTH_FAILED : HEALTH_SUSPECT;
     (void)snprintf(fault.reason, sizeof fault.reason, "%s", reason);
     model_add_fault(m, &fault);
     emit_fault(out, part);
-    emit_journal(m, out, now, part->kind == PART_OCS ? "part.failed" : "cube.suspect",
-                 part_format(part, name),
+    emit_journal(m, out, now, types[part->kind], part_format(part, name),
                  json_pack("{s:s,s:s}", "by", fault.who, "reason", fault.reason));
+    return true;
+}
+
+void faults_say(struct model *m, const struct part *part, const char *reason, struct now now,
+                struct outbox *out)
+{
+    if (!say(m, part, reason, now, out)) {
+        return;
+    }
     if (part->kind == PART_OCS) {
-        give_up_switch(m, &fault, now, out);
+        give_up_switch(m, model_fault(m, part), true, now, out);
+    } else if (part->kind == PART_PORT) {
+        bringup_part_doubted(m, *part, reason, now, out);
     }
 }
 
@@ -253,7 +269,7 @@ void faults_fail(struct model *m, struct event *ev, struct outbox *out)
                      json_pack("{s:s,s:s}", "by", fault.who, "reason", fault.reason));
     }
     if (!known && fault.part.kind == PART_OCS) {
-        give_up_switch(m, &fault, ev->now, out);
+        give_up_switch(m, &fault, false, ev->now, out);
     }
     emit_done(out, ev->cookie, (struct id){0});
 }
@@ -289,23 +305,12 @@ void faults_clear(struct model *m, struct event *ev, struct outbox *out)
 void faults_suspect(struct model *m, struct tpunet_ocs_port port, const char *reason,
                     struct now now, struct outbox *out)
 {
-    struct part_fault fault = {.part = {.kind = PART_PORT,
-                                        .ocs = port.ocs,
-                                        .port = port.port,
-                                        .south = port.side == TPUNET_SOUTH},
-                               .health = HEALTH_SUSPECT,
-                               .since = now.wall,
-                               .who = "podmgr"};
+    struct part part = {
+        .kind = PART_PORT, .ocs = port.ocs, .port = port.port, .south = port.side == TPUNET_SOUTH};
     char name[80], text[320];
 
-    if (model_fault(m, &fault.part) != NULL) {
-        return;
+    if (say(m, &part, reason, now, out)) {
+        (void)snprintf(text, sizeof text, "%s is SUSPECT: %s", part_format(&part, name), reason);
+        bringup_part_lost(m, part, text, now, out);
     }
-    (void)snprintf(fault.reason, sizeof fault.reason, "%s", reason);
-    model_add_fault(m, &fault);
-    emit_fault(out, &fault.part);
-    (void)part_format(&fault.part, name);
-    emit_journal(m, out, now, "port.suspect", name, json_pack("{s:s}", "reason", fault.reason));
-    (void)snprintf(text, sizeof text, "%s is SUSPECT: %s", name, fault.reason);
-    bringup_part_lost(m, fault.part, text, now, out);
 }

@@ -17,6 +17,7 @@ void emit_incident(struct outbox *out, struct id id);
 void emit_ticket(struct outbox *out, struct id id);
 void emit_drain(struct outbox *out, struct id id);
 void emit_fault(struct outbox *out, const struct part *part);
+void emit_webhook(struct outbox *out, struct id id);
 void emit_lien(struct outbox *out, struct tpunet_ocs_port port);
 struct effect *emit_effect(struct outbox *out, enum effect_kind kind);
 void emit_done(struct outbox *out, uint64_t cookie, struct id id);
@@ -45,8 +46,14 @@ void slices_op_ended(struct model *m, struct slice *slice, const struct op *op, 
 /* The one place where a slice's state changes: move, row, journal. */
 void slice_enter(struct model *m, struct slice *slice, enum slice_state state, struct now now,
                  struct outbox *out);
+/* An event of a slice that stays in its state, with the advice; takes `data`. */
+void slice_tell(struct model *m, const struct slice *slice, const char *type, struct now now,
+                struct outbox *out, json_t *data);
 void slice_fail(struct model *m, struct slice *slice, struct now now, struct outbox *out,
                 const char *reason);
+/* Why it is about to stop serving: the incident under remediation, else this part
+ * or word. */
+void slice_blame(const struct model *m, struct slice *slice, const char *otherwise);
 const char *slice_subject(const struct slice *slice, char buf[static 64]);
 double slice_age_ms(const struct slice *slice, struct now now);
 
@@ -65,6 +72,13 @@ void bringup_lost(struct slice *slice, struct outbox *out);
 /* An operation that puts circuits of the slice back has ended. */
 void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now,
                             struct outbox *out);
+/* Do the slice's routes go around every circuit that is not to be relied on?  False
+ * for one that has none, and for one that has had no new routes since more failed. */
+bool bringup_goes_around(const struct model *m, const struct slice *slice);
+/* podmgr itself does not rely on a switch or a port: who is coming up over it and
+ * accepts that goes around it.  Who serves is for remediation. */
+void bringup_part_doubted(struct model *m, struct part part, const char *reason, struct now now,
+                          struct outbox *out);
 /* A switch or a port is no longer to be relied on: slices with circuits there
  * go around them, or fail with the reason. */
 void bringup_part_lost(struct model *m, struct part part, const char *reason, struct now now,
@@ -113,10 +127,10 @@ bool plan_is_open(const struct model *m, struct tpunet_xc xc, bool made);
 
 void faults_fail(struct model *m, struct event *ev, struct outbox *out);
 void faults_clear(struct model *m, struct event *ev, struct outbox *out);
-/* podmgr's own word on a part of which nothing is on record: a switch is FAILED,
- * a cube SUSPECT. */
-void faults_say(struct model *m, const struct part *part, enum health health, const char *reason,
-                struct now now, struct outbox *out);
+/* podmgr's own word, if nothing is on record of the part: a switch is FAILED, a cube
+ * or a port SUSPECT.  Slices that serve over it are the caller's business. */
+void faults_say(struct model *m, const struct part *part, const char *reason, struct now now,
+                struct outbox *out);
 /* podmgr's own word on the part is over, if there is one; an operator's stays. */
 bool faults_take_back(struct model *m, const struct part *part, const char *why, struct now now,
                       struct outbox *out);
@@ -188,6 +202,12 @@ void health_lease(struct model *m, struct event *ev, struct outbox *out);
 void health_report(struct model *m, struct event *ev, struct outbox *out);
 /* We stalled: who answered before has not fallen silent by that. */
 void health_renew(struct model *m, struct now now);
+
+/* -------------------------------------------------------- webhooks.c -- */
+
+void webhooks_create(struct model *m, struct event *ev, struct outbox *out);
+void webhooks_delete(struct model *m, struct event *ev, struct outbox *out);
+void webhooks_news(struct model *m, struct event *ev, struct outbox *out);
 
 /* --------------------------------------------------- repair_events.c -- */
 

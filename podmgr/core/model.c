@@ -16,6 +16,7 @@
 #include "core/remedy.h"
 #include "core/repair.h"
 #include "core/slice.h"
+#include "core/webhooks.h"
 #include "mem.h"
 
 #define NAME_CASE(prefix, name)                                                                    \
@@ -163,6 +164,10 @@ void model_destroy(struct model *m)
     while (m->n_agents > 0) {
         model_remove_agent(m, m->agents[0]->id);
     }
+    while (m->n_webhooks > 0) {
+        model_remove_webhook(m, m->webhooks[0].id);
+    }
+    free(m->webhooks);
     keys_destroy(m->keys);
     incidents_destroy(m->incidents);
     remediation_destroy(m->remediation);

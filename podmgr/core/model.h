@@ -67,6 +67,7 @@ struct incidents;
 struct tickets;
 struct remediation;
 struct drain;
+struct webhook;
 
 /* A port of a chip: names the link that leaves there. */
 struct chip_port {
@@ -269,6 +270,7 @@ struct model {
     struct incidents *incidents;     /* core/incident.h */
     struct tickets *tickets;         /* core/repair.h */
     struct remediation *remediation; /* core/remedy.h */
+    struct id mending;               /* the incident for whose sake the core acts just now */
     struct keys *keys;               /* core/keys.h: what creates with a key made */
     struct part_fault *faults;       /* sorted by name */
     size_t n_faults, cap_faults;
@@ -278,8 +280,10 @@ struct model {
     size_t n_drains, cap_drains;
     uint64_t drained_ocs;         /* bit o: a drain concerns ocs/o or a port of it */
     struct mono_ns drains_looked; /* at all of them */
-    struct mono_ns fence_asked;   /* when agents were last asked to fence */
-    struct mono_ns last_tick;     /* tells our own stalls from silent agents */
+    struct webhook *webhooks;     /* core/webhooks.h; sorted by id */
+    size_t n_webhooks;
+    struct mono_ns fence_asked; /* when agents were last asked to fence */
+    struct mono_ns last_tick;   /* tells our own stalls from silent agents */
 };
 
 struct model *model_create(const struct pod *pod, uint64_t instance);

@@ -9,7 +9,7 @@
  *   4. A cause of which we are not sure enough: wait for more evidence.
  *   5. A part that is merely DEGRADED: a ticket, no slice is touched.
  *   6. A cube to be without is given to nobody: once swapped, or at once if it is
- *      idle; a board of ports takes no idle cubes along.
+ *      idle and the budget (16) has room; a board of ports takes no idle cubes along.
  *   7. Whoever is to blame gets a ticket; for an optical link it names the spare
  *      port to which a technician can move the fibre.
  *
@@ -163,17 +163,35 @@ static bool is_used(const struct remedy_input *in, uint16_t cube)
     return false;
 }
 
+static void trip(struct deciding *d, size_t more)
+{
+    const struct remedy_input *in = d->in;
+
+    add(d, REMEDY_TRIP_BREAKER, 16,
+        "%u swaps in the last hour of %u, %u cubes out of %u: %s would need %zu more",
+        in->swaps_last_hour + d->swaps, in->swaps_per_hour_max, d->cubes_out, in->cubes_out_max,
+        in->part, more);
+    d->breaker_open = true;
+}
+
 /* Rule 6, of cubes that no slice has; the others follow their swap. */
 static void quarantine_idle(struct deciding *d)
 {
-    const struct impact *impact = d->in->impact;
+    const struct remedy_input *in = d->in;
+    const struct impact *impact = in->impact;
 
-    for (size_t i = 0; i < impact->n_cubes && d->in->kind != RISK_PORT_GROUP; i++) {
-        if (!is_used(d->in, impact->cubes[i])) {
-            add(d, REMEDY_QUARANTINE, 6, "cube/%u is idle and %s is broken", impact->cubes[i],
-                d->in->part)
-                ->cube = impact->cubes[i];
+    for (size_t i = 0; i < impact->n_cubes && in->kind != RISK_PORT_GROUP; i++) {
+        uint16_t cube = impact->cubes[i];
+        if (is_used(in, cube) || d->breaker_open || in->is_out[cube]) {
+            continue;
         }
+        if (d->cubes_out >= in->cubes_out_max) {
+            trip(d, 1);
+            continue;
+        }
+        add(d, REMEDY_QUARANTINE, 6, "cube/%u is idle and %s is broken", cube, in->part)->cube =
+            cube;
+        d->cubes_out++;
     }
 }
 
@@ -207,11 +225,7 @@ static void swap_cubes(struct deciding *d, const struct remedy_slice *slice)
         return;
     }
     if (over_budget(d, slice->n_cubes)) {
-        add(d, REMEDY_TRIP_BREAKER, 16,
-            "%u swaps in the last hour of %u, %u cubes out of %u: %s would need %zu more",
-            in->swaps_last_hour + d->swaps, in->swaps_per_hour_max, d->cubes_out, in->cubes_out_max,
-            in->part, slice->n_cubes);
-        d->breaker_open = true;
+        trip(d, slice->n_cubes);
         without(d, slice, 10, "the breaker has tripped");
         return;
     }

@@ -127,6 +127,13 @@ static void forget_end(struct model *m, struct tpunet_ocs_port port, struct now 
     }
 }
 
+void remedy_proved(struct model *m, const struct slice *slice, struct now now)
+{
+    for (unsigned i = 0; m->remediation->symptoms != NULL && i < slice->intent->n_cubes; i++) {
+        symptoms_cube_proved(m->remediation->symptoms, slice->intent->cubes[i], now.wall);
+    }
+}
+
 void remedy_cleared(struct model *m, const struct part *part, struct now now)
 {
     struct symptoms *s = m->remediation->symptoms;
@@ -135,12 +142,7 @@ void remedy_cleared(struct model *m, const struct part *part, struct now now)
         return;
     }
     if (part->kind == PART_CUBE || part->kind == PART_HOST) {
-        for (uint32_t c = 0; c < TPUNET_CUBE_CHIPS; c++) {
-            for (unsigned port = 0; port < TPUNET_PORTS; port++) {
-                symptoms_link(s, part->cube * (uint32_t)TPUNET_CUBE_CHIPS + c, port, true,
-                              now.wall);
-            }
-        }
+        symptoms_cube_proved(s, part->cube, now.wall);
     } else if (part->kind == PART_PORT) {
         struct tpunet_ocs_port port = {part->ocs, part->south ? TPUNET_SOUTH : TPUNET_NORTH,
                                        part->port};
@@ -238,7 +240,8 @@ static bool is_avoided(const struct model *m, const struct slice *slice, uint32_
 {
     struct tpunet_xc xc;
 
-    return slice->dead_links > 0 && find_circuit(m, end / TPUNET_PORTS, end % TPUNET_PORTS, &xc) &&
+    return bringup_goes_around(m, slice) &&
+           find_circuit(m, end / TPUNET_PORTS, end % TPUNET_PORTS, &xc) &&
            model_circuit_dead(m, xc);
 }
 
@@ -306,6 +309,16 @@ static size_t collect_slices(struct mending *w, const struct symptom *symptoms,
     return n;
 }
 
+/* A restarted podmgr counts from its own start: a wall clock may have jumped. */
+static bool is_held(const struct mending *w, const struct slice *slice)
+{
+    struct mono_ns since =
+        slice->changed_mono.ns != 0 ? slice->changed_mono : w->m->remediation->began;
+
+    return is_busy(slice) && slice->state == SLICE_RECONFIGURING &&
+           mono_ms_since(since, w->now.mono) < HOLD_MS;
+}
+
 /* Rule 4. */
 static bool others_are_mended(const struct mending *w)
 {
@@ -318,8 +331,7 @@ static bool others_are_mended(const struct mending *w)
         }
         for (size_t k = 0; k < other->n_slices; k++) {
             const struct slice *slice = model_slice(w->m, other->slices[k]);
-            if (slice != NULL && is_busy(slice) && slice->state == SLICE_RECONFIGURING &&
-                w->now.wall.ms - slice->changed.ms < HOLD_MS) {
+            if (slice != NULL && is_held(w, slice)) {
                 return true;
             }
         }
@@ -394,10 +406,14 @@ static size_t find_spares(const struct mending *w, uint16_t *spares)
 static void mend(struct mending *w, const struct riskmap *map, const struct symptom *symptoms)
 {
     const struct remedy_policy *policy = &w->m->pod->remedy;
+    bool is_out[MODEL_CUBES_MAX];
     struct remedy_slice *slices = xcalloc(w->m->n_slices + 1, sizeof *slices);
     uint16_t spares[MODEL_CUBES_MAX];
     struct remedies remedies;
 
+    for (uint16_t c = 0; c < MODEL_CUBES_MAX; c++) {
+        is_out[c] = model_fault(w->m, &(struct part){.kind = PART_CUBE, .cube = c}) != NULL;
+    }
     remediation_impact(w->m, map, w->cause->group, &w->impact);
     struct remedy_input in = {
         .kind = w->cause->kind,
@@ -412,6 +428,7 @@ static void mend(struct mending *w, const struct riskmap *map, const struct symp
         .mode = policy->mode,
         .breaker_open = w->m->remediation->breaker_open,
         .other_domain_busy = others_are_mended(w),
+        .is_out = is_out,
         .cubes_out = remediation_cubes_out(w->m),
         .cubes_out_max = policy->cubes_out_max,
         .swaps_last_hour = remediation_swaps(w->m, w->now.mono),
@@ -577,6 +594,7 @@ void remedy_tick(struct model *m, struct now now, struct outbox *out)
     if (r->symptoms == NULL || m->epoch == 0) {
         return;
     }
+    r->began = r->began.ns != 0 ? r->began : now.mono;
     const struct symptom *symptoms = symptoms_now(r->symptoms, m, now, &n);
     uint64_t hash = hash_of(symptoms, n);
     if (hash != r->hash) {

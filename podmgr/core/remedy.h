@@ -16,6 +16,7 @@ struct remediation {
     bool breaker_open; /* kept over a restart */
     /* Of this process: */
     struct symptoms *symptoms; /* NULL: off */
+    struct mono_ns began;      /* its first look */
     uint64_t hash;             /* of the last symptoms */
     struct mono_ns changed;    /* when they were last others */
     struct mono_ns look_at;    /* at the latest, while something is open */
@@ -37,6 +38,8 @@ void remedy_tick(struct model *m, struct now now, struct outbox *out);
 void remedy_links(struct model *m, const struct event *ev);
 /* The mirror of this port did not move. */
 void remedy_stuck(struct model *m, struct tpunet_ocs_port port, struct now now);
+/* Every link of the slice was found up. */
+void remedy_proved(struct model *m, const struct slice *slice, struct now now);
 /* An operator cleared the part: what was said of it before counts no more. */
 void remedy_cleared(struct model *m, const struct part *part, struct now now);
 /* A technician says that it is mended: likewise, of all that it takes along. */

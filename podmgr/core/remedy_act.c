@@ -3,8 +3,8 @@
  *   1. A swap is one operation a slice.  If it cannot be begun, its cube stays
  *      and it is tried again at the next look.
  *   2. A fibre or port is gone around by calling it SUSPECT, a switch by calling
- *      it FAILED, on podmgr's word: what follows is as for an operator's
- *      (faults.c).
+ *      it FAILED, on podmgr's word (faults.c), and by new routes for the slices that
+ *      hurt.  Who works over it is left alone until it hurts, too.
  *   3. Only light has a way around it.  A slice that hurts from a link, chip,
  *      host or cube for which there is no spare FAILs with the reason.
  *   4. While the breaker is open a slice that accepts degraded and hurts from
@@ -109,7 +109,7 @@ static void quarantine(struct mending *w, const struct remedy *r)
     struct part cube = {.kind = PART_CUBE, .cube = r->cube};
 
     if (model_fault(w->m, &cube) == NULL && !is_in_use(w->m, r->cube)) {
-        faults_say(w->m, &cube, HEALTH_SUSPECT, r->text, w->now, w->out);
+        faults_say(w->m, &cube, r->text, w->now, w->out);
         note_remedy(w, r);
     }
 }
@@ -117,25 +117,25 @@ static void quarantine(struct mending *w, const struct remedy *r)
 /* ------------------------------------------------------------ go around -- */
 
 /* Rule 2. */
-static void avoid_ports(struct mending *w, const char *reason)
+static void doubt_ports(struct mending *w, const char *reason)
 {
     struct tpunet_ocs_port port = w->impact.port;
-    unsigned n = w->cause->kind == RISK_PORT_GROUP ? RISKMAP_PORT_GROUP : 1;
+    struct part part = {
+        .kind = PART_PORT, .ocs = port.ocs, .port = port.port, .south = port.side == TPUNET_SOUTH};
+    unsigned n = 1;
 
-    if (n > 1) {
-        struct part first = {0};
-        (void)riskmap_group_part(symptoms_map(w->m->remediation->symptoms), w->cause->group,
-                                 &first);
-        port = (struct tpunet_ocs_port){first.ocs, first.south ? TPUNET_SOUTH : TPUNET_NORTH,
-                                        first.port};
+    if (w->cause->kind == RISK_PORT_GROUP) {
+        n = RISKMAP_PORT_GROUP;
+        (void)riskmap_group_part(symptoms_map(w->m->remediation->symptoms), w->cause->group, &part);
     }
-    for (unsigned i = 0; i < n && port.port < w->m->pod->ports_per_side; i++, port.port++) {
-        faults_suspect(w->m, port, reason, w->now, w->out);
+    for (unsigned i = 0; i < n && part.port < w->m->pod->ports_per_side; i++, part.port++) {
+        faults_say(w->m, &part, reason, w->now, w->out);
     }
 }
 
 static void go_around(struct mending *w, const struct remedy *r)
 {
+    struct slice *slice = model_slice(w->m, r->slice);
     bool switches = false;
     char reason[160], id[48];
 
@@ -146,13 +146,14 @@ static void go_around(struct mending *w, const struct remedy *r)
         struct part ocs = {.kind = PART_OCS, .ocs = o};
         if (w->impact.ocs[o]) {
             switches = true;
-            if (model_fault(w->m, &ocs) == NULL) {
-                faults_say(w->m, &ocs, HEALTH_FAILED, reason, w->now, w->out);
-            }
+            faults_say(w->m, &ocs, reason, w->now, w->out);
         }
     }
     if (!switches) {
-        avoid_ports(w, reason);
+        doubt_ports(w, reason);
+    }
+    if (slice_serves(slice) && id_is_none(slice->op)) {
+        bringup_again(w->m, slice, reason, w->now, w->out);
     }
     note_remedy(w, r);
 }
@@ -253,6 +254,7 @@ static void carry_out(struct mending *w, const struct remedies *remedies, size_t
 /* New routes last: who does not accept them is out of their way by then. */
 void remedy_carry_out(struct mending *w, const struct remedies *remedies)
 {
+    w->m->mending = w->incident->id;
     for (size_t i = 0; i < remedies->n; i++) {
         const struct remedy *r = &remedies->items[i];
         if (!r->only_said) {
@@ -266,4 +268,5 @@ void remedy_carry_out(struct mending *w, const struct remedies *remedies)
             go_around(w, &remedies->items[i]);
         }
     }
+    w->m->mending = (struct id){0};
 }

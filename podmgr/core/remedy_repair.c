@@ -43,7 +43,7 @@ static void ask_circuit(const struct model *m, uint16_t ocs, uint16_t north,
     bool without = slice != NULL && model_circuit_dead(m, xc) &&
                    (slice->state == SLICE_FAILED || drains_gone_around(m, xc) ||
                     (model_circuit_broken(m, xc) && slice->state == SLICE_ACTIVE_DEGRADED &&
-                     slice->dead_links > 0));
+                     bringup_goes_around(m, slice)));
     if (!without) {
         say_user(facts, m->ocs[ocs].north[north].slice);
     }

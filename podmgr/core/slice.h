@@ -66,6 +66,18 @@ struct slice_routes {
     double retained; /* all-to-all throughput against the same slice without faults */
 };
 
+/* What its job has lost since the slice last served: the ground of the advice
+ * in its events (advice.h). */
+enum { SLICE_CAUSE_MAX = 80 };
+struct slice_losses {
+    char cause[SLICE_CAUSE_MAX]; /* "incident/3-12", "ocs/17", "request"; "": none known */
+    bool chips;                  /* some have lost their tables, so all that they held */
+    uint16_t n_cubes;
+    struct {
+        uint16_t was, is;
+    } cubes[MODEL_CUBES_MAX]; /* swapped */
+};
+
 struct slice {
     struct id id;
     struct slice_spec spec; /* spec.cubes unused after placement */
@@ -82,9 +94,11 @@ struct slice {
     struct id op;                 /* open operation, none if settled */
     struct wall_ms created;
     struct wall_ms changed;                                   /* last change of state */
-    struct mono_ns created_mono;                              /* 0 after a restart */
+    struct mono_ns created_mono, changed_mono;                /* 0 after a restart */
     double planned_ms, programmed_ms, verified_ms, active_ms; /* since creation; < 0: not yet */
     struct slice_routes routes;
+    struct slice_losses losses;
+    bool served;          /* once, to its job's knowledge */
     uint32_t coordinator; /* host number, UINT32_MAX = none yet */
     uint32_t coordinator_agent;
     /* Of this process: */

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/advice.h"
 #include "core/keys.h"
 #include "core/placement.h"
 
@@ -45,6 +46,21 @@ double slice_age_ms(const struct slice *slice, struct now now)
                                        : (double)(now.wall.ms - slice->created.ms);
 }
 
+void slice_blame(const struct model *m, struct slice *slice, const char *otherwise)
+{
+    char cause[SLICE_CAUSE_MAX], id[48];
+
+    (void)snprintf(cause, sizeof cause, "incident/%s", id_format(m->mending, id));
+    advice_blame(slice, id_is_none(m->mending) ? otherwise : cause);
+}
+
+/* What every event of a slice's service says; takes `data`. */
+static json_t *with_advice(const struct slice *slice, json_t *data)
+{
+    advice_add(slice, data);
+    return data;
+}
+
 void slice_enter(struct model *m, struct slice *slice, enum slice_state state, struct now now,
                  struct outbox *out)
 {
@@ -59,15 +75,29 @@ void slice_enter(struct model *m, struct slice *slice, enum slice_state state, s
     };
     char subject[64], shape[24];
 
+    if (slice_serves(slice)) {
+        slice_blame(m, slice, "");
+    }
     if (state != SLICE_ACTIVATING) {
         slice_move(slice, state, now.wall);
     }
+    slice->changed_mono = now.mono;
     emit_slice(out, slice->id);
+    json_t *data = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I}", "name", slice->spec.name, "owner",
+                             slice->spec.owner, "state", slice_state_name(state), "topology",
+                             tpunet_shape_format(&slice->spec.shape, shape), "reason",
+                             slice->reason, "version", (json_int_t)slice->version);
     emit_journal(m, out, now, types[state], slice_subject(slice, subject),
-                 json_pack("{s:s,s:s,s:s,s:s,s:I}", "name", slice->spec.name, "state",
-                           slice_state_name(state), "topology",
-                           tpunet_shape_format(&slice->spec.shape, shape), "reason", slice->reason,
-                           "version", (json_int_t)slice->version));
+                 with_advice(slice, data));
+    advice_told(slice);
+}
+
+void slice_tell(struct model *m, const struct slice *slice, const char *type, struct now now,
+                struct outbox *out, json_t *data)
+{
+    char subject[64];
+
+    emit_journal(m, out, now, type, slice_subject(slice, subject), with_advice(slice, data));
 }
 
 /* What the audit keeps of a slice before and after a mutation. */
@@ -271,6 +301,7 @@ void slices_delete(struct model *m, struct event *ev, struct outbox *out)
         return; /* a second delete asks for what already happens */
     }
     json_t *before = audited(slice);
+    slice_blame(m, slice, "request");
     slice_enter(m, slice, SLICE_DEACTIVATING, ev->now, out);
     emit_audit(out, ev, "slice.delete", slice_subject(slice, subject), before, audited(slice));
     if (id_is_none(slice->op)) {
@@ -291,6 +322,16 @@ static struct tpunet_intent *intent_on(const struct slice *slice, const uint16_t
     memcpy(intent->next, old->next, (size_t)TPUNET_OCSES * old->n_cubes * sizeof *old->next);
     memcpy(intent->origin, old->origin, sizeof intent->origin);
     return intent;
+}
+
+/* Before the slice's next event, which tells of it. */
+static void note_swapped(struct slice *slice, const uint16_t *cubes)
+{
+    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
+        if (slice->intent->cubes[i] != cubes[i]) {
+            advice_swapped(slice, slice->intent->cubes[i], cubes[i]);
+        }
+    }
 }
 
 static void move_to(struct model *m, struct slice *slice, const uint16_t *cubes, struct now now,
@@ -316,6 +357,8 @@ int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, 
     int status = placement_replace(m, slice->intent, swaps, n, cubes, err);
     if (status == 0) {
         (void)snprintf(slice->reason, sizeof slice->reason, "%s", reason);
+        slice_blame(m, slice, "request");
+        note_swapped(slice, cubes);
         slice_enter(m, slice, SLICE_RECONFIGURING, now, out);
         move_to(m, slice, cubes, now, out);
     }
@@ -361,7 +404,6 @@ static bool try_other_cubes(struct model *m, struct slice *slice, struct now now
     struct swap swaps[MODEL_CUBES_MAX];
     uint16_t cubes[MODEL_CUBES_MAX];
     size_t n = 0;
-    char subject[64];
 
     for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
         if (model_port_fault(m, slice->intent->cubes[i]) != NULL) {
@@ -372,9 +414,10 @@ static bool try_other_cubes(struct model *m, struct slice *slice, struct now now
         placement_replace(m, slice->intent, swaps, n, cubes, NULL) < 0) {
         return false;
     }
-    emit_journal(m, out, now, "slice.replaced", slice_subject(slice, subject),
-                 json_pack("{s:I,s:i,s:s}", "cubes", (json_int_t)n, "first", (int)swaps[0].cube,
-                           "reason", slice->reason));
+    note_swapped(slice, cubes);
+    slice_tell(m, slice, "slice.replaced", now, out,
+               json_pack("{s:I,s:i,s:s}", "cubes", (json_int_t)n, "first", (int)swaps[0].cube,
+                         "reason", slice->reason));
     move_to(m, slice, cubes, now, out);
     return true;
 }

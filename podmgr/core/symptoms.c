@@ -1,8 +1,8 @@
 /* The rules:
  *
  *   1. A link end that is down is LINK_DOWN, SEVERE, from its onset until it is
- *      up, or a slice over it has come up ACTIVE since, which proves it, or its
- *      circuit is another.
+ *      up, or a slice over it comes up ACTIVE, which proves it, or its circuit is
+ *      another.  (Asked of no clock: a wall clock may jump.)
  *   2. Each time that it goes down costs it a penalty of one, which halves every
  *      half_life_ms (as BGP damps routes, RFC 2439).  Up again it is LINK_FLAP:
  *      INFO after a few, DEGRADED from `flaps` on until `forgiven`, SEVERE from
@@ -156,24 +156,23 @@ void symptoms_link(struct symptoms *s, uint32_t chip, unsigned port, bool up, st
     }
 }
 
-/* Rule 1: has a slice come up over it since it went down? */
-static bool is_proved(const struct model *m, uint32_t number, const struct link_end *end)
+void symptoms_cube_proved(struct symptoms *s, unsigned cube, struct wall_ms at)
 {
-    uint32_t cube = number / (uint32_t)(TPUNET_CUBE_CHIPS * TPUNET_PORTS);
-    const struct slice *slice = model_slice(m, m->cubes[cube].owner);
-
-    return slice != NULL && slice->state == SLICE_ACTIVE && slice->changed.ms > end->since.ms;
+    for (uint32_t c = 0; c < TPUNET_CUBE_CHIPS; c++) {
+        for (unsigned port = 0; port < TPUNET_PORTS; port++) {
+            symptoms_link(s, cube * (uint32_t)TPUNET_CUBE_CHIPS + c, port, true, at);
+        }
+    }
 }
 
 /* Rules 1 and 2. */
-static void say_links(struct symptoms *s, const struct model *m, struct wall_ms now)
+static void say_links(struct symptoms *s, struct wall_ms now)
 {
     for (uint32_t number = 0; number < s->n_ends; number++) {
         struct link_end *end = &s->ends[number];
         if (!end->down && end->reckoned.ms == 0) {
             continue;
         }
-        end->down = end->down && !is_proved(m, number, end);
         double penalty = penalty_at(s, end, now);
         end->flapping =
             penalty >= s->params->flaps || (end->flapping && penalty >= s->params->forgiven);
@@ -420,7 +419,7 @@ const struct symptom *symptoms_now(struct symptoms *s, const struct model *m, st
         look_at_switch(s, m, o, now.wall);
     }
     follow_owners(s, m);
-    say_links(s, m, now.wall);
+    say_links(s, now.wall);
     for (unsigned h = 0; h < s->n_hosts; h++) {
         say_findings(s, m, h, now.wall);
         listen_to(s, m, h, now);

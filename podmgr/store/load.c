@@ -189,6 +189,24 @@ static void take_routes(struct slice_routes *routes, sqlite3_stmt *s, int at)
     routes->unreachable_pairs = column_u64(s, at + 5);
 }
 
+static bool take_losses(struct slice_losses *losses, const struct model *m, sqlite3_stmt *s, int at)
+{
+    size_t n;
+    uint16_t *swapped = column_u16s(s, at + 2, &n);
+    bool good = swapped != NULL && n % 2 == 0 && n / 2 <= ARRAY_LEN(losses->cubes);
+
+    copy_text(losses->cause, sizeof losses->cause, s, at);
+    losses->chips = sqlite3_column_int(s, at + 1) != 0;
+    for (size_t i = 0; good && i < n; i += 2) {
+        good = swapped[i] < m->pod->n_cubes && swapped[i + 1] < m->pod->n_cubes;
+        losses->cubes[i / 2].was = swapped[i];
+        losses->cubes[i / 2].is = swapped[i + 1];
+        losses->n_cubes = (uint16_t)(i / 2 + 1);
+    }
+    free(swapped);
+    return good;
+}
+
 /* The columns in the order of the schema, as put_slice() writes them. */
 static const char *take_slice(struct slice *slice, const struct model *m, sqlite3_stmt *s,
                               struct tpunet_error *net_err)
@@ -226,8 +244,10 @@ static const char *take_slice(struct slice *slice, const struct model *m, sqlite
     slice->placements = (uint16_t)sqlite3_column_int(s, 33);
     slice->dead_links = (uint16_t)sqlite3_column_int(s, 34);
     slice->routes.retained = sqlite3_column_double(s, 35);
-    slice->routed = (struct id){column_u64(s, 36), column_u64(s, 37)};
-    return take_intent(slice, m, s, 16, net_err);
+    slice->routed = (struct id){column_u64(s, 39), column_u64(s, 40)};
+    slice->served = slice->active_ms >= 0;
+    return take_losses(&slice->losses, m, s, 36) ? take_intent(slice, m, s, 16, net_err)
+                                                 : "'swapped' names no cubes";
 }
 
 static int load_slice(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
@@ -521,5 +541,8 @@ int store_load(struct store *store, struct model *m, struct error *err)
     if (status == 0) {
         status = store_audit_load(store, err);
     }
-    return status == 0 ? load_journal_position(store, m, err) : status;
+    if (status == 0) {
+        status = load_journal_position(store, m, err);
+    }
+    return status == 0 ? load_table(store, m, ST_WEBHOOK_ALL, store_load_webhook, err) : status;
 }

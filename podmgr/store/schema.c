@@ -110,6 +110,18 @@ static const char *const migrations[] = {
     "  slice_epoch INTEGER NOT NULL, slice_seq INTEGER NOT NULL,"
     "  since_ms INTEGER NOT NULL, fenced INTEGER NOT NULL,"
     "  PRIMARY KEY (ocs, side, port)) STRICT, WITHOUT ROWID;",
+    /* What a slice has lost since it last served: was and is of each swapped cube,
+     * u16 each. */
+    "ALTER TABLE slices ADD COLUMN cause TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE slices ADD COLUMN chips_lost INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE slices ADD COLUMN swapped BLOB NOT NULL DEFAULT x'';"
+    "CREATE TABLE webhooks ("
+    "  epoch INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    "  url TEXT NOT NULL, secret TEXT NOT NULL, events TEXT NOT NULL,"
+    "  owner TEXT NOT NULL, who TEXT NOT NULL, created_ms INTEGER NOT NULL,"
+    "  cursor INTEGER NOT NULL, told INTEGER NOT NULL, failing_ms INTEGER NOT NULL,"
+    "  disabled TEXT NOT NULL,"
+    "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;",
     /* When a slice's routes were last asked for says which drains they go around. */
     "ALTER TABLE slices ADD COLUMN routed_epoch INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE slices ADD COLUMN routed_seq INTEGER NOT NULL DEFAULT 0;"
@@ -133,7 +145,8 @@ static const char *const sql[ST_COUNT] = {
     [ST_META_GET] = "SELECT value FROM meta WHERE key = ?1",
     [ST_SLICE_PUT] = "INSERT OR REPLACE INTO slices VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
                      "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "
-                     "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38)",
+                     "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, "
+                     "?40, ?41)",
     [ST_SLICE_DELETE] = "DELETE FROM slices WHERE epoch = ?1 AND seq = ?2",
     [ST_SLICE_ALL] = "SELECT * FROM slices ORDER BY epoch, seq",
     [ST_OP_PUT] =
@@ -178,6 +191,11 @@ static const char *const sql[ST_COUNT] = {
                      "version = excluded.version",
     [ST_DRAIN_DELETE] = "DELETE FROM drains WHERE epoch = ?1 AND seq = ?2",
     [ST_DRAIN_ALL] = "SELECT * FROM drains ORDER BY epoch, seq",
+    [ST_WEBHOOK_PUT] =
+        "INSERT OR REPLACE INTO webhooks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        "?10, ?11, ?12)",
+    [ST_WEBHOOK_DELETE] = "DELETE FROM webhooks WHERE epoch = ?1 AND seq = ?2",
+    [ST_WEBHOOK_ALL] = "SELECT * FROM webhooks ORDER BY epoch, seq",
     [ST_JOURNAL_PRUNE] = "DELETE FROM journal WHERE seq < ?1",
 };
 

@@ -47,6 +47,9 @@ enum stmt {
     ST_DRAIN_PUT,
     ST_DRAIN_DELETE,
     ST_DRAIN_ALL,
+    ST_WEBHOOK_PUT,
+    ST_WEBHOOK_DELETE,
+    ST_WEBHOOK_ALL,
     ST_COUNT,
 };
 
@@ -84,6 +87,9 @@ int store_load_ticket(struct store *store, struct model *m, sqlite3_stmt *s, str
 /* drains.c */
 int store_put_drain(struct store *store, const struct model *m, struct id id, struct error *err);
 int store_load_drain(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
+/* webhooks.c */
+int store_put_webhook(struct store *store, const struct model *m, struct id id, struct error *err);
+int store_load_webhook(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
 
 /* audit.c: reads the tip of the chain into store->audit; adds the records of a
  * batch behind *tip and moves it. */

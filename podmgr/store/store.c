@@ -136,6 +136,9 @@ static int put_slice(struct store *store, const struct model *m, struct id id, s
     (void)sqlite3_bind_int(s, at++, slice->placements);
     (void)sqlite3_bind_int(s, at++, slice->dead_links);
     (void)sqlite3_bind_double(s, at++, slice->routes.retained);
+    bind_text(s, at++, slice->losses.cause);
+    (void)sqlite3_bind_int(s, at++, slice->losses.chips);
+    bind_u16s(s, at++, &slice->losses.cubes[0].was, 2 * (size_t)slice->losses.n_cubes);
     bind_u64(s, at++, slice->routed.epoch);
     bind_u64(s, at++, slice->routed.seq);
     return store_run(store, ST_SLICE_PUT, err);
@@ -274,6 +277,8 @@ static int put_change(struct store *store, const struct model *m, const struct c
         return put_lien(store, m, change->port, err);
     case CHANGE_DRAIN:
         return store_put_drain(store, m, change->id, err);
+    case CHANGE_WEBHOOK:
+        return store_put_webhook(store, m, change->id, err);
     }
     abort();
 }
@@ -299,6 +304,7 @@ static int compare_changes(const void *a, const void *b)
     case CHANGE_INCIDENT:
     case CHANGE_TICKET:
     case CHANGE_DRAIN:
+    case CHANGE_WEBHOOK:
         return id_compare(x->id, y->id);
     case CHANGE_CIRCUIT:
         return compare_numbers(x->circuit.ocs * 65536UL + x->circuit.north,
@@ -415,6 +421,11 @@ int store_commit(struct store *store, const struct model *m, const struct outbox
 }
 
 /* ------------------------------------------------------------- journal -- */
+
+uint64_t store_journal_first(const struct store *store)
+{
+    return store->pruned_below;
+}
 
 int store_journal(struct store *store, uint64_t since, size_t max, store_journal_fn *each,
                   void *arg, struct error *err)

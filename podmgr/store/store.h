@@ -96,4 +96,7 @@ typedef void store_journal_fn(void *arg, const struct journal_entry *entry);
 int store_journal(struct store *store, uint64_t since, size_t max, store_journal_fn *each,
                   void *arg, struct error *err);
 
+/* The oldest entry that is still kept, or will be the first. */
+uint64_t store_journal_first(const struct store *store);
+
 #endif

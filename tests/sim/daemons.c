@@ -183,6 +183,11 @@ static const struct agent *known(const struct daemon *d)
     return agent != NULL && agent->instance == d->instance ? agent : NULL;
 }
 
+bool daemon_is_heard(const struct daemon *d)
+{
+    return d->up && !d->silent && known(d) != NULL;
+}
+
 /* Told until somebody takes it. */
 static void tell(void *arg)
 {
@@ -240,6 +245,10 @@ static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
     }
     oracle_proved(s, &job->verdict, job->intent, job->links_since, job->dead,
                   job->accept_degraded ? job->n_dead : 0);
+    if (verdict->status == 0 && job->instance == job->d->instance) {
+        watch_begin(job->d, &job->verdict, job->intent, job->links_since);
+        job->intent = NULL;
+    }
     job->ended = true;
     unlink_job(job);
     sim_after(s, MS, tell, job);
@@ -307,6 +316,9 @@ static void start_job(void *arg)
         if (id_compare(old->slice, job->slice) == 0) {
             drop_job(old);
         }
+    }
+    if (!job->check_only) {
+        watch_drop(d, job->slice, job->epoch, job->generation);
     }
     (void)snprintf(stamp.pod, sizeof stamp.pod, "%s", d->s->pod.id);
     (void)snprintf(stamp.slice, sizeof stamp.slice, "%.31s", id_format(job->slice, name));
@@ -385,6 +397,19 @@ void daemons_bring_up(struct manager *m, const struct effect *effect)
     }
 }
 
+void daemons_release(struct manager *m, const struct effect *effect)
+{
+    const struct agent *agent = model_agent(m->model, effect->agent);
+
+    for (unsigned i = 0; agent != NULL && i < m->s->n_daemons; i++) {
+        struct daemon *d = &m->s->daemons[i];
+        if (strcmp(d->name, agent->name) == 0 && d->instance == agent->instance &&
+            m->model->epoch >= d->epoch) {
+            watch_drop(d, effect->id, m->model->epoch, effect->generation);
+        }
+    }
+}
+
 struct fencing {
     struct daemon *d;
     uint64_t instance;
@@ -460,9 +485,11 @@ static void beat(void *arg)
             abort();
         }
         memcpy(ev.agent.hosts, d->hosts, d->n_hosts * sizeof *d->hosts);
+        watch_tell_again(d);
     }
     oracle_heard(s, d->hosts, d->n_hosts);
     manager_post(s->current, &ev);
+    watch_tell(d);
 }
 
 /* A daemon that was given the wrong list of hosts, or the name of another. */
@@ -523,6 +550,7 @@ static void come_back(void *arg)
 void daemon_restart(struct daemon *d, int64_t down_ns)
 {
     d->up = false;
+    watch_drop_all(d);
     for (struct job *job = d->jobs; job != NULL; job = job->next) {
         drop_job(job);
     }
@@ -545,6 +573,7 @@ void daemons_init(struct sim *s)
 {
     unsigned hosts = s->cubes * TPUNET_CUBE_HOSTS;
 
+    watch_init(s);
     s->n_daemons = 1 + (unsigned)sim_random(s, DAEMONS_MAX);
     for (unsigned i = 0; i < s->n_daemons; i++) {
         struct daemon *d = &s->daemons[i];
@@ -565,6 +594,7 @@ void daemons_init(struct sim *s)
 void daemons_fini(struct sim *s)
 {
     for (unsigned i = 0; i < s->n_daemons; i++) {
+        watch_drop_all(&s->daemons[i]);
         while (s->daemons[i].jobs != NULL) {
             struct job *job = s->daemons[i].jobs;
             s->daemons[i].jobs = job->next;

@@ -90,7 +90,28 @@ static int64_t kill_switch(struct sim *s)
     return sim_now(s);
 }
 
-int64_t drill_strike(struct sim *s, enum cause cause)
+/* A switch port or a chip under a slice; it stays broken until podmgr has found a way. */
+static int64_t break_under_a_slice(struct sim *s, bool port)
+{
+    const struct model *m = s->current->model;
+    char name[32];
+
+    if (m->n_slices == 0) {
+        return sim_now(s);
+    }
+    const struct slice *slice = m->slices[sim_random(s, m->n_slices)];
+    unsigned cube = slice->intent->cubes[sim_random(s, slice->intent->n_cubes)];
+    if (port) {
+        (void)snprintf(name, sizeof name, "port/%u-n-%u", (unsigned)sim_random(s, SIM_OCSES), cube);
+    } else {
+        (void)snprintf(name, sizeof name, "chip/%u-%u-%u-%u", cube, (unsigned)sim_random(s, 4),
+                       (unsigned)sim_random(s, 4), (unsigned)sim_random(s, 4));
+    }
+    break_part(s, port ? "ocs-port" : "chip", name, 0);
+    return sim_now(s);
+}
+
+int64_t drill_strike(struct sim *s, enum drill_cause cause)
 {
     struct daemon *d = &s->daemons[sim_random(s, s->n_daemons)];
 
@@ -115,6 +136,9 @@ int64_t drill_strike(struct sim *s, enum cause cause)
     }
     case C_DEAD_SWITCH:
         return kill_switch(s);
+    case C_DEAD_PORT:
+    case C_DEAD_CHIP:
+        return break_under_a_slice(s, cause == C_DEAD_PORT);
     case C_COUNT:
         break;
     }

@@ -379,6 +379,9 @@ void oracle_committed(struct manager *m)
         if (m == s->current && strcmp(out->journal[i].type, "restore.explained") == 0) {
             judge_explained(s);
         }
+        s->outcome->repairs[R_OUT] += strcmp(out->journal[i].type, "cube.suspect") == 0;
+        s->outcome->repairs[R_BREAKER] +=
+            strcmp(out->journal[i].type, "remediation.breaker-open") == 0;
     }
     s->oracle->audits += m == s->current ? out->n_audits : 0;
 }
@@ -390,6 +393,8 @@ static void forget_what_was_told(struct oracle *oracle, const struct model *m)
         oracle->failed[o] = m->ocs[o].state == OCS_STATE_FAILED;
     }
     memset(oracle->reached, 0, sizeof oracle->reached);
+    memset(oracle->told_down, 0, sizeof oracle->told_down);
+    oracle->swaps = 0;
     memset(oracle->lit, 0xff, sizeof oracle->lit);
     for (size_t h = 0; h < ORACLE_HOSTS_MAX; h++) {
         oracle->heard_ns[h] = INT64_MIN / 2;

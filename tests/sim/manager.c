@@ -79,7 +79,8 @@ static void carry_out(struct manager *m, const struct effect *effect)
         daemons_bring_up(m, effect);
         return;
     case EFFECT_RELEASE:
-        return; /* nobody watches links here */
+        daemons_release(m, effect);
+        return;
     case EFFECT_FENCE:
         daemons_fence(m, effect);
         return;

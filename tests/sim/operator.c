@@ -6,6 +6,7 @@
 
 #include "core/drain.h"
 #include "mem.h"
+#include "core/remedy.h"
 #include "oracle.h"
 #include "sim.h"
 #include "simulator/fault.h"
@@ -76,6 +77,11 @@ static void walk(void *arg)
     }
     if (m != NULL && m->alive && !s->chaos) {
         clear_quarantine(s, m);
+    }
+    if (m != NULL && m->alive && m->model->remediation->breaker_open && sim_chance(s, 0.5)) {
+        struct event ev = {.kind = EV_RESET_BREAKER, .who = "the operator"};
+        ev.cookie = COOKIE_OPERATOR | ++s->words;
+        manager_post(s->current, &ev);
     }
     sim_after(s, (int64_t)(1 + sim_random(s, 2 * WALK_MS)) * MS, walk, s);
 }

@@ -71,8 +71,10 @@ struct oracle {
     /* What the newest podmgr was told: switches that answer, circuits that they
      * show, and when a daemon last spoke for a host. */
     bool reached[SIM_OCSES];
-    bool failed[SIM_OCSES];                 /* by an operator's word, until he takes it back */
-    struct drained *answered;               /* drains, until he ends them */
+    bool failed[SIM_OCSES];   /* by somebody's word, until it is taken back */
+    struct drained *answered; /* drains, until he ends them */
+    uint8_t told_down[SIM_CUBES_MAX * SIM_CUBE_CHIPS]; /* bit per port: the link is down */
+    unsigned swaps;                         /* that podmgr has begun by itself, since it started */
     uint16_t lit[SIM_OCSES][SIM_PORTS_MAX]; /* south port of what it was shown lit */
     int64_t heard_ns[ORACLE_HOSTS_MAX];
     char text[200];
@@ -99,7 +101,9 @@ struct record **oracle_record(struct oracle *oracle, struct id id);
 struct entry *oracle_entry(struct oracle *oracle, struct id id);
 bool oracle_serves(enum slice_state state);
 bool oracle_intends(const struct oracle *oracle, const struct entry *entry, struct tpunet_xc xc);
-/* proof.c: ACTIVE for good reasons? */
+/* proof.c: is a link down that its routes use? */
+bool oracle_uses_down_link(const struct sim *s, const struct entry *entry);
+/* ACTIVE for good reasons? */
 void oracle_judge_active(struct sim *s, const struct entry *entry, const struct model *m);
 
 #endif

@@ -50,7 +50,8 @@ static void mark_around(struct sim *s, struct entry *entry, const struct tpunet_
     }
 }
 
-static void judge_copper(struct sim *s, const struct entry *entry, const char *name)
+/* A link inside its cubes that is down, or UINT32_MAX. */
+static uint32_t down_copper(const struct sim *s, const struct entry *entry)
 {
     unsigned n = (unsigned)entry->n_cubes * SIM_CUBE_CHIPS * SIM_CHIP_PORTS, fibre, peer_port;
     uint32_t peer;
@@ -60,24 +61,40 @@ static void judge_copper(struct sim *s, const struct entry *entry, const char *n
                         i / SIM_CHIP_PORTS % SIM_CUBE_CHIPS;
         if (!sim_chip_fibre(chip, i % SIM_CHIP_PORTS, &fibre) &&
             !world_link(s->w, chip, i % SIM_CHIP_PORTS, &peer, &peer_port)) {
-            sim_found(s, V_A5, "slice/%s is verified, and port %u of chip %u is down", name,
-                      i % SIM_CHIP_PORTS, chip);
-            return;
+            return chip * SIM_CHIP_PORTS + i % SIM_CHIP_PORTS;
         }
     }
+    return UINT32_MAX;
+}
+
+/* A circuit that it does not go around and that joins nobody, or NULL. */
+static const struct tpunet_xc *down_circuit(const struct sim *s, const struct entry *entry)
+{
+    for (size_t i = 0; i < entry->n_xcs; i++) {
+        if ((entry->around == NULL || !entry->around[i]) && !holds(s->w, &entry->xcs[i])) {
+            return &entry->xcs[i];
+        }
+    }
+    return NULL;
+}
+
+bool oracle_uses_down_link(const struct sim *s, const struct entry *entry)
+{
+    return down_circuit(s, entry) != NULL || down_copper(s, entry) != UINT32_MAX;
 }
 
 static void judge_links(struct sim *s, const struct entry *entry, const char *name)
 {
-    for (size_t i = 0; i < entry->n_xcs; i++) {
-        const struct tpunet_xc *xc = &entry->xcs[i];
-        if (!entry->around[i] && !holds(s->w, xc)) {
-            sim_found(s, V_A5, "slice/%s is verified, and ocs/%u north %u to south %u joins nobody",
-                      name, xc->ocs, xc->north, xc->south);
-            return;
-        }
+    const struct tpunet_xc *xc = down_circuit(s, entry);
+    uint32_t end = down_copper(s, entry);
+
+    if (xc != NULL) {
+        sim_found(s, V_A5, "slice/%s is verified, and ocs/%u north %u to south %u joins nobody",
+                  name, xc->ocs, xc->north, xc->south);
+    } else if (end != UINT32_MAX) {
+        sim_found(s, V_A5, "slice/%s is verified, and port %u of chip %u is down", name,
+                  end % SIM_CHIP_PORTS, end / SIM_CHIP_PORTS);
     }
-    judge_copper(s, entry, name);
 }
 
 static uint32_t chip_of(const struct entry *entry, uint64_t draw)

@@ -58,15 +58,21 @@ static void converge(struct sim *s)
     s->outcome->converged_ns = await_rest(s, oracle_unsettled, sim_now(s), 50 * MS);
 }
 
+/* By podmgr alone, with what is broken still there. */
+static bool is_mended(enum drill_cause cause)
+{
+    return cause == C_DEAD_PORT || cause == C_DEAD_CHIP;
+}
+
 /* One cause, and nothing else: what its recovery takes. */
 static void drill(struct sim *s)
 {
     if (!s->stop) {
-        s->outcome->cause = (enum cause)(s->seed % C_COUNT);
         int64_t over = drill_strike(s, s->outcome->cause);
-        bool goes_on = s->outcome->cause == C_DEAD_SWITCH || s->outcome->cause == C_STUCK;
-        s->outcome->recovery_ns =
-            await_rest(s, goes_on ? oracle_unserved : oracle_unsettled, over, 2 * MS);
+        bool mended = is_mended(s->outcome->cause);
+        bool goes_on = mended || s->outcome->cause == C_DEAD_SWITCH || s->outcome->cause == C_STUCK;
+        judge_fn *judge = mended ? oracle_unmended : goes_on ? oracle_unserved : oracle_unsettled;
+        s->outcome->recovery_ns = await_rest(s, judge, over, 2 * MS);
         (void)fault_heal(s->w, "all", NULL);
         s->failed_until_ns = 0;
         if (goes_on) {
@@ -140,6 +146,7 @@ static void build(struct sim *s)
     struct error err;
     struct tpunet_error net_err;
 
+    s->outcome->cause = (enum drill_cause)(s->seed % C_COUNT);
     s->cubes = sim_chance(s, 0.1) ? 64 : 4 + (unsigned)sim_random(s, 13);
     s->config = (struct sim_config){.pod = "sim",
                                     .cubes = s->cubes,
@@ -153,7 +160,14 @@ static void build(struct sim *s)
                           .ports_per_side = (uint16_t)(s->cubes + 4),
                           .vc_classes = 3,
                           .loss_db_max = 3,
-                          .lease_ms = 3000};
+                          .lease_ms = 3000,
+                          .remedy = {.mode = sim_chance(s, 0.75) || is_mended(s->outcome->cause)
+                                                 ? REMEDY_AUTO
+                                                 : REMEDY_OFF,
+                                     .cubes_out_max = 1 + (unsigned)sim_random(s, 4),
+                                     .swaps_per_hour_max = 2 + (unsigned)sim_random(s, 30),
+                                     .hot_spares = (unsigned)sim_random(s, 2),
+                                     .confidence_min = 0.5}};
     if (world_create(&s->w, &s->config, &err) < 0 ||
         tpunet_wiring_create(&s->pod.wiring, s->cubes, s->cubes + 4, NULL, 0, &net_err) < 0) {
         abort();

@@ -59,6 +59,23 @@ const char *oracle_unserved(struct sim *s)
     return NULL;
 }
 
+const char *oracle_unmended(struct sim *s)
+{
+    struct oracle *oracle = s->oracle;
+    const char *why = oracle_unserved(s);
+    char id[48];
+
+    for (const struct entry *entry = oracle->entries; entry != NULL && why == NULL;
+         entry = entry->next) {
+        if (oracle_uses_down_link(s, entry)) {
+            (void)snprintf(oracle->text, sizeof oracle->text, "slice/%s still uses what is broken",
+                           id_format(entry->id, id));
+            why = oracle->text;
+        }
+    }
+    return why;
+}
+
 const char *oracle_unsettled(struct sim *s)
 {
     struct oracle *oracle = s->oracle;

@@ -84,6 +84,7 @@ enum fault_class {
     X(A4, "stale versions accepted")                                                               \
     X(A5, "ACTIVE without proof")                                                                  \
     X(A6, "silent or drained parts allocated")                                                     \
+    X(A7, "repairs beyond their budget")                                                           \
     X(A8, "cubes freed too early")                                                                 \
     X(A9, "refusals that changed something")                                                       \
     X(A10, "mutations without their audit record")                                                 \
@@ -106,12 +107,27 @@ enum find {
     X(STUCK, "mirror stuck under work")                                                            \
     X(TPUNETD, "tpunetd restarted")                                                                \
     X(LEASE, "tpunetd silent past its lease")                                                      \
-    X(DEAD_SWITCH, "switch dead and failed, work goes on")
-enum cause {
+    X(DEAD_SWITCH, "switch dead and failed, work goes on")                                         \
+    X(DEAD_PORT, "port of a switch dark under a slice, mended")                                    \
+    X(DEAD_CHIP, "chip of a slice dead, mended")
+enum drill_cause {
 #define X(name, text) C_##name,
     CAUSES(X)
 #undef X
         C_COUNT
+};
+
+/* What podmgr did about broken parts by itself. */
+#define REPAIRS(X)                                                                                 \
+    X(SWAP, "cube under a slice exchanged")                                                        \
+    X(AGAIN, "slice brought up anew, around what broke or back")                                   \
+    X(OUT, "cube taken out of service")                                                            \
+    X(BREAKER, "breaker tripped")
+enum repair {
+#define X(name, text) R_##name,
+    REPAIRS(X)
+#undef X
+        R_COUNT
 };
 
 /* Why a seed does not count. */
@@ -131,9 +147,10 @@ struct outcome {
     uint64_t seed, hash, events, acked, activated[F_COUNT];
     int64_t simulated_ns;
     int64_t converged_ns; /* from the end of chaos */
-    enum cause cause;
+    enum drill_cause cause;
     int64_t recovery_ns; /* from when the cause was over */
     unsigned found[V_COUNT];
+    uint64_t repairs[R_COUNT];
     enum discard discarded;
     char text[400]; /* the first find, or why it was discarded */
 };
@@ -186,6 +203,7 @@ struct daemon {
     size_t n_hosts;
     bool up, silent;
     struct job *jobs;
+    struct eye *eyes;
 };
 
 struct client;
@@ -207,6 +225,7 @@ struct sim {
     struct sw sw[SIM_OCSES];
     struct daemon daemons[DAEMONS_MAX];
     unsigned n_daemons;
+    bool look_set;                   /* a look at the links is to come */
     uint64_t applies, fabric_writes; /* that podmgr and the daemons sent */
     uint64_t foreign_ids;
     int64_t wall_offset_ms;
@@ -293,6 +312,18 @@ void daemon_silence(struct daemon *d, int64_t ns);
 void daemon_impersonate(struct sim *s, int64_t ns);
 bool daemon_replay(struct sim *s); /* false: there is nothing to tell */
 void daemons_fini(struct sim *s);
+void daemons_release(struct manager *m, const struct effect *effect);
+bool daemon_is_heard(const struct daemon *d); /* podmgr knows it and takes what it says */
+
+/* watch.c: the links of the slices that a daemon coordinates */
+void watch_init(struct sim *s);
+/* After a good verdict; the intent is taken; since: place in the world's log of links. */
+void watch_begin(struct daemon *d, const struct verdict *verdict, struct tpunet_intent *intent,
+                 uint64_t since);
+void watch_tell(struct daemon *d);
+void watch_tell_again(struct daemon *d); /* podmgr may have forgotten */
+void watch_drop(struct daemon *d, struct id slice, uint64_t epoch, uint64_t generation);
+void watch_drop_all(struct daemon *d);
 
 /* client.c */
 void client_init(struct sim *s);
@@ -310,7 +341,7 @@ void chaos_init(struct sim *s);
 void chaos_heal(struct sim *s);
 
 /* drill.c: one cause; when it will be over. */
-int64_t drill_strike(struct sim *s, enum cause cause);
+int64_t drill_strike(struct sim *s, enum drill_cause cause);
 
 /* ledger.c: what is durable */
 void oracle_committed(struct manager *m);
@@ -346,5 +377,7 @@ void oracle_look(struct sim *s); /* one switch after the other, a step each */
 const char *oracle_unsettled(struct sim *s);
 /* NULL when every slice serves, be it degraded: no work waits for a dead switch. */
 const char *oracle_unserved(struct sim *s);
+/* NULL when besides every link that a slice's routes use is up. */
+const char *oracle_unmended(struct sim *s);
 
 #endif

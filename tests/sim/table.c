@@ -36,6 +36,9 @@ void sums_add(struct sums *sums, const struct outcome *out)
     for (unsigned f = 0; f < F_COUNT; f++) {
         sums->activated[f] += out->activated[f];
     }
+    for (unsigned r = 0; r < R_COUNT; r++) {
+        sums->repairs[r] += out->repairs[r];
+    }
     if (sums_found(out) > 0) {
         sums->failed++;
     } else if (out->discarded != DISCARD_NOT) {
@@ -56,6 +59,11 @@ static const char *const faults[] = {
 static const char *const finds[] = {
 #define X(name, text) #name ": " text,
     FINDS(X)
+#undef X
+};
+static const char *const repairs[] = {
+#define X(name, text) text,
+    REPAIRS(X)
 #undef X
 };
 static const char *const causes[] = {
@@ -105,6 +113,9 @@ void sums_print(struct sums *sums, double took_s)
 
     for (unsigned f = 0; f < F_COUNT; f++) {
         print_count("fault: ", faults[f], sums->activated[f]);
+    }
+    for (unsigned r = 0; r < R_COUNT; r++) {
+        print_count("repair: ", repairs[r], sums->repairs[r]);
     }
     for (unsigned v = 0; v < V_COUNT; v++) {
         print_count("", finds[v], sums->found[v]);

@@ -9,7 +9,8 @@ struct durations {
     size_t n, cap;
 };
 struct sums {
-    uint64_t seeds, hash, events, acked, activated[F_COUNT], found[V_COUNT], failed;
+    uint64_t seeds, hash, events, acked, activated[F_COUNT], repairs[R_COUNT], found[V_COUNT],
+        failed;
     uint64_t discarded[DISCARD_COUNT];
     int64_t simulated_ns;
     struct durations converged, recovery[C_COUNT];

@@ -7,10 +7,12 @@
  *   A6   no slice is made on hosts for which nobody spoke within the lease, nor on
  *        what an operator has drained
  *   A9   a refusal changes nothing
+ *   A7   what podmgr changes by itself has a cause, and stays within the budgets
  *   A10  one audit record for each mutation, with its author; none without
  *
  * It keeps account of its own; from podmgr's tables it takes only the names of
  * the slice that a step made or changed. */
+#include "core/remedy.h"
 #include "oracle.h"
 
 #include <stdio.h>
@@ -52,6 +54,16 @@ static void see(struct manager *m, uint16_t ocs, const struct seen_circuit *seen
     }
 }
 
+/* Ends of links that podmgr was told are down. */
+static void hear_links(struct oracle *oracle, const struct event *ev)
+{
+    for (size_t i = 0; i < ev->links.n; i++) {
+        const struct link_change *change = &ev->links.links[i];
+        uint8_t bit = (uint8_t)(1U << change->port), *down = &oracle->told_down[change->chip];
+        *down = (uint8_t)(change->up ? *down & ~bit : *down | bit);
+    }
+}
+
 static void hear(struct manager *m, const struct event *ev)
 {
     struct oracle *oracle = m->s->oracle;
@@ -73,6 +85,9 @@ static void hear(struct manager *m, const struct event *ev)
             see(m, ev->applied.ocs, ev->applied.results[i].seen, ev->applied.results[i].n_seen);
         }
         return;
+    case EV_LINKS:
+        hear_links(oracle, ev);
+        return;
     default: /* daemons are heard where they speak: oracle_heard() */
         return;
     }
@@ -84,6 +99,7 @@ struct before {
     size_t changes, journal, audits, effects, slices;
     bool there; /* the slice that a client wants deleted */
     enum slice_state state;
+    bool breaker_open;
     bool current; /* the verdict: of this epoch and the slice's generation */
 };
 
@@ -98,6 +114,7 @@ static struct before look_before(const struct manager *m, const struct event *ev
                            .audits = m->out.n_audits,
                            .effects = m->out.n_effects,
                            .slices = m->model->n_slices,
+                           .breaker_open = m->model->remediation->breaker_open,
                            .there = slice != NULL,
                            .state = slice != NULL ? slice->state : SLICE_DELETED,
                            .current = ev->kind == EV_VERDICT && slice != NULL &&
@@ -225,18 +242,14 @@ static void judge_delete(struct manager *m, const struct before *before, const s
 static void judge_word(struct manager *m, const struct before *before, const struct event *ev)
 {
     const struct audit_entry *entry = &m->out.audits[before->audits];
-    const struct part *part = &ev->word.part;
 
     if (m->out.n_audits != before->audits + 1 || strcmp(entry->who, ev->who) != 0) {
         sim_found(m->s, V_A10, "a word of %s has %zu audit records", ev->who,
                   m->out.n_audits - before->audits);
     }
-    if (part->kind == PART_OCS) {
-        m->s->oracle->failed[part->ocs] = ev->kind == EV_FAIL_PART;
-    }
 }
 
-static void judge_evictions(struct manager *m, const struct before *before);
+static void judge_evictions(struct manager *m, const struct before *before, enum event_kind kind);
 
 /* It kills nobody. */
 static void judge_drain(struct manager *m, const struct before *before, const struct event *ev,
@@ -251,7 +264,7 @@ static void judge_drain(struct manager *m, const struct before *before, const st
                   m->out.n_audits - before->audits);
     }
     oracle_drain_answered(m->s, ev, answer->id);
-    judge_evictions(m, before);
+    judge_evictions(m, before, ev->kind);
 }
 
 static bool left_something(const struct manager *m, const struct before *before)
@@ -291,7 +304,8 @@ static bool is_mutation(enum event_kind kind)
            kind == EV_END_DRAIN;
 }
 
-/* D7: none of these is a reason to give up a slice that serves. */
+/* D7: none of these is a reason to give up a slice that serves; but for what
+ * daemons have seen, which remediation acts on in its own time. */
 static bool may_evict(enum event_kind kind)
 {
     return kind != EV_START && kind != EV_TICK && kind != EV_OCS_ATTACHED &&
@@ -299,7 +313,20 @@ static bool may_evict(enum event_kind kind)
            kind != EV_AGENT_SEEN;
 }
 
-static void judge_evictions(struct manager *m, const struct before *before)
+static bool has_down(const struct oracle *oracle, const struct entry *entry)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < entry->n_cubes; i++) {
+        const uint8_t *chips = &oracle->told_down[entry->cubes[i] * SIM_CUBE_CHIPS];
+        for (unsigned c = 0; c < SIM_CUBE_CHIPS; c++) {
+            has = has || chips[c] != 0;
+        }
+    }
+    return has;
+}
+
+static void judge_evictions(struct manager *m, const struct before *before, enum event_kind kind)
 {
     char id[48];
 
@@ -308,11 +335,83 @@ static void judge_evictions(struct manager *m, const struct before *before)
         const struct entry *entry =
             change->kind == CHANGE_SLICE ? oracle_entry(m->s->oracle, change->id) : NULL;
         const struct slice *slice = entry != NULL ? model_slice(m->model, entry->id) : NULL;
-        if (entry != NULL && oracle_serves(entry->state) && !entry->delete_asked &&
+        bool caused = entry != NULL && kind == EV_TICK && has_down(m->s->oracle, entry);
+        if (entry != NULL && oracle_serves(entry->state) && !entry->delete_asked && !caused &&
             (slice == NULL || slice->state == SLICE_FAILED || slice->state == SLICE_DEACTIVATING)) {
             sim_found(m->s, V_D7, "slice/%s was ACTIVE, is %s, and nobody asked for it",
                       id_format(entry->id, id),
                       slice != NULL ? slice_state_name(slice->state) : "gone");
+        }
+    }
+}
+
+/* How many cubes of a slice that serves were exchanged, but for those that a person
+ * has drained: that was his word. */
+static unsigned exchanged(const struct oracle *oracle, const struct entry *entry,
+                          const struct slice *slice)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; slice != NULL && oracle_serves(entry->state) && i < entry->n_cubes; i++) {
+        n += entry->cubes[i] != slice->intent->cubes[i] &&
+             !oracle_is_drained(oracle->answered, PART_CUBE, entry->cubes[i]);
+    }
+    return n;
+}
+
+static bool is_first_of(const struct outbox *out, size_t from, size_t at)
+{
+    while (from < at && (out->changes[from].kind != CHANGE_SLICE ||
+                         id_compare(out->changes[from].id, out->changes[at].id) != 0)) {
+        from++;
+    }
+    return from == at;
+}
+
+/* A7: swaps of podmgr's own, and the cubes that it has taken out of service. */
+static void judge_budgets(struct manager *m, const struct before *before)
+{
+    const struct remedy_policy *policy = &m->s->pod.remedy;
+    struct oracle *oracle = m->s->oracle;
+    unsigned out = 0;
+    char id[48];
+
+    for (size_t i = before->changes; i < m->out.n_changes; i++) {
+        const struct change *change = &m->out.changes[i];
+        const struct entry *entry =
+            change->kind == CHANGE_SLICE ? oracle_entry(oracle, change->id) : NULL;
+        const struct slice *slice = entry != NULL ? model_slice(m->model, entry->id) : NULL;
+        unsigned n = entry != NULL && is_first_of(&m->out, before->changes, i)
+                         ? exchanged(oracle, entry, slice)
+                         : 0;
+        m->s->outcome->repairs[R_AGAIN] += n == 0 && slice != NULL && oracle_serves(entry->state) &&
+                                           slice->state == SLICE_RECONFIGURING;
+        oracle->swaps += n;
+        m->s->outcome->repairs[R_SWAP] += n;
+        if (n == 0) {
+            continue;
+        }
+        if (before->breaker_open || !has_down(oracle, entry)) {
+            sim_found(m->s, V_A7, "slice/%s is moved %s", id_format(entry->id, id),
+                      before->breaker_open ? "while the breaker is open" : "without a cause");
+        }
+    }
+    for (size_t i = 0; i < m->model->n_faults; i++) {
+        const struct part_fault *fault = &m->model->faults[i];
+        out += fault->part.kind == PART_CUBE && strcmp(fault->who, "podmgr") == 0;
+    }
+    if (out > policy->cubes_out_max || oracle->swaps > policy->swaps_per_hour_max) {
+        sim_found(m->s, V_A7, "%u cubes are out of service of %u, %u swaps of %u", out,
+                  policy->cubes_out_max, oracle->swaps, policy->swaps_per_hour_max);
+    }
+}
+
+static void hear_words(struct manager *m, const struct before *before)
+{
+    for (size_t i = before->changes; i < m->out.n_changes; i++) {
+        const struct change *change = &m->out.changes[i];
+        if (change->kind == CHANGE_FAULT && change->part.kind == PART_OCS) {
+            m->s->oracle->failed[change->part.ocs] = model_fault(m->model, &change->part) != NULL;
         }
     }
 }
@@ -326,11 +425,18 @@ void oracle_step(struct manager *m, struct event *ev)
         hear(m, ev);
     }
     core_step(m->model, ev, &m->out);
+    if (newest) {
+        hear_words(m, &before);
+        m->s->oracle->swaps *= ev->kind != EV_RESET_BREAKER; /* the operator has seen to them */
+    }
+    if (newest && ev->kind == EV_TICK) {
+        judge_budgets(m, &before);
+    }
     if (newest && is_mutation(ev->kind)) {
         judge(m, &before, ev);
     } else if (newest && ev->kind == EV_VERDICT && !before.current && left_something(m, &before)) {
         sim_found(m->s, V_A5, "a verdict of another epoch or generation counts");
     } else if (newest && !may_evict(ev->kind)) {
-        judge_evictions(m, &before);
+        judge_evictions(m, &before, ev->kind);
     }
 }

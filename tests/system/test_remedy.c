@@ -208,6 +208,34 @@ static void the_breaker_can_be_seen_and_reset(void **state)
     json_decref(before);
 }
 
+/* What the scheduler heard last of the slice: state, advice, throughput that is
+ * left, and whether the cause is an incident. */
+static void assert_advised(const struct pod *pod, const char *id, const char *advice, double least,
+                           double most, const char *swapped)
+{
+    char subject[64];
+    long status;
+    size_t i;
+    json_t *event, *last = NULL, *json = http(pod, "GET", "/v1/events?since=0", NULL, &status);
+
+    (void)snprintf(subject, sizeof subject, "slice/%s", id);
+    json_array_foreach(json_object_get(json, "events"), i, event)
+    {
+        last = strcmp(str(event, "subject"), subject) == 0 ? event : last;
+    }
+    assert_non_null(last);
+    const json_t *data = json_object_get(last, "data");
+    double retained = json_real_value(json_object_get(data, "throughput_retained"));
+    char *text = json_dumps(json_object_get(data, "swapped"), JSON_COMPACT | JSON_ENCODE_ANY);
+    if (strcmp(str(data, "advice"), advice) != 0 || retained < least || retained > most ||
+        strncmp(str(data, "cause"), "incident/", 9) != 0 ||
+        (swapped != NULL && (text == NULL || strcmp(text, swapped) != 0))) {
+        fail_msg("%s", json_dumps(last, 0));
+    }
+    free(text);
+    json_decref(json);
+}
+
 static void a_host_dies_and_its_cube_is_swapped(void **state)
 {
     const struct pod *pod = *state;
@@ -221,6 +249,7 @@ static void a_host_dies_and_its_cube_is_swapped(void **state)
     slice = read_slice(pod, id);
     assert_true(has_cube(slice, "cube/0")); /* where it was */
     json_decref(slice);
+    assert_advised(pod, id, "restart-from-checkpoint", 0.9, 1, "[{\"cube\":1,\"with\":2}]");
 
     json_t *incident = about(pod, "/v1/incidents", "incidents", "host/1-3");
     json_t *ticket = about(pod, "/v1/repairs", "repairs", "host/1-3");
@@ -246,6 +275,7 @@ static void a_switch_dies_and_comes_back(void **state)
     json_decref(slice);
     json_decref(sim(pod, "inject power-loss ocs/17"));
     await_slice(pod, id, "ACTIVE_DEGRADED", NULL);
+    assert_advised(pod, id, "continue", 0.5, 0.999, NULL);
     json_t *ticket = about(pod, "/v1/repairs", "repairs", "ocs/17");
     assert_non_null(ticket);
     json_decref(ticket);

@@ -12,6 +12,21 @@
 
 static void pump(struct world *w);
 
+static void note_advice(struct world *w, const struct journal_entry *entry)
+{
+    json_t *data = json_loads(entry->data, 0, NULL);
+    const char *advice = json_string_value(json_object_get(data, "advice"));
+    size_t len = strlen(w->advice);
+
+    if (strncmp(entry->type, "slice.", 6) == 0) {
+        assert_non_null(advice);
+        (void)snprintf(w->advice + len, sizeof w->advice - len, "%s=%s ", entry->type + 6, advice);
+        json_decref(w->last);
+        w->last = json_incref(data);
+    }
+    json_decref(data);
+}
+
 void cw_step(struct world *w, struct event *ev)
 {
     ev->now = w->now;
@@ -23,6 +38,7 @@ void cw_step(struct world *w, struct event *ev)
     for (size_t i = 0; i < w->out.n_journal; i++) {
         size_t len = strlen(w->journal);
         (void)snprintf(w->journal + len, sizeof w->journal - len, "%s ", w->out.journal[i].type);
+        note_advice(w, &w->out.journal[i]);
     }
     pump(w);
 }
@@ -182,6 +198,7 @@ int cw_teardown(void **state)
 {
     struct world *w = *state;
 
+    json_decref(w->last);
     model_destroy(w->model);
     tpunet_wiring_destroy(w->pod.wiring);
     outbox_fini(&w->out);

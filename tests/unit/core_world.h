@@ -4,6 +4,8 @@
 #ifndef TESTS_CORE_WORLD_H
 #define TESTS_CORE_WORLD_H
 
+#include <jansson.h>
+
 #include "core/core.h"
 
 enum { CUBES = 4, PORTS = 8, TICK_MS = 25 };
@@ -24,6 +26,8 @@ struct world {
     unsigned audits; /* records so far */
     struct id made;
     char journal[8192]; /* types, a space behind each */
+    char advice[2048];  /* of slices: "active=start ..." */
+    json_t *last;       /* data of the last event with advice */
 };
 
 /* Fixtures of cmocka: a pod of CUBES cubes that is ready. */

@@ -83,7 +83,11 @@ static void little_is_needed(void **state)
                               "state:\n"
                               "  database: \"/var/lib/podmgr/podmgr.db\"\n"
                               "  backup_dir: \"/var/lib/podmgr\"\n"
-                              "  journal_keep: 100000\n");
+                              "  journal_keep: 100000\n"
+                              "webhooks:\n"
+                              "  timeout_ms: 10000\n"
+                              "  backoff_ms: 1000\n"
+                              "  backoff_max_ms: 300000\n");
     free(text);
     config_fini(&config);
 
@@ -142,7 +146,12 @@ static void golden_round_trip(void **state)
                                  "state:\n"
                                  "  database: \"./db\"\n"
                                  "  backup_dir: \"/mnt/b\"\n"
-                                 "  journal_keep: 100\n";
+                                 "  journal_keep: 100\n"
+                                 "webhooks:\n"
+                                 "  timeout_ms: 100\n"
+                                 "  backoff_ms: 10\n"
+                                 "  backoff_max_ms: 10\n"
+                                 "  ca_file: \"/etc/ca.pem\"\n";
     struct config config = loaded(golden);
     char *text = printed(&config);
     assert_string_equal(text, golden);
@@ -307,6 +316,9 @@ static void mistakes_are_named(void **state)
                     "0123456789012345678901234567890123456789012345678901234567890123456789"
                     "0123456789012345678901234567890123456789'}\n",
          ":4:10: listen.socket: has more than the 107 characters"},
+        {POD NEEDED "webhooks: {backoff_ms: 500, backoff_max_ms: 499}\n",
+         ":4:29: webhooks.backoff_max_ms: 499 is not in 500 to"},
+        {POD NEEDED "webhooks: {secret: x}\n", ":4:12: webhooks.secret: "},
         {POD NEEDED "state: {journal_keep: 99}\n", ":4:9: state.journal_keep: 99 is not in 100 to"},
         {POD NEEDED "state: {database: [a]}\n",
          ":4:9: state.database: one value is expected, not a list"},

@@ -750,6 +750,8 @@ static void chips_without_routes_get_them_again(void **state)
     assert_int_equal(f->bring_ups, asked + 1);
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_true(slice->verified);
+    assert_int_equal(f->out.n_journal, 1); /* what the chips held is gone */
+    assert_non_null(strstr(f->out.journal[0].data, "\"advice\":\"restart-from-checkpoint\""));
 }
 
 static void a_circuit_that_stood_already_is_judged(void **state)

@@ -11,6 +11,9 @@
 #include <cmocka.h>
 
 #include "api/http.h"
+#include "core/webhooks.h"
+#include "hooks/hooks.h"
+#include "hooks/letter.h"
 #include "backup.h"
 #include "core/drain.h"
 #include "core/incident.h"
@@ -315,6 +318,40 @@ static void backups_fit(void **state)
                               .name = "n", .path = "/d/n.backup", .took_ms = 1.5}));
 }
 
+static void webhooks_fit(void **state)
+{
+    struct webhook hook = {.id = {1, 2},
+                           .url = "https://s.example/x",
+                           .secret = "0123456789abcdef",
+                           .prefixes = {"slice."},
+                           .n_prefixes = 1,
+                           .created = {1}};
+    struct hook_status status = {.told = 1};
+    char data[] = "{}";
+    struct journal_entry entry = {.seq = 3, .type = "slice.active", .data = data};
+    struct letter letter;
+
+    (void)state;
+    assert_fits("Webhook", render_webhook(model, &hook, &status));
+    status = (struct hook_status){
+        .failures = 2,
+        .failing_since = {1},
+        .next_try = {2},
+        .last_at = {1},
+        .last = {.outcome = {.answered = true, .status = 500}, .text = "answered 500"}};
+    assert_fits("Webhook", render_webhook(model, &hook, &status));
+    (void)snprintf(hook.disabled, sizeof hook.disabled, "gone");
+    json_t *json = render_webhook(model, &hook, &status);
+    assert_null(json_object_get(json, "secret"));
+    assert_fits("Webhook", json);
+
+    letter_begin(&letter, 1, 2);
+    letter_add(&letter, &hook, &entry);
+    letter_seal(&letter, &hook, model);
+    assert_fits("WebhookDelivery", json_loadb(letter.body, letter.body_len, 0, NULL));
+    letter_fini(&letter);
+}
+
 static int set_up(void **state)
 {
     static const uint16_t cubes[] = {2, 1};
@@ -354,6 +391,7 @@ int main(void)
         cmocka_unit_test(faults_and_liens_fit), cmocka_unit_test(operations_fit),
         cmocka_unit_test(audit_records_fit),    cmocka_unit_test(remediation_fits),
         cmocka_unit_test(backups_fit),          cmocka_unit_test(quarantine_groups_fit),
+        cmocka_unit_test(webhooks_fit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -624,6 +624,66 @@ static void quarantine_is_ended(void **state)
     expect_rows(canned, rows, ARRAY_LEN(rows));
 }
 
+#define WEBHOOK                                                                                    \
+    "{\"id\":\"1-5\",\"url\":\"https://h/x\",\"events\":[\"slice.\"],\"signed\":true,"             \
+    "\"owner\":\"borg\",\"state\":\"FAILING\",\"behind\":7,"                                       \
+    "\"last\":{\"text\":\"answered 500\"}}"
+#define TESTED(delivered, text)                                                                    \
+    "{\"delivered\":" delivered ",\"status\":null,\"text\":\"" text "\",\"took_ms\":1.5}"
+
+static char secret_path[80];
+
+static void webhooks_are_managed(void **state)
+{
+    static const struct canned canned[] = {
+        {"POST /v1/webhooks", 201, WEBHOOK, 0},
+        {"GET /v1/webhooks", 200, "{\"webhooks\":[" WEBHOOK "]}", 0},
+        {"GET /v1/webhooks/1-5", 200, WEBHOOK, 0},
+        {"DELETE /v1/webhooks/1-5", 200, "{\"id\":\"1-5\",\"deleted\":true}", 0},
+        {"POST /v1/webhooks/1-5:test", 200, TESTED("true", "answered 204"), 0},
+        {"POST /v1/webhooks/1-6:test", 200, TESTED("false", "refused"), 0},
+        {0},
+    };
+    static const struct row rows[] = {
+        {{"webhook", "create", "https://h/x", "--event=slice.", "--event", "link.", "--owner=borg",
+          "--since", "5", "--secret-file", secret_path},
+         PODCTL_OK,
+         "state             FAILING",
+         NULL,
+         "{\"url\":\"https://h/"
+         "x\",\"events\":[\"slice.\",\"link.\"],\"since\":5,\"owner\":\"borg\","
+         "\"secret\":\"sixteen bytes ok\"}"},
+        {{"webhook", "create", "https://h/x"}, PODCTL_OK, NULL, NULL, "{\"url\":\"https://h/x\"}"},
+        {{"webhook", "create", "https://h/x", "--secret-file", "/nonexistent"},
+         PODCTL_USAGE,
+         NULL,
+         "--secret-file: no such file",
+         NULL},
+        {{"webhook", "list"},
+         PODCTL_OK,
+         "1-5      FAILING       7  yes     answered 500",
+         NULL,
+         NULL},
+        {{"webhook", "show", "webhook/1-5"}, PODCTL_OK, "events behind     7", NULL, NULL},
+        {{"webhook", "delete", "1-5"}, PODCTL_OK, "webhook/1-5 is deleted\n", NULL, NULL},
+        {{"webhook", "test", "1-5"},
+         PODCTL_OK,
+         "delivered: the receiver answered 204\n",
+         NULL,
+         NULL},
+        {{"webhook", "test", "1-6"}, PODCTL_REFUSED, NULL, "not delivered: refused", NULL},
+    };
+
+    (void)state;
+    (void)snprintf(secret_path, sizeof secret_path, "%s/secret", directory);
+    FILE *file = fopen(secret_path, "w");
+    assert_non_null(file);
+    assert_true(fputs("sixteen bytes ok\nand another line\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    expect_rows(canned, rows, ARRAY_LEN(rows));
+    assert_int_equal(remove(secret_path), 0);
+}
+
 #define REMEDIATION(open)                                                                          \
     "{\"mode\":\"auto\",\"breaker_open\":" open ",\"cubes_out\":1,\"cubes_out_max\":4,"            \
     "\"swaps_last_hour\":1,\"swaps_per_hour_max\":8,\"hot_spares\":0,\"confidence_min\":0.6}"
@@ -774,7 +834,7 @@ static void words_are_completed(void **state)
          "pod\ncube\nhost\nocs\nslice\nfault\nfail\nclear\ndrain\nquarantine\nremediation\noperatio"
          "n\ninci"
          "dent\nrepair"
-         "\nevent\naudit\nbackup\n",
+         "\nevent\nwebhook\naudit\nbackup\n",
          NULL,
          NULL},
         {{"completion", "words", "--", "-o", "json", "slice"},
@@ -833,6 +893,7 @@ int main(void)
         cmocka_unit_test_teardown(parts_are_drained_and_come_back, after_each),
         cmocka_unit_test_teardown(a_backup_is_made, after_each),
         cmocka_unit_test_teardown(quarantine_is_ended, after_each),
+        cmocka_unit_test_teardown(webhooks_are_managed, after_each),
         cmocka_unit_test_teardown(the_breaker_is_shown_and_reset, after_each),
         cmocka_unit_test_teardown(following_survives_a_restart, after_each),
         cmocka_unit_test_teardown(words_are_completed, after_each),

@@ -16,8 +16,8 @@ static const uint16_t spares[] = {60, 61};
 /* The letters of a row: d slice accepts degraded, b it is busy, w it works,
  * o breaker open, x another domain busy, y dry run, n no spares, h the hour's
  * swaps used up, c the cubes' budget used up, 2 the slice has both cubes,
- * 0 it has none of the cubes, s a second slice that accepts nothing, i the cube is idle, p port is
- * known. */
+ * 0 it has none of the cubes, s a second slice that accepts nothing, i the cube is
+ * idle, q it is given to nobody already, p port is known. */
 static void decide(enum risk_kind kind, enum severity severity, double confidence,
                    const char *letters, struct remedies *out)
 {
@@ -38,7 +38,9 @@ static void decide(enum risk_kind kind, enum severity severity, double confidenc
                                : 1},
         {.id = {3, 42}, .cubes = {6}, .n_cubes = 1},
     };
+    const bool is_out[MODEL_CUBES_MAX] = {[5] = HAS('q')};
     struct remedy_input in = {
+        .is_out = is_out,
         .kind = kind,
         .severity = severity,
         .confidence = confidence,
@@ -110,6 +112,9 @@ static void a_row_for_each_rule(void **state)
         {5, RISK_LINK, SEVERITY_DEGRADED, 1, "", "TICKET (5)"},
         {6, RISK_HOST, SEVERITY_FATAL, 1, "i", "QUARANTINE 5 (6), TICKET (7)"},
         {6, RISK_PORT_GROUP, SEVERITY_FATAL, 1, "i2", "TICKET (7)"},
+        {6, RISK_HOST, SEVERITY_FATAL, 1, "io", "TICKET (7)"},
+        {6, RISK_HOST, SEVERITY_FATAL, 1, "iqc", "TICKET (7)"},
+        {6, RISK_CUBE, SEVERITY_FATAL, 1, "i2c", "TRIP_BREAKER (16), TICKET (7)"},
         {7, RISK_PORT, SEVERITY_SEVERE, 1, "dp", "REROUTE 3-41 (12), TICKET>64 (7)"},
         {8, RISK_HOST, SEVERITY_FATAL, 1, "b", "WAIT 3-41 (8), TICKET (7)"},
         {9, RISK_FIBRE, SEVERITY_SEVERE, 1, "w", "NOTHING 3-41 (9), TICKET (7)"},

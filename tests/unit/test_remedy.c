@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,46 @@ static void a_dead_host_costs_one_cube(void **state)
     assert_int_equal(w->model->n_faults, 1); /* one swap was enough */
 }
 
+static const char *last_text(const struct world *w, const char *key)
+{
+    const char *text = json_string_value(json_object_get(w->last, key));
+    return text != NULL ? text : "";
+}
+
+/* What a scheduler hears, in the order in which it does. */
+static void the_scheduler_hears_what_to_do(void **state)
+{
+    struct world *w = *state;
+    struct slice *swapped = cw_create(w, true);
+    char cause[64], id[48];
+    json_int_t cube = -1, with = -1;
+
+    assert_string_equal(w->advice, "created=wait active=start ");
+    w->advice[0] = '\0';
+    kill_host(w, swapped, 1, 3);
+    cw_pass(w, 75);
+    assert_string_equal(w->advice, "reconfiguring=restart-from-checkpoint "
+                                   "active=restart-from-checkpoint ");
+    (void)snprintf(cause, sizeof cause, "incident/%s",
+                   id_format(incident_about(w, "host/1-3")->id, id));
+    assert_string_equal(last_text(w, "cause"), cause);
+    assert_int_equal(
+        json_unpack(w->last, "{s:[{s:I,s:I}!]}", "swapped", "cube", &cube, "with", &with), 0);
+    assert_int_equal(cube, 1);
+    assert_int_equal(with, 2);
+
+    w->advice[0] = '\0';
+    cw_lose_power(w, OCS_LOST);
+    cut_switch(w, swapped, OCS_LOST);
+    cw_pass(w, 100);
+    assert_string_equal(w->advice, "reconfiguring=wait degraded=continue ");
+    (void)snprintf(cause, sizeof cause, "incident/%s",
+                   id_format(incident_about(w, "ocs/17")->id, id));
+    assert_string_equal(last_text(w, "cause"), cause);
+    assert_true(json_is_true(json_object_get(w->last, "degraded")));
+    assert_null(json_object_get(w->last, "swapped")); /* told already */
+}
+
 static void a_cleared_cube_stays_cleared(void **state)
 {
     struct world *w = *state;
@@ -142,6 +183,8 @@ static void without_a_spare_the_slice_fails_by_name(void **state)
     cw_pass(w, 100);
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_non_null(strstr(slice->reason, "host/1-3 is broken and no healthy cube is free"));
+    assert_non_null(strstr(w->advice, "failed=stop "));
+    assert_non_null(strstr(last_text(w, "cause"), "incident/"));
     assert_int_equal(other->state, SLICE_ACTIVE);
 }
 
@@ -169,6 +212,45 @@ static void a_lost_switch_is_gone_around_until_it_is_back(void **state)
     assert_null(cw_fault(w, "ocs/17"));
     assert_int_equal(accepts->state, SLICE_ACTIVE);
     assert_int_equal(accepts->dead_links, 0);
+}
+
+/* A switch that is blamed may be broken in part. */
+static void who_works_over_a_blamed_switch_is_left_alone(void **state)
+{
+    struct world *w = *state;
+    struct slice *hurt = cw_create(w, true), *works = cw_create(w, false);
+    struct event lost = {.kind = EV_OCS_LOST, .ocs = {.ocs = OCS_LOST, .why = "no answer"}};
+
+    w->dead[OCS_LOST] = true;
+    cw_step(w, &lost);
+    cut_switch(w, hurt, OCS_LOST);
+    cw_pass(w, 2000);
+    assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_FAILED);
+    assert_int_equal(hurt->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(hurt->dead_links, 2);
+    assert_int_equal(works->state, SLICE_ACTIVE);
+    cut_switch(w, works, OCS_LOST);
+    cw_pass(w, 2000);
+    assert_int_equal(works->state, SLICE_FAILED);
+}
+
+/* Going around one part is not going around all: what fails later hurts, too. */
+static void a_second_switch_is_gone_around_as_well(void **state)
+{
+    struct world *w = *state;
+    struct slice *first = cw_create(w, true), *second = cw_create(w, true);
+
+    cut_switch(w, first, OCS_LOST + 1);
+    cut_switch(w, second, OCS_LOST + 1);
+    cw_pass(w, 2000);
+    assert_int_equal(first->dead_links, 2);
+    cut_switch(w, first, OCS_LOST);
+    cw_pass(w, 2000);
+    assert_int_equal(first->dead_links, 4);
+    assert_int_equal(second->state, SLICE_ACTIVE_DEGRADED);
+    cut_switch(w, second, OCS_LOST);
+    cw_pass(w, 2000);
+    assert_int_equal(second->dead_links, 4);
 }
 
 /* After a restart no boot id is known: an empty map says it as well. */
@@ -315,9 +397,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_dead_host_costs_one_cube),
+        TEST(the_scheduler_hears_what_to_do),
         TEST(a_cleared_cube_stays_cleared),
         TEST(without_a_spare_the_slice_fails_by_name),
         TEST(a_lost_switch_is_gone_around_until_it_is_back),
+        TEST(who_works_over_a_blamed_switch_is_left_alone),
+        TEST(a_second_switch_is_gone_around_as_well),
         TEST(it_is_back_for_a_new_podmgr_too),
         TEST(an_operators_word_stands_when_the_switch_is_back),
         TEST(a_dark_fibre_is_gone_around_or_its_cube_swapped),

@@ -188,6 +188,10 @@ static void same_slice(const struct slice *a, const struct slice *b)
     assert_true(a->planned_ms == b->planned_ms && a->programmed_ms == b->programmed_ms &&
                 a->verified_ms == b->verified_ms && a->active_ms == b->active_ms);
     assert_int_equal(a->coordinator, b->coordinator);
+    assert_string_equal(a->losses.cause, b->losses.cause);
+    assert_int_equal(a->losses.chips, b->losses.chips);
+    assert_int_equal(a->losses.n_cubes, b->losses.n_cubes);
+    assert_memory_equal(a->losses.cubes, b->losses.cubes, sizeof a->losses.cubes);
     assert_string_equal(a->routes.algorithm, b->routes.algorithm);
     assert_int_equal(a->routes.vcs, b->routes.vcs);
     assert_int_equal(a->routes.max_hops, b->routes.max_hops);
@@ -350,6 +354,7 @@ static void round_trip(void **state)
     slice->active_ms = 1e6;
     slice->coordinator = 127;
     slice->routes = (struct slice_routes){"dor", 2, 8, 128, 73.5, 9, 0.75};
+    slice->losses = (struct slice_losses){"incident/3-9", true, 2, {{1, 6}, {0, 7}}};
     (void)snprintf(slice->reason, sizeof slice->reason, "caf\xc3\xa9 'quoted'");
     for (unsigned i = 0; i < 3; i++) { /* the weave of somebody else: a mirror left dark */
         other->intent->next[i] = TPUNET_NONE;
@@ -498,7 +503,7 @@ static void files_that_are_refused(void **state)
     struct fixture *f = *state;
     take_epoch(f, 1);
     tamper(f, "PRAGMA user_version = 99");
-    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 6");
+    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 7");
 
     start_anew(f);
     tamper(f, "PRAGMA application_id = 7");
@@ -561,6 +566,14 @@ static void contradictions_are_named(void **state)
         {"DELETE FROM meta", E_CORRUPT, "table slices, row 2-1: an id that was never given"},
         {"UPDATE slices SET epoch = 9 WHERE seq = 1", E_CORRUPT, "row 9-1: an id that was never"},
         {"UPDATE slices SET state = 'UP'", E_CORRUPT, "table slices, row 2-1: no such state"},
+#define WEBHOOK "INSERT INTO webhooks VALUES (1, 1, 'http://h/', '', "
+        {WEBHOOK "'slice.', '', '', 0, 0, 0, 0, '')", E_CORRUPT,
+         "row 1-1: 'events' makes no sense"},
+        {WEBHOOK "'', '', '', 0, 99999, 0, 0, '')", E_CORRUPT, "row 1-1: 'cursor' or 'told'"},
+        {WEBHOOK "'', '', '', 0, 0, 1, 0, '')", E_CORRUPT, "row 1-1: 'cursor' or 'told'"},
+        {WEBHOOK "'', printf('%064d', 7), '', 0, 0, 0, 0, '')", E_CORRUPT, "a text is too long"},
+        {"UPDATE slices SET swapped = x'00000800'", E_CORRUPT, "row 2-1: 'swapped' names no cubes"},
+        {"UPDATE slices SET swapped = x'0000'", E_CORRUPT, "row 2-1: 'swapped' names no cubes"},
         {"UPDATE slices SET state = 'DELETED'", E_CORRUPT, "row 2-1: no such state"},
         {"UPDATE slices SET topology = '5x4x4'", E_CORRUPT, "table slices, row 2-1: "},
         {"UPDATE slices SET coordinator = 128", E_CORRUPT, "its coordinator is a host that"},
@@ -845,6 +858,45 @@ static void keys_come_back(void **state)
     assert_null(keys_find(f->m->keys, "uid 3", "k"));
 }
 
+static void webhooks_come_back(void **state)
+{
+    struct fixture *f = *state;
+    struct webhook hook = {.id = {1, 7},
+                           .url = "https://s.example/x?y=z",
+                           .secret = "caf\xc3\xa9 'quoted' secret",
+                           .prefixes = {"slice.", "link.down"},
+                           .n_prefixes = 2,
+                           .owner = "borg",
+                           .who = "unix uid 0",
+                           .created = {99},
+                           .cursor = 2,
+                           .told = 1,
+                           .failing_since = {98},
+                           .disabled = "gone"};
+    struct webhook other = {.id = {1, 8}, .url = "http://h/"};
+    take_epoch(f, 1);
+    add_journal(f);
+    add_journal(f);
+    model_add_webhook(f->m, &hook);
+    model_add_webhook(f->m, &other);
+    add_change(f, CHANGE_WEBHOOK)->id = hook.id;
+    add_change(f, CHANGE_WEBHOOK)->id = other.id;
+    commit(f);
+    reopen(f);
+    assert_int_equal(f->m->n_webhooks, 2);
+    assert_memory_equal(model_webhook(f->m, hook.id), &hook, sizeof hook);
+    assert_memory_equal(model_webhook(f->m, other.id), &other, sizeof other);
+
+    model_remove_webhook(f->m, hook.id);
+    model_webhook(f->m, other.id)->cursor = 1;
+    add_change(f, CHANGE_WEBHOOK)->id = hook.id;
+    add_change(f, CHANGE_WEBHOOK)->id = other.id;
+    commit(f);
+    reopen(f);
+    assert_int_equal(f->m->n_webhooks, 1);
+    assert_int_equal(f->m->webhooks[0].cursor, 1);
+}
+
 /* The table of keys that the first schemas had. */
 #define OLD_KEYS                                                                                   \
     "DROP TABLE idempotency; CREATE TABLE idempotency ("                                           \
@@ -873,13 +925,16 @@ static void version_1_becomes_today(void **state)
     struct model *before = f->m;
     f->m = NULL;
     tamper(f, OLD_KEYS "DROP TABLE audit; DROP TABLE incidents; DROP TABLE repairs; DROP TABLE "
-                       "faults; DROP TABLE liens; DROP TABLE drains;"
+                       "faults; DROP TABLE liens; DROP TABLE drains; DROP TABLE webhooks;"
                        "ALTER TABLE slices DROP COLUMN routed_epoch;"
                        "ALTER TABLE slices DROP COLUMN routed_seq;"
                        "ALTER TABLE slices DROP COLUMN pinned;"
                        "ALTER TABLE slices DROP COLUMN placements;"
                        "ALTER TABLE slices DROP COLUMN dead_links;"
                        "ALTER TABLE slices DROP COLUMN retained;"
+                       "ALTER TABLE slices DROP COLUMN cause;"
+                       "ALTER TABLE slices DROP COLUMN chips_lost;"
+                       "ALTER TABLE slices DROP COLUMN swapped;"
                        "CREATE TABLE old (ocs INTEGER NOT NULL, north INTEGER NOT NULL,"
                        "  south INTEGER NOT NULL, slice_epoch INTEGER NOT NULL,"
                        "  slice_seq INTEGER NOT NULL, breaking INTEGER NOT NULL,"
@@ -997,6 +1052,7 @@ int main(void)
         TEST(pruned_in_steps),
         TEST(audit_chain_names_the_broken_record),
         TEST(keys_come_back),
+        TEST(webhooks_come_back),
         TEST(version_1_becomes_today),
         TEST(backup_comes_back_marked),
     };

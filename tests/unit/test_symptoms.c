@@ -152,9 +152,10 @@ static void rule_1_a_link_is_down_until_it_is_up(void **state)
 
     /* Proved by a slice that came up since. */
     link(s, 0, false, 4000000);
-    s->slice->changed.ms = 4000000;
     assert_string_equal(symptoms_at(s, 4000100), "link-down 6 SEVERE 4000000");
-    s->slice->changed.ms = 4000200;
+    symptoms_cube_proved(s->symptoms, 1, (struct wall_ms){4000200});
+    assert_string_equal(symptoms_at(s, 4000300), "link-down 6 SEVERE 4000000");
+    symptoms_cube_proved(s->symptoms, 0, (struct wall_ms){4000200});
     assert_string_equal(symptoms_at(s, 4000300), "link-flap 6 INFO 4000000");
 }
 

@@ -659,6 +659,23 @@ static void links_are_a_state(void **state)
     assert_true(slice_links_see(&links, 100, 2, true, 3)); /* there and back: nothing to tell */
     slice_links_tell(&links, 100, 2, true);
     assert_false(slice_links_untold(&links, &at, &logical, &port, &up));
+
+    (void)slice_links_see(&links, 7, 0, false, 4); /* a new podmgr knows of neither */
+    slice_links_tell(&links, 7, 0, false);
+    (void)slice_links_see(&links, 9, 1, false, 4);
+    slice_links_tell(&links, 9, 1, false);
+    slice_links_tell_again(&links);
+    (void)slice_links_see(&links, 9, 1, true,
+                          5); /* the old one, which may be this one, has it down */
+    at = 0;
+    assert_true(slice_links_untold(&links, &at, &logical, &port, &up));
+    assert_true(logical == 7 && port == 0 && !up);
+    slice_links_tell(&links, 7, 0, false);
+    assert_true(slice_links_untold(&links, &at, &logical, &port, &up));
+    assert_true(logical == 9 && port == 1 && up);
+    slice_links_tell(&links, 9, 1, true);
+    at = 0;
+    assert_false(slice_links_untold(&links, &at, &logical, &port, &up));
     slice_links_fini(&links);
     tpunet_intent_destroy(intent);
 }
