@@ -78,6 +78,9 @@ static void carry_out(struct podmgr *p, const struct effect *effect)
     case EFFECT_BRING_UP:
         agents_server_bring_up(p->agents, effect);
         return;
+    case EFFECT_WATCH:
+        agents_server_watch(p->agents, effect);
+        return;
     case EFFECT_RELEASE:
         agents_server_release(p->agents, effect);
         return;

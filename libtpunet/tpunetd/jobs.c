@@ -6,8 +6,9 @@
  *      the verdict on record, or when it is there.
  *   3. A check discovers and compares, and writes nothing; it claims nothing
  *      either, so an install of any generation of its epoch may follow.
- *   4. The links of a slice are watched from its first good verdict until its
- *      release; what they did since the start of the bring-up counts.
+ *   4. The links of a slice are watched (jobs_watch.c) from its first good verdict,
+ *      or podmgr's order, until its release; what they did since the start of the
+ *      bring-up counts.
  *   5. Once a slice is up with full routes, those around one dead switch are prepared.
  */
 #include <assert.h>
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "links.h"
+#include "jobs_internal.h"
 #include "log.h"
 #include "mem.h"
 #include "part.h"
@@ -23,31 +24,6 @@
 #include "tpunetd.h"
 
 enum { MISMATCH_LINES = 64, LINE_BYTES = 512 };
-
-struct job {
-    struct job *next;
-    struct jobs *jobs; /* NULL: replaced or released while it ran */
-    struct tpunet_stamp stamp;
-    bool check_only;
-    bool watched;
-    unsigned vcs; /* of a link */
-    struct tpunet_intent *intent;
-    struct tpunet_wiring *wiring;
-    struct tpunet_bringup *bringup; /* while it runs */
-    struct fabric_session session;
-    struct mono_ns started;
-    struct tpunet_stamp installed; /* the newest install asked for; rule 2 */
-    struct slice_links links;
-    struct packed_verdict {
-        uint8_t *bytes;
-        size_t len;
-    } verdict; /* on record once there */
-};
-
-struct jobs {
-    struct tpunetd *t;
-    struct job *first;
-};
 
 struct jobs *jobs_create(struct tpunetd *t)
 {
@@ -87,7 +63,7 @@ void jobs_destroy(struct jobs *jobs)
     free(jobs);
 }
 
-static struct job **find(struct jobs *jobs, const char *slice)
+struct job **jobs_find(struct jobs *jobs, const char *slice)
 {
     struct job **at = &jobs->first;
 
@@ -97,7 +73,7 @@ static struct job **find(struct jobs *jobs, const char *slice)
     return at;
 }
 
-static void remove_at(struct job **at)
+void jobs_remove_at(struct job **at)
 {
     struct job *job = *at;
 
@@ -265,7 +241,7 @@ static int take_wiring(struct job *job, const Wire__AgentBringUp *in, struct tpu
     return status;
 }
 
-static int take_intent(struct job *job, const Wire__AgentBringUp *in, struct tpunet_error *err)
+int job_take_intent(struct job *job, const Wire__AgentBringUp *in, struct tpunet_error *err)
 {
     struct tpunet_shape shape;
     uint16_t cubes[TPUNET_CUBES_MAX];
@@ -330,7 +306,7 @@ static int job_start(struct job *job, const Wire__AgentBringUp *in, struct tpune
     int status = take_wiring(job, in, err);
 
     if (status == 0) {
-        status = take_intent(job, in, err);
+        status = job_take_intent(job, in, err);
     }
     if (status < 0 || host / TPUNET_CUBE_HOSTS >= in->pod_cubes) {
         return status < 0 ? status : TPUNET_EINVAL;
@@ -369,7 +345,7 @@ static void start_new(struct jobs *jobs, const struct tpunet_stamp *stamp, struc
     job->started = clock_read().mono;
     if (*old != NULL) {
         inherit(job, *old, in->check_only);
-        remove_at(old);
+        jobs_remove_at(old);
     }
     if (!in->check_only) {
         job->installed = *stamp;
@@ -385,7 +361,7 @@ static void start_new(struct jobs *jobs, const struct tpunet_stamp *stamp, struc
     tpunet_bringup_start(job->bringup, on_verdict, job);
 }
 
-static int compare_age(const struct tpunet_stamp *a, const struct tpunet_stamp *b)
+int stamp_compare_age(const struct tpunet_stamp *a, const struct tpunet_stamp *b)
 {
     if (a->epoch != b->epoch) {
         return a->epoch < b->epoch ? -1 : 1;
@@ -409,7 +385,7 @@ static const char *why_stale(const struct jobs *jobs, const struct job *job,
     if (stamp->epoch < jobs->t->epoch) {
         return "a newer podmgr has spoken to this tpunetd";
     }
-    if (job != NULL && !check_only && compare_age(stamp, &job->installed) < 0) {
+    if (job != NULL && !check_only && stamp_compare_age(stamp, &job->installed) < 0) {
         return "this tpunetd holds a newer intent of the slice";
     }
     return NULL;
@@ -419,7 +395,7 @@ static const char *why_stale(const struct jobs *jobs, const struct job *job,
 static bool is_repeated(struct jobs *jobs, const struct job *job, const struct tpunet_stamp *stamp,
                         bool check_only)
 {
-    if (compare_age(stamp, &job->stamp) != 0 || job->check_only != check_only) {
+    if (stamp_compare_age(stamp, &job->stamp) != 0 || job->check_only != check_only) {
         return false;
     }
     if (job->verdict.bytes != NULL) {
@@ -431,7 +407,7 @@ static bool is_repeated(struct jobs *jobs, const struct job *job, const struct t
 void jobs_bring_up(struct jobs *jobs, const Wire__AgentBringUp *in)
 {
     struct tpunet_stamp stamp = {.epoch = in->epoch, .generation = in->generation};
-    struct job **at = find(jobs, in->slice);
+    struct job **at = jobs_find(jobs, in->slice);
 
     if (in->slice[0] == '\0' || strlen(in->slice) >= sizeof stamp.slice) {
         log_warning("podmgr", "a bring-up of a slice that cannot be: %.80s", in->slice);
@@ -439,6 +415,10 @@ void jobs_bring_up(struct jobs *jobs, const Wire__AgentBringUp *in)
     }
     (void)snprintf(stamp.pod, sizeof stamp.pod, "%s", jobs->t->config->pod);
     (void)snprintf(stamp.slice, sizeof stamp.slice, "%s", in->slice);
+    if (in->watch_only) {
+        jobs_watch(jobs, &stamp, in);
+        return;
+    }
     const char *stale = why_stale(jobs, *at, &stamp, in->check_only);
     if (stale != NULL) {
         report_failure(jobs, &stamp, in->check_only, TPUNET_ESTALE, stale);
@@ -453,82 +433,9 @@ void jobs_bring_up(struct jobs *jobs, const Wire__AgentBringUp *in)
 void jobs_release(struct jobs *jobs, const Wire__AgentRelease *in)
 {
     struct tpunet_stamp stamp = {.epoch = in->epoch, .generation = in->generation};
-    struct job **at = find(jobs, in->slice);
+    struct job **at = jobs_find(jobs, in->slice);
 
     if (*at != NULL && why_stale(jobs, *at, &stamp, false) == NULL) {
-        remove_at(at);
-    }
-}
-
-/* -------------------------------------------------------------------- links -- */
-
-void jobs_see_link(struct jobs *jobs, uint32_t chip, unsigned port, bool up, int64_t wall_ms)
-{
-    for (struct job *job = jobs->first; job != NULL; job = job->next) {
-        uint32_t logical = slice_logical(job->intent, chip);
-        if (logical != TPUNET_NONE) {
-            (void)slice_links_see(&job->links, logical, port, up, wall_ms);
-        }
-    }
-}
-
-uint32_t *jobs_chips(const struct jobs *jobs, size_t *n)
-{
-    uint32_t *chips = NULL;
-
-    *n = 0;
-    for (const struct job *job = jobs->first; job != NULL; job = job->next) {
-        uint32_t more = tpunet_shape_chips(&job->intent->shape);
-        chips = xrealloc_array(chips, *n + more, sizeof *chips);
-        for (uint32_t i = 0; i < more; i++) {
-            chips[(*n)++] = slice_chip(job->intent, i);
-        }
-    }
-    return chips;
-}
-
-static size_t untold_of(struct job *job, struct link_change *out, size_t max)
-{
-    uint32_t at = 0, logical;
-    size_t n = 0;
-
-    while (n < max && slice_links_untold(&job->links, &at, &logical, &out[n].port, &out[n].up)) {
-        out[n].stamp = job->installed;
-        memcpy(out[n].stamp.slice, job->stamp.slice, sizeof out[n].stamp.slice);
-        out[n].chip = slice_chip(job->intent, logical);
-        out[n].wall_ms = job->links.seen_ms;
-        n++;
-    }
-    job->links.untold = n > 0; /* until they are told */
-    return n;
-}
-
-size_t jobs_untold(struct jobs *jobs, struct link_change *out, size_t max)
-{
-    size_t n = 0;
-
-    for (struct job *job = jobs->first; job != NULL && n < max; job = job->next) {
-        if (job->watched && job->links.untold) {
-            n += untold_of(job, out + n, max - n);
-        }
-    }
-    return n;
-}
-
-void jobs_tell_again(struct jobs *jobs)
-{
-    for (struct job *job = jobs->first; job != NULL; job = job->next) {
-        slice_links_tell_again(&job->links);
-    }
-}
-
-void jobs_told(struct jobs *jobs, const struct link_change *changes, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct job *job = *find(jobs, changes[i].stamp.slice);
-        if (job != NULL && job->watched && compare_age(&job->installed, &changes[i].stamp) == 0) {
-            slice_links_tell(&job->links, slice_logical(job->intent, changes[i].chip),
-                             changes[i].port, changes[i].up);
-        }
+        jobs_remove_at(at);
     }
 }

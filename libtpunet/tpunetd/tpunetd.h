@@ -5,6 +5,7 @@
  *                       │ commands
  *                       v
  *   jobs.c: one job a slice that this daemon coordinates (bring-up, then watch)
+ *   jobs_watch.c: or that podmgr has it watch; what is told of links
  *                       │ struct tpunet_fabric
  *                       v
  *   fabric_nng.c ─ proto/fabric.proto ─> the chips of its hosts
@@ -125,5 +126,7 @@ void watch_stop(struct watch *w);
 void watch_fini(struct watch *w);
 /* The fabric's connection came up. */
 void watch_resume(struct watch *w);
+/* Events alone do not tell how the links of all jobs are. */
+void watch_ask_chips(struct watch *w);
 
 #endif

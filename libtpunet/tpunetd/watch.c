@@ -20,9 +20,10 @@ struct watch {
     struct tpunetd *t;
     uv_timer_t timer; /* the next look */
     bool stopped;
-    bool asking;    /* a look or a probe is under way */
+    bool asking;    /* a look is under way */
     bool busy;      /* the last look brought something */
     bool unsure;    /* the chips have to be asked */
+    bool probing;   /* they are */
     uint64_t since; /* 0: from now on */
     uint64_t incarnation;
     struct fabric_session session;
@@ -77,18 +78,22 @@ static void on_probed(void *arg, int status)
 {
     struct watch *w = arg;
 
-    w->asking = false;
+    w->probing = false;
     if (!w->stopped && status == 0) {
-        w->unsure = false;
         take_probes(w);
         agent_wake(w->t->agent);
     }
+    w->unsure = w->unsure || status != 0;
     look_again(w, status == 0 ? PACE_MS : RETRY_MS);
 }
 
+/* Beside a look that waits: both come from one server, in the order in which it
+ * saw things.  Who becomes unsure meanwhile asks again. */
 static void ask_chips(struct watch *w)
 {
     size_t n;
+
+    w->unsure = false;
     uint32_t *chips = jobs_chips(w->t->jobs, &n);
 
     free(w->paths);
@@ -102,9 +107,12 @@ static void ask_chips(struct watch *w)
         }
     }
     free(chips);
-    log_notice("watch", "link events were missed: asking %zu chips", w->n_probes);
+    if (w->n_probes == 0) {
+        return;
+    }
+    log_info("watch", "asking %zu chips how their links are", w->n_probes);
     fabric_session_init(&w->session, w->t->fabric);
-    w->asking = true;
+    w->probing = true;
     (void)w->session.seam.probe(w->session.seam.ctx, w->paths, w->n_probes, w->answers, on_probed,
                                 w);
 }
@@ -153,11 +161,13 @@ static void look(struct watch *w)
     const struct tpunetd_config *config = w->t->config;
     struct rpc_client *client = fabric_nng_client(w->t->fabric);
 
-    if (w->asking || !rpc_client_connected(client)) {
+    if (!rpc_client_connected(client)) {
         return; /* watch_resume() begins again */
     }
-    if (w->unsure) {
+    if (w->unsure && !w->probing) {
         ask_chips(w);
+    }
+    if (w->asking) {
         return;
     }
     body.since = w->since;
@@ -174,6 +184,12 @@ static void look(struct watch *w)
     w->asking = true;
     rpc_call(client, &request.base, body.timeout_ms + SLACK_MS, on_reply, w);
     free(body.hosts);
+}
+
+void watch_ask_chips(struct watch *w)
+{
+    w->unsure = true;
+    look(w);
 }
 
 void watch_resume(struct watch *w)

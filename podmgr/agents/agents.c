@@ -148,6 +148,11 @@ void agents_server_bring_up(struct agents_server *s, const struct effect *effect
     enqueue_effect(s, effect->check_only ? COMMAND_CHECK : COMMAND_BRING_UP, effect);
 }
 
+void agents_server_watch(struct agents_server *s, const struct effect *effect)
+{
+    enqueue_effect(s, COMMAND_WATCH, effect);
+}
+
 void agents_server_release(struct agents_server *s, const struct effect *effect)
 {
     enqueue_effect(s, COMMAND_RELEASE, effect);

@@ -13,6 +13,7 @@ void agents_server_destroy(struct agents_server *s);
 
 /* Effects of the core. */
 void agents_server_bring_up(struct agents_server *s, const struct effect *effect);
+void agents_server_watch(struct agents_server *s, const struct effect *effect);
 void agents_server_release(struct agents_server *s, const struct effect *effect);
 void agents_server_fence(struct agents_server *s, const struct effect *effect);
 /* The batch is durable: acknowledges what waited for it. */

@@ -7,7 +7,10 @@
 #include "mem.h"
 #include "part.h"
 
-enum { FENCE_PORTS = 4096 }; /* of a request; the rest is asked for again */
+enum {
+    FENCE_PORTS = 4096, /* of a request; the rest is asked for again */
+    DOWN_LINKS = 4096,  /* of a slice at one agent; what is beyond that heals by a bring-up */
+};
 
 struct packed {
     Wire__AgentCommand command;
@@ -97,6 +100,16 @@ static void pack_bring_up(struct packed *out, const struct model *m, const struc
     out->command.bring_up = up;
 }
 
+static void pack_watch(struct packed *out, const struct model *m, const struct slice *slice,
+                       uint32_t agent)
+{
+    struct chip_port down[DOWN_LINKS];
+
+    out->bring_up.watch_only = true;
+    out->bring_up.n_down_links = core_down_ends(m, slice, agent, down, DOWN_LINKS);
+    out->bring_up.down_links = pack_ends(down, out->bring_up.n_down_links);
+}
+
 static void pack_fence(struct packed *out, const struct model *m, uint32_t agent,
                        const struct command *command)
 {
@@ -133,6 +146,7 @@ static void packed_fini(struct packed *out)
         free(out->bring_up.cubes);
         free(out->bring_up.next);
         free_ends(out->bring_up.dead_links, out->bring_up.n_dead_links);
+        free_ends(out->bring_up.down_links, out->bring_up.n_down_links);
     } else if (out->command.body_case == WIRE__AGENT_COMMAND__BODY_FENCE) {
         free_ends(out->fence.ports, out->fence.n_ports);
     }
@@ -153,6 +167,9 @@ static void pack_one(struct packed *out, const struct model *m, uint32_t agent,
         pack_release(out, m, command);
     } else {
         pack_bring_up(out, m, slice, command->kind == COMMAND_CHECK);
+        if (command->kind == COMMAND_WATCH) {
+            pack_watch(out, m, slice, agent);
+        }
     }
 }
 

@@ -7,7 +7,13 @@
 #include "rpc.h"
 
 /* A key, not a copy: what is sent is what the model says when it is sent. */
-enum command_kind { COMMAND_BRING_UP, COMMAND_CHECK, COMMAND_RELEASE, COMMAND_FENCE };
+enum command_kind {
+    COMMAND_BRING_UP,
+    COMMAND_CHECK,
+    COMMAND_WATCH,
+    COMMAND_RELEASE,
+    COMMAND_FENCE
+};
 struct command {
     enum command_kind kind;
     uint64_t seq;

@@ -32,16 +32,21 @@ static void set_hosts(struct model *m, const struct agent *agent, enum health he
     }
 }
 
-static void take_orphans(struct model *m, const struct agent *agent, struct wall_ms at)
+/* True if there were any. */
+static bool take_orphans(struct model *m, const struct agent *agent, struct wall_ms at)
 {
+    bool took = false;
+
     for (size_t i = 0; i < agent->n_hosts; i++) {
         struct host *host = &m->hosts[agent->hosts[i]];
         if (host->agent == 0) {
             host->agent = agent->id;
             host->health = HEALTH_HEALTHY;
             host->since = at;
+            took = true;
         }
     }
+    return took;
 }
 
 static void drop(struct model *m, struct agent *agent, struct now now, const char *why,
@@ -54,7 +59,9 @@ static void drop(struct model *m, struct agent *agent, struct now now, const cha
                  json_pack("{s:I,s:s}", "hosts", (json_int_t)agent->n_hosts, "reason", why));
     model_remove_agent(m, id);
     for (size_t i = 0; i < m->n_agents; i++) {
-        take_orphans(m, m->agents[i], now.wall);
+        if (take_orphans(m, m->agents[i], now.wall)) {
+            watch_agent_came(m, m->agents[i], out);
+        }
     }
     bringup_agent_gone(m, id, now, out);
 }
@@ -90,6 +97,7 @@ void agents_hello(struct model *m, struct event *ev, struct outbox *out)
                  json_pack("{s:I}", "hosts", (json_int_t)agent->n_hosts));
     emit_done(out, ev->cookie, (struct id){0});
     bringup_agent_came(m, ev->now, out);
+    watch_agent_came(m, agent, out);
 }
 
 void agents_seen(struct model *m, struct event *ev)

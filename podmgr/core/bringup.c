@@ -220,15 +220,10 @@ static void check(struct model *m, struct slice *slice, struct outbox *out)
     }
 }
 
-void bringup_stop(struct slice *slice, struct outbox *out)
+void bringup_stop(const struct model *m, struct slice *slice, struct outbox *out)
 {
-    if (slice->coordinator_agent != 0) {
-        struct effect *effect = emit_effect(out, EFFECT_RELEASE);
-        effect->id = slice->id;
-        effect->agent = slice->coordinator_agent;
-        effect->generation = slice->generation;
-        slice->coordinator_agent = 0;
-    }
+    watch_end(m, slice, out);
+    slice->coordinator_agent = 0;
 }
 
 void bringup_tick(struct model *m, struct now now, struct outbox *out)

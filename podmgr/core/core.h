@@ -230,6 +230,7 @@ enum effect_kind {
     EFFECT_OCS_ATTACH, /* identify, fence, read the map of `ocs` (or all: TPUNET_NONE) */
     EFFECT_OCS_APPLY,  /* send what operation `id` wants of switch `ocs` */
     EFFECT_BRING_UP,   /* hand the intent of slice `id` to its coordinator */
+    EFFECT_WATCH,      /* tell agent `agent` to watch the links of slice `id` */
     EFFECT_RELEASE,    /* tell agent `agent` to stop watching slice `id` */
     EFFECT_FENCE,      /* tell agent `agent` to disable its chip ports under unfenced liens */
     EFFECT_STOP,       /* another manager took over: stop at once; see text */
@@ -280,6 +281,11 @@ size_t core_unfenced(const struct model *m, uint32_t agent, struct chip_port *ou
 /* The links of the slice that are not to be used, by the port at their + face. */
 size_t core_dead_links(const struct model *m, const struct slice *slice, struct chip_port *out,
                        size_t max);
+
+/* The ends of the slice's links that are believed to be down and are the agent's to
+ * watch (watch.c). */
+size_t core_down_ends(const struct model *m, const struct slice *slice, uint32_t agent,
+                      struct chip_port *out, size_t max);
 
 /* The cubes that unexplained circuits join with this one, and how many circuits
  * they are (quarantine.c). */

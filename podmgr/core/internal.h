@@ -85,8 +85,16 @@ void bringup_part_lost(struct model *m, struct part part, const char *reason, st
                        struct outbox *out);
 /* A switch has shown its map: what was dead may be good again. */
 void bringup_looked(struct model *m, struct now now, struct outbox *out);
-/* The coordinator is to stop watching the slice. */
-void bringup_stop(struct slice *slice, struct outbox *out);
+/* Nobody is asked any more, nobody is to watch the slice's links. */
+void bringup_stop(const struct model *m, struct slice *slice, struct outbox *out);
+
+/* --------------------------------------------------------------- watch.c -- */
+
+/* The slice serves; it is about to change or go. */
+void watch_begin(const struct model *m, const struct slice *slice, struct outbox *out);
+void watch_end(const struct model *m, const struct slice *slice, struct outbox *out);
+/* The agent has hosts that it had not before. */
+void watch_agent_came(const struct model *m, const struct agent *agent, struct outbox *out);
 /* An agent came (somebody may coordinate now) or went. */
 void bringup_agent_came(struct model *m, struct now now, struct outbox *out);
 void bringup_agent_gone(struct model *m, uint32_t agent, struct now now, struct outbox *out);

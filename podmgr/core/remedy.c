@@ -88,14 +88,16 @@ static bool find_circuit(const struct model *m, uint32_t chip, unsigned port, st
     return true;
 }
 
-/* Links of a slice that is being changed are meant to go, and so are those that a
- * drain has taken from under it. */
+/* Links of a slice that is being changed, or of a cube that it left, are meant to go,
+ * and so are those that a drain has taken from under it. */
 static bool is_meant_to_go(const struct model *m, const struct link_change *change)
 {
     const struct slice *slice = model_slice(m, change->slice);
+    unsigned cube = tpunet_chip_of(change->chip).cube;
     struct tpunet_xc xc;
 
     return slice == NULL || !slice_serves(slice) ||
+           id_compare(m->cubes[cube].owner, slice->id) != 0 ||
            (find_circuit(m, change->chip, change->port, &xc) && drains_avoid(m, xc));
 }
 

@@ -166,7 +166,7 @@ static void go_without(struct mending *w, const struct remedy *r)
         w->impact.port_known || w->cause->kind == RISK_OCS || w->cause->kind == RISK_PORT_GROUP;
 
     if (r->kind == REMEDY_FAIL || !optical) {
-        bringup_stop(slice, w->out);
+        bringup_stop(w->m, slice, w->out);
         slice_fail(w->m, slice, w->now, w->out, r->text);
     } else if (slice->state == SLICE_ACTIVE) {
         (void)snprintf(slice->reason, sizeof slice->reason, "%s", r->text);

@@ -82,6 +82,9 @@ void slice_enter(struct model *m, struct slice *slice, enum slice_state state, s
         slice_move(slice, state, now.wall);
     }
     slice->changed_mono = now.mono;
+    if (slice_serves(slice)) {
+        watch_begin(m, slice, out);
+    }
     emit_slice(out, slice->id);
     json_t *data = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I}", "name", slice->spec.name, "owner",
                              slice->spec.owner, "state", slice_state_name(state), "topology",
@@ -265,7 +268,7 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
 static void release_circuits(struct model *m, struct slice *slice, struct now now,
                              struct outbox *out)
 {
-    bringup_stop(slice, out);
+    bringup_stop(m, slice, out);
     ops_release(m, slice, now, out);
 }
 
@@ -338,7 +341,7 @@ static void move_to(struct model *m, struct slice *slice, const uint16_t *cubes,
                     struct outbox *out)
 {
     slice->placements++;
-    bringup_stop(slice, out);
+    bringup_stop(m, slice, out);
     slice->generation = model_new_id(m).seq; /* what was asked of the old cubes is void */
     ops_reconfigure(m, slice, intent_on(slice, cubes), now, out);
 }

@@ -156,6 +156,11 @@ void symptoms_link(struct symptoms *s, uint32_t chip, unsigned port, bool up, st
     }
 }
 
+bool symptoms_is_down(const struct symptoms *s, uint32_t chip, unsigned port)
+{
+    return s->ends[riskmap_end(chip, port)].down;
+}
+
 void symptoms_cube_proved(struct symptoms *s, unsigned cube, struct wall_ms at)
 {
     for (uint32_t c = 0; c < TPUNET_CUBE_CHIPS; c++) {

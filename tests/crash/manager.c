@@ -68,6 +68,7 @@ static void carry_out(struct manager *m, const struct effect *effect)
     case EFFECT_BRING_UP:
         daemons_bring_up(m, effect);
         return;
+    case EFFECT_WATCH:
     case EFFECT_RELEASE:
         return; /* nobody watches links here */
     case EFFECT_FENCE:

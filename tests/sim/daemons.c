@@ -246,7 +246,7 @@ static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
     oracle_proved(s, &job->verdict, job->intent, job->links_since, job->dead,
                   job->accept_degraded ? job->n_dead : 0);
     if (verdict->status == 0 && job->instance == job->d->instance) {
-        watch_begin(job->d, &job->verdict, job->intent, job->links_since);
+        watch_begin_eye(job->d, &job->verdict, job->intent, job->links_since);
         job->intent = NULL;
     }
     job->ended = true;
@@ -344,7 +344,7 @@ static void start_job(void *arg)
     tpunet_bringup_start(job->bringup, on_verdict, job);
 }
 
-static struct tpunet_intent *copy_intent(const struct tpunet_intent *in)
+struct tpunet_intent *daemon_copy_intent(const struct tpunet_intent *in)
 {
     struct tpunet_intent *out;
 
@@ -387,7 +387,7 @@ void daemons_bring_up(struct manager *m, const struct effect *effect)
                             .epoch = m->model->epoch,
                             .generation = effect->generation,
                             .check_only = effect->check_only,
-                            .intent = copy_intent(slice->intent)};
+                            .intent = daemon_copy_intent(slice->intent)};
         take_dead_links(job, m->model, slice);
         uint32_t host = slice->coordinator;
         job->entry = tpunet_chip_number(
@@ -397,16 +397,40 @@ void daemons_bring_up(struct manager *m, const struct effect *effect)
     }
 }
 
-void daemons_release(struct manager *m, const struct effect *effect)
+/* The daemon that the effect is for; NULL if it is gone or obeys another by now. */
+static struct daemon *addressee(const struct manager *m, const struct effect *effect)
 {
     const struct agent *agent = model_agent(m->model, effect->agent);
+    struct daemon *found = NULL;
 
     for (unsigned i = 0; agent != NULL && i < m->s->n_daemons; i++) {
         struct daemon *d = &m->s->daemons[i];
-        if (strcmp(d->name, agent->name) == 0 && d->instance == agent->instance &&
+        if (strcmp(d->name, agent->name) == 0 && d->instance == agent->instance && d->up &&
             m->model->epoch >= d->epoch) {
-            watch_drop(d, effect->id, m->model->epoch, effect->generation);
+            found = d;
         }
+    }
+    return found;
+}
+
+void daemons_release(struct manager *m, const struct effect *effect)
+{
+    struct daemon *d = addressee(m, effect);
+
+    if (d != NULL) {
+        watch_drop(d, effect->id, m->model->epoch, effect->generation);
+    }
+}
+
+void daemons_watch(struct manager *m, const struct effect *effect)
+{
+    struct daemon *d = addressee(m, effect);
+    const struct slice *slice = model_slice(m->model, effect->id);
+    struct chip_port down[SIM_CUBE_CHIPS * SIM_CHIP_PORTS];
+
+    if (d != NULL && slice != NULL && slice->generation == effect->generation) {
+        size_t n = core_down_ends(m->model, slice, effect->agent, down, ARRAY_LEN(down));
+        watch_order(d, slice, m->model->epoch, down, n);
     }
 }
 

@@ -78,6 +78,9 @@ static void carry_out(struct manager *m, const struct effect *effect)
     case EFFECT_BRING_UP:
         daemons_bring_up(m, effect);
         return;
+    case EFFECT_WATCH:
+        daemons_watch(m, effect);
+        return;
     case EFFECT_RELEASE:
         daemons_release(m, effect);
         return;

@@ -312,14 +312,19 @@ void daemon_silence(struct daemon *d, int64_t ns);
 void daemon_impersonate(struct sim *s, int64_t ns);
 bool daemon_replay(struct sim *s); /* false: there is nothing to tell */
 void daemons_fini(struct sim *s);
+void daemons_watch(struct manager *m, const struct effect *effect);
 void daemons_release(struct manager *m, const struct effect *effect);
+struct tpunet_intent *daemon_copy_intent(const struct tpunet_intent *in);
 bool daemon_is_heard(const struct daemon *d); /* podmgr knows it and takes what it says */
 
 /* watch.c: the links of the slices that a daemon coordinates */
 void watch_init(struct sim *s);
 /* After a good verdict; the intent is taken; since: place in the world's log of links. */
-void watch_begin(struct daemon *d, const struct verdict *verdict, struct tpunet_intent *intent,
-                 uint64_t since);
+void watch_begin_eye(struct daemon *d, const struct verdict *verdict, struct tpunet_intent *intent,
+                     uint64_t since);
+/* On podmgr's order: from how the links are now, and what it believes of them. */
+void watch_order(struct daemon *d, const struct slice *slice, uint64_t epoch,
+                 const struct chip_port *down, size_t n_down);
 void watch_tell(struct daemon *d);
 void watch_tell_again(struct daemon *d); /* podmgr may have forgotten */
 void watch_drop(struct daemon *d, struct id slice, uint64_t epoch, uint64_t generation);

@@ -152,8 +152,8 @@ void watch_tell_again(struct daemon *d)
 
 /* --------------------------------------------------------------- watching -- */
 
-void watch_begin(struct daemon *d, const struct verdict *verdict, struct tpunet_intent *intent,
-                 uint64_t since)
+void watch_begin_eye(struct daemon *d, const struct verdict *verdict, struct tpunet_intent *intent,
+                     uint64_t since)
 {
     struct eye **at = find(d, verdict->slice), *eye;
 
@@ -176,5 +176,36 @@ void watch_begin(struct daemon *d, const struct verdict *verdict, struct tpunet_
     }
     d->eyes = eye;
     see(d, eye);
+    watch_tell(d);
+}
+
+/* Every chip of its own is asked. */
+static void ask_chips(struct daemon *d, struct eye *eye)
+{
+    for (uint32_t i = 0; i < eye->links.n_chips; i++) {
+        uint32_t chip = slice_chip(eye->intent, i), peer;
+        for (unsigned p = 0, peer_port; is_local(d, chip) && p < SIM_CHIP_PORTS; p++) {
+            bool up = world_peer(d->s->w, chip, p, &peer, &peer_port);
+            (void)slice_links_see(&eye->links, i, p, up, 0);
+        }
+    }
+}
+
+void watch_order(struct daemon *d, const struct slice *slice, uint64_t epoch,
+                 const struct chip_port *down, size_t n_down)
+{
+    struct eye *eye = *find(d, slice->id);
+
+    if (eye == NULL || eye->epoch != epoch || eye->generation != slice->generation) {
+        struct verdict as = {.slice = slice->id, .epoch = epoch, .generation = slice->generation};
+        watch_begin_eye(d, &as, daemon_copy_intent(slice->intent), d->s->w->log_next);
+        eye = *find(d, slice->id);
+    }
+    for (size_t i = 0; i < n_down; i++) {
+        slice_links_tell(&eye->links, slice_logical(eye->intent, down[i].chip), down[i].port,
+                         false);
+    }
+    ask_chips(d, eye);
+    eye->links.untold = true;
     watch_tell(d);
 }

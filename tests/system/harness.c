@@ -153,16 +153,29 @@ static void start_podsim(struct pod *pod)
     pod->podsim = spawn(pod, "podsim", (char *[]){"podsim", "--config", config, NULL});
 }
 
-void pod_start_tpunetd(struct pod *pod)
+static pid_t start_tpunetd(struct pod *pod, char *name, char *hosts)
 {
     char fabric[128], podmgr[128], cubes[16];
 
     (void)snprintf(fabric, sizeof fabric, "ipc://%s/fabric.sock", pod->dir);
     (void)snprintf(podmgr, sizeof podmgr, "ipc://%s/agents.sock", pod->dir);
     (void)snprintf(cubes, sizeof cubes, "%u", pod->options.cubes);
-    pod->tpunetd = spawn(pod, "tpunetd",
-                         (char *[]){"tpunetd", "--pod", "test", "--hosts", "all", "--cubes", cubes,
-                                    "--fabric", fabric, "--podmgr", podmgr, "--name", "t1", NULL});
+    return spawn(pod, "tpunetd",
+                 (char *[]){"tpunetd", "--pod", "test", "--hosts", hosts, "--cubes", cubes,
+                            "--fabric", fabric, "--podmgr", podmgr, "--name", name, NULL});
+}
+
+void pod_start_tpunetd(struct pod *pod)
+{
+    unsigned cubes = pod->options.cubes;
+    char lower[32] = "all", upper[32];
+
+    if (pod->options.halves) {
+        (void)snprintf(lower, sizeof lower, "0-0..%u-15", cubes / 2 - 1);
+        (void)snprintf(upper, sizeof upper, "%u-0..%u-15", cubes / 2, cubes - 1);
+        pod->tpunetd_upper = start_tpunetd(pod, "t2", upper);
+    }
+    pod->tpunetd = start_tpunetd(pod, "t1", lower);
 }
 
 void pod_start_podmgr(struct pod *pod)
@@ -192,6 +205,7 @@ void pod_kill_podmgr(struct pod *pod)
 void pod_kill_tpunetd(struct pod *pod)
 {
     end_process(&pod->tpunetd, SIGKILL);
+    end_process(&pod->tpunetd_upper, SIGKILL);
 }
 
 static bool is_ready(void *arg)
@@ -248,6 +262,7 @@ void pod_down(struct pod *pod)
 {
     end_process(&pod->podmgr, SIGTERM);
     end_process(&pod->tpunetd, SIGTERM);
+    end_process(&pod->tpunetd_upper, SIGTERM);
     end_process(&pod->healthd, SIGTERM);
     end_process(&pod->podsim, SIGTERM);
     if (getenv("KEEP") == NULL) {

@@ -16,6 +16,7 @@ struct pod_options {
     const char *extra_sim;    /* lines for podsim.yaml, or NULL */
     const char *extra_podmgr; /* lines for podmgr.yaml, or NULL */
     bool remedy;              /* podmgr mends by itself */
+    bool halves;              /* a second tpunetd stands for the upper half of the cubes */
     bool healthd;             /* one for all hosts */
     const char *rules;        /* of its policy, for healthd.yaml, or NULL */
 };
@@ -23,7 +24,7 @@ struct pod_options {
 struct pod {
     char dir[64];
     struct pod_options options;
-    pid_t podsim, tpunetd, podmgr, healthd;
+    pid_t podsim, tpunetd, tpunetd_upper, podmgr, healthd;
 };
 
 /* Starts all three and waits until every host is healthy; aborts the test

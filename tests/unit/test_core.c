@@ -34,7 +34,7 @@ struct fixture {
     bool hold_verdicts, bad_verdicts, hold_fences;
     uint64_t last_generation;
     struct id last_wire; /* the last command's id */
-    unsigned applies, bring_ups, checks, stops, releases, fences;
+    unsigned applies, bring_ups, checks, stops, watches, releases, fences;
     struct reply_seen {
         int status;
         char code[32], text[256];
@@ -195,6 +195,9 @@ static void carry_out(struct fixture *f, const struct effect *effect)
         if (!f->hold_verdicts) {
             verdict(f, effect->id, effect->generation, !f->bad_verdicts, effect->check_only);
         }
+        return;
+    case EFFECT_WATCH:
+        f->watches++;
         return;
     case EFFECT_RELEASE:
         f->releases++;
