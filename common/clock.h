@@ -4,6 +4,7 @@
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,5 +28,8 @@ static inline double mono_ms_since(struct mono_ns then, struct mono_ns now)
 
 /* RFC 3339 UTC with milliseconds, "2026-11-21T09:16:00.123Z"; returns buf. */
 const char *wall_format(struct wall_ms t, char buf[static 32]);
+/* Reads such a time, with up to nine digits of a second and Z or an offset such as
+ * +01:00; false if it is none, or before 1970. */
+bool wall_parse(struct wall_ms *out, const char *text);
 
 #endif

@@ -83,6 +83,13 @@ static const struct cmd_opt migrate_options[] = {
 static const struct cmd_opt word_options[] = {
     {"reason", 0, "TEXT", false, "what you saw or did; it is kept for the next person"}, {0}};
 
+static const struct cmd_opt drain_options[] = {
+    {"reason", 0, "TEXT", false, "why; it is kept for the next person"},
+    {"mode", 0, "MODE", false, "graceful: wait for the jobs (the default); now: move them off"},
+    {"until", 0, "TIME", false, "when it ends by itself, such as 2026-01-31T12:00:00Z"},
+    {0},
+};
+
 static const struct cmd_opt webhook_options[] = {
     {"secret-file", 0, "FILE", false, "its first line signs what is sent: 16 to 128 bytes"},
     {"event", 0, "PREFIX", false, "only types that begin so, such as slice.; may be repeated"},
@@ -122,6 +129,17 @@ const struct command podctl_commands[] = {
      word_options, 1, 1, false},
     {"clear", "PART", "it is good again; also for a SUSPECT port such as port/12-n-5", cmd_clear,
      word_options, 1, 1, false},
+    {"drain create", "TARGET",
+     "take ocs/12, cube/5, host/5-3, link/5-3-0-2+x or power/ID out of service", cmd_drain_create,
+     drain_options, 1, 1, false},
+    {"drain plan", "TARGET", "what that would do to whom; changes nothing", cmd_drain_plan,
+     drain_options, 1, 1, false},
+    {"drain list", "", "what is being drained or is drained, newest first", cmd_drain_list, NULL, 0,
+     0, false},
+    {"drain show", "DRAIN", "one drain, by id or target: what it waits for, what is safe",
+     cmd_drain_show, NULL, 1, 1, false},
+    {"drain end", "DRAIN", "put it back into service, by id or target", cmd_drain_end, NULL, 1, 1,
+     false},
     {"quarantine list", "", "groups of cubes that a restored backup cannot explain",
      cmd_quarantine_list, NULL, 0, 0, false},
     {"quarantine clear", "CUBE", "break the unexplained circuits of its group, wait until dark",

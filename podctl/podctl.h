@@ -95,6 +95,12 @@ int cmd_incident_show(struct podctl *ctl);
 int cmd_repair_list(struct podctl *ctl);
 int cmd_repair_show(struct podctl *ctl);
 int cmd_repair_advance(struct podctl *ctl);
+/* drains.c */
+int cmd_drain_create(struct podctl *ctl);
+int cmd_drain_plan(struct podctl *ctl);
+int cmd_drain_list(struct podctl *ctl);
+int cmd_drain_show(struct podctl *ctl);
+int cmd_drain_end(struct podctl *ctl);
 /* slices.c */
 int cmd_slice_create(struct podctl *ctl);
 int cmd_slice_list(struct podctl *ctl);

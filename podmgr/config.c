@@ -21,6 +21,7 @@
 
 #include "config_power.h"
 #include "core/remediation.h"
+#include "core/repair.h"
 #include "mem.h"
 #include "part.h"
 #include "yconf.h"
@@ -40,6 +41,7 @@ enum {
     LOOPBACK_NET = 127,
 };
 static const double confidence_min = 0.6;
+static const int64_t repair_ms_max = 30 * 24 * 3600 * INT64_C(1000);
 static const double loss_db_max = 3.0; /* below 2 dB is normal (Palomar) */
 static const char default_http[] = "127.0.0.1:8470";
 static const char default_socket[] = "/run/podmgr/podmgr.sock";
@@ -418,6 +420,16 @@ static void read_preflight(struct preflight_policy *policy, struct yconf *doc,
     yconf_finish(doc, map);
 }
 
+static void read_repair(struct repair_policy *policy, struct yconf *doc,
+                        const struct yconf_node *map)
+{
+    policy->burn_in_ms =
+        yconf_int(doc, map, "burn_in_ms", repair_defaults.burn_in_ms, 1, repair_ms_max);
+    policy->probation_ms =
+        yconf_int(doc, map, "probation_ms", repair_defaults.probation_ms, 1, repair_ms_max);
+    yconf_finish(doc, map);
+}
+
 /* Where a file is: what stands before the last slash. */
 static const char *dir_of(const char *path, char dir[static PATH_MAX])
 {
@@ -471,6 +483,7 @@ int config_load(struct config *out, const char *file, struct error *err)
     config_read_power(&config.pod, doc, yconf_list(doc, root, "power"));
     read_remediation(&config.pod.remedy, doc, yconf_map(doc, root, "remediation"));
     read_preflight(&config.pod.preflight, doc, yconf_map(doc, root, "preflight"));
+    read_repair(&config.pod.repair, doc, yconf_map(doc, root, "repair"));
     read_ocs(&config, doc, yconf_map(doc, root, "ocs"));
     read_agents(&config, doc, yconf_map(doc, root, "agents"));
     read_listen(&config, doc, yconf_map(doc, root, "listen"));
@@ -560,6 +573,8 @@ void config_print(const struct config *config, FILE *out)
     (void)fprintf(out, "preflight:\n  mode: %s\n  unobserved: %s\n  timeout_ms: %u\n",
                   preflight_mode_name(pod->preflight.mode),
                   pod->preflight.required ? "refuse" : "skip", pod->preflight.timeout_ms);
+    (void)fprintf(out, "repair:\n  burn_in_ms: %" PRId64 "\n  probation_ms: %" PRId64 "\n",
+                  pod->repair.burn_in_ms, pod->repair.probation_ms);
     (void)fputs("ocs:\n", out);
     print_text(out, "url", config->ocs_url);
     (void)fprintf(out, "  timeout_ms: %u\n", config->ocs_timeout_ms);

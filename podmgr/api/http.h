@@ -36,6 +36,7 @@ struct backup_outcome;
 struct hook_status;
 struct incident;
 struct ticket;
+struct drain;
 struct request;
 struct api;
 struct route;
@@ -112,6 +113,13 @@ bool request_read_wait(struct request *req);
 /* Reads If-Match into *version, 0 = any; answers 412 and returns false if it is
  * no ETag of ours. */
 bool request_read_if_match(struct request *req, uint64_t *version);
+/* Reads Idempotency-Key ("" if there is none) and hashes the body; answers 400 and
+ * returns false if malformed. */
+struct request_key {
+    char key[129];
+    uint8_t body_hash[SLICE_HASH_SIZE];
+};
+bool request_read_key(struct request *req, const json_t *body, struct request_key *out);
 /* Reads an unsigned query parameter into *out, which holds the default; answers
  * 400 and returns false if bad. */
 bool request_read_number(struct request *req, const char *name, uint64_t min, uint64_t max,
@@ -143,6 +151,7 @@ bool part_of_path(struct request *req, enum part_kind kind, struct part *part);
 /* handlers */
 route_fn slices_post, slices_list, slice_get, slice_delete, slice_links, slice_migrate;
 route_fn faults_list, faults_post, faults_delete;
+route_fn drains_list, drains_post, drains_plan, drain_get, drain_delete;
 route_fn pod_get, cubes_list, cube_get, hosts_list, host_get, ocs_list, ocs_get;
 route_fn incidents_list, incident_get, repairs_list, repair_get, repair_advance;
 route_fn operation_get, operations_list, events_list, audit_list, backup_post;
@@ -173,6 +182,8 @@ json_t *render_backup(const struct backup_outcome *outcome);
 json_t *render_audit(uint64_t seq, const struct audit_entry *entry,
                      const uint8_t hash[STORE_HASH_SIZE]);
 json_t *render_fault(const struct part_fault *fault);
+json_t *render_drain(const struct model *m, const struct drain *drain);
+json_t *render_drain_plan(const struct model *m, const struct drain *draft);
 json_t *render_lien(const struct model *m, const struct lien *lien);
 json_t *render_links(const struct model *m, const struct slice *slice);
 

@@ -7,6 +7,7 @@
 
 #include "api/http.h"
 #include "backup.h"
+#include "core/drain.h"
 #include "core/slice.h"
 #include "hooks/hooks.h"
 #include "openapi_json.h"
@@ -83,6 +84,19 @@ static void print_inventory(FILE *out, const struct model *m)
     for (int h = 0; h <= HEALTH_PROBATION; h++) {
         (void)fprintf(out, "podmgr_hosts{state=\"%s\"} %u\n", health_name((enum health)h),
                       hosts[h]);
+    }
+}
+
+static void print_drains(FILE *out, const struct model *m)
+{
+    size_t n[ADMIN_DRAINED + 1] = {0};
+
+    for (size_t i = 0; i < m->n_drains; i++) {
+        n[m->drains[i]->state]++;
+    }
+    print_head(out, "podmgr_drains", "gauge", "Drains that have not ended, by state.");
+    for (int s = ADMIN_DRAINING; s <= ADMIN_DRAINED; s++) {
+        (void)fprintf(out, "podmgr_drains{state=\"%s\"} %zu\n", admin_name((enum admin)s), n[s]);
     }
 }
 
@@ -181,6 +195,7 @@ void metrics_get(struct request *req)
                   p->model->pod->id);
     print_slices(out, p->model);
     print_inventory(out, p->model);
+    print_drains(out, p->model);
     print_switches(out, p->model);
     print_webhooks(out, p);
     print_head(out, "podmgr_cross_connects_total", "counter",

@@ -202,10 +202,11 @@ json_t *render_cube(const struct model *m, unsigned number)
     char why[160] = "";
     bool is_free = model_cube_free(m, number, why, sizeof why);
 
-    return json_pack("{s:o,s:s,s:s,s:o,s:o,s:b,s:s}", "id", json_sprintf("cube/%u", number),
+    return json_pack("{s:o,s:s,s:s,s:o,s:o,s:o,s:b,s:s}", "id", json_sprintf("cube/%u", number),
                      "admin", admin_name(cube->admin), "health",
                      health_name(model_cube_health(m, number)), "since", time_json(cube->since),
-                     "owner", id_json(cube->owner), "free", is_free, "reason", why);
+                     "owner", id_json(cube->owner), "ticket", id_json(cube->ticket), "free",
+                     is_free, "reason", why);
 }
 
 static json_t *pairs(const struct ocs *ocs, unsigned ports, bool desired)
@@ -250,15 +251,15 @@ json_t *render_ocs(const struct model *m, unsigned number, bool maps)
     bool in_step = json_equal(desired, observed);
 
     json_t *json = json_pack(
-        "{s:o,s:o,s:[i,i],s:s,s:o,s:s,s:I,s:I,s:{s:i,s:i,s:i},s:i,s:i,s:b,s:o}", "id",
+        "{s:o,s:o,s:[i,i],s:s,s:s,s:o,s:s,s:I,s:I,s:{s:i,s:i,s:i},s:i,s:i,s:b,s:o}", "id",
         json_sprintf("ocs/%u", number), "axis",
         json_sprintf("%c", "xyz"[number / TPUNET_FACE_LINKS]), "position", number % 4,
-        number / 4 % 4, "state", ocs_state_name(ocs->state), "since", time_json(ocs->since),
-        "boot_id", ocs->boot_id, "generation", (json_int_t)ocs->generation, "epoch",
-        (json_int_t)ocs->epoch, "ports", "north", ports, "south", ports, "spare",
-        ports - m->pod->n_cubes, "desired_circuits", (int)json_array_size(desired),
-        "observed_circuits", (int)json_array_size(observed), "in_step", in_step, "observed_at",
-        time_json(ocs->observed_at));
+        number / 4 % 4, "admin", admin_name(ocs->admin), "state", ocs_state_name(ocs->state),
+        "since", time_json(ocs->since), "boot_id", ocs->boot_id, "generation",
+        (json_int_t)ocs->generation, "epoch", (json_int_t)ocs->epoch, "ports", "north", ports,
+        "south", ports, "spare", ports - m->pod->n_cubes, "desired_circuits",
+        (int)json_array_size(desired), "observed_circuits", (int)json_array_size(observed),
+        "in_step", in_step, "observed_at", time_json(ocs->observed_at));
     if (maps) {
         (void)json_object_set(json, "desired", desired);
         (void)json_object_set(json, "observed", observed);

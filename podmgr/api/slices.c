@@ -225,7 +225,7 @@ static bool take_fields(struct request *req, json_t *body, struct slice_spec *sp
 
 /* Idempotency-Key: 1 to 128 visible ASCII characters.  Two bodies are the same
  * request if they say the same, whatever their spacing and order. */
-static bool take_key(struct request *req, json_t *body, struct slice_spec *spec)
+bool request_read_key(struct request *req, const json_t *body, struct request_key *out)
 {
     const char *key = request_header(req, "Idempotency-Key");
     size_t len = key != NULL ? strlen(key) : 0;
@@ -246,10 +246,24 @@ static bool take_key(struct request *req, json_t *body, struct slice_spec *spec)
     struct sha256_ctx ctx;
     sha256_init(&ctx);
     sha256_update(&ctx, strlen(text), (const uint8_t *)text);
-    sha256_digest(&ctx, sizeof spec->body_hash, spec->body_hash);
-    memcpy(spec->key, key, len + 1);
-    memcpy(spec->caller, req->caller, sizeof spec->caller);
+    sha256_digest(&ctx, sizeof out->body_hash, out->body_hash);
+    memcpy(out->key, key, len + 1);
     free(text);
+    return true;
+}
+
+static bool take_key(struct request *req, json_t *body, struct slice_spec *spec)
+{
+    struct request_key key = {.key = ""};
+
+    if (!request_read_key(req, body, &key)) {
+        return false;
+    }
+    memcpy(spec->key, key.key, sizeof spec->key);
+    memcpy(spec->body_hash, key.body_hash, sizeof spec->body_hash);
+    if (key.key[0] != '\0') {
+        memcpy(spec->caller, req->caller, sizeof spec->caller);
+    }
     return true;
 }
 

@@ -202,7 +202,8 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
         slice->waiting = false;
         slice->verified = false;
         /* Rises across slices too: chips refuse what is older than they hold. */
-        slice->generation = model_new_id(m).seq;
+        slice->routed = model_new_id(m);
+        slice->generation = slice->routed.seq;
         slice->reason[0] = '\0';
         slice->dead_links = count_dead(m, slice);
         emit_slice(out, slice->id);
@@ -422,7 +423,7 @@ static bool is_spared(const struct model *m, struct tpunet_xc xc, void *arg)
     bool north = ocs->suspect[TPUNET_NORTH][xc.north];
     bool south = ocs->suspect[TPUNET_SOUTH][xc.south];
 
-    if (xc.ocs != part->ocs) {
+    if (xc.ocs != part->ocs || drains_avoid(m, xc)) {
         return true;
     }
     if (part->kind == PART_OCS) {

@@ -87,6 +87,11 @@ void emit_ticket(struct outbox *out, struct id id)
     add_change(out, CHANGE_TICKET)->id = id;
 }
 
+void emit_drain(struct outbox *out, struct id id)
+{
+    add_change(out, CHANGE_DRAIN)->id = id;
+}
+
 void emit_fault(struct outbox *out, const struct part *part)
 {
     add_change(out, CHANGE_FAULT)->part = *part;
@@ -190,6 +195,7 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         bringup_tick(m, ev->now, out);
         preflight_tick(m, ev->now, out);
         slices_expire_keys(m, ev->now, out);
+        drains_tick(m, ev->now, out);
         remedy_tick(m, ev->now, out);
         return;
     case EV_CREATE_SLICE:
@@ -259,6 +265,12 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
     case EV_RESET_BREAKER:
         remedy_reset_breaker(m, ev, out);
         return;
+    case EV_CREATE_DRAIN:
+        drains_create(m, ev, out);
+        return;
+    case EV_END_DRAIN:
+        drains_end(m, ev, out);
+        return;
     case EV_CREATE_WEBHOOK:
         webhooks_create(m, ev, out);
         return;
@@ -322,6 +334,9 @@ void event_fini(struct event *ev)
     case EV_ADVANCE_REPAIR:
         free(ev->repair);
         return;
+    case EV_CREATE_DRAIN:
+        free(ev->drain);
+        return;
     case EV_MIGRATE_SLICE:
         free(ev->migrate.swaps);
         return;
@@ -340,6 +355,7 @@ void event_fini(struct event *ev)
     case EV_CLEAR_QUARANTINE:
     case EV_AGENT_SEEN:
     case EV_RESET_BREAKER:
+    case EV_END_DRAIN:
     case EV_DELETE_WEBHOOK:
     case EV_WEBHOOK_NEWS:
         return;

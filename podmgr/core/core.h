@@ -67,6 +67,8 @@ enum event_kind {
     EV_PREFLIGHT, /* an observer's verdict about hosts of a slice */
     EV_ADVANCE_REPAIR,
     EV_RESET_BREAKER, /* an operator's word */
+    EV_CREATE_DRAIN,  /* so are these */
+    EV_END_DRAIN,     /* in `del` */
     EV_FENCED,        /* an agent has disabled chip ports */
     EV_CREATE_WEBHOOK,
     EV_DELETE_WEBHOOK,
@@ -174,6 +176,7 @@ struct event {
         struct health_report health;
         struct fitness *fitness;    /* PREFLIGHT */
         struct repair_step *repair; /* ADVANCE_REPAIR */
+        struct drain_order *drain;  /* CREATE_DRAIN, owned; core/drain.h */
         struct webhook *webhook;    /* CREATE_WEBHOOK: a draft, owned */
         struct webhook_news hook;   /* WEBHOOK_NEWS; DELETE_WEBHOOK: only its id */
     };
@@ -191,12 +194,13 @@ enum change_kind {
     CHANGE_TICKET,
     CHANGE_FAULT,
     CHANGE_LIEN,
+    CHANGE_DRAIN,
     CHANGE_WEBHOOK,
 };
 struct change {
     enum change_kind kind;
     union {
-        struct id id; /* slice, op, incident, ticket, webhook */
+        struct id id; /* slice, op, incident, ticket, drain, webhook */
         struct {
             uint16_t ocs, north;
         } circuit;
@@ -273,6 +277,10 @@ void outbox_fini(struct outbox *out);
  * event_fini(), which the caller calls after the step. */
 void core_step(struct model *m, struct event *ev, struct outbox *out);
 void event_fini(struct event *ev);
+
+/* Derives from the tickets which cubes and switches a person has in hand; after a
+ * load, and whenever one has moved. */
+void core_mark_repairs(struct model *m);
 
 /* What an agent is to disable: chip ports of its hosts under unfenced liens. */
 size_t core_unfenced(const struct model *m, uint32_t agent, struct chip_port *out, size_t max);

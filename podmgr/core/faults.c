@@ -9,7 +9,8 @@
  *      degraded go around it and the others FAIL with the reason; after podmgr's
  *      own only those that hurt (remedy_act.c): who works is left alone.
  *   3. A FAILED cube or host is given to no new slice (A6).
- *      podmgr's own word ends when the switch comes back from a loss of power.
+ *      podmgr's own word ends when the switch comes back from a loss of power, and
+ *      when the part's ticket says that it is mended (repair_readmit.c).
  *   4. A cube that remediation took out of service is SUSPECT, and so is a port that
  *      it blames or that read-back showed to be bad.  Nothing more is made over
  *      it, its cube is given to no new slice, and slices go around it.
@@ -98,12 +99,17 @@ void model_remove_fault(struct model *m, const struct part *part)
     mark(m, part, false, HEALTH_HEALTHY);
 }
 
-bool model_circuit_dead(const struct model *m, struct tpunet_xc xc)
+bool model_circuit_broken(const struct model *m, struct tpunet_xc xc)
 {
     const struct ocs *ocs = &m->ocs[xc.ocs];
 
     return ocs->state == OCS_STATE_FAILED || ocs->suspect[TPUNET_NORTH][xc.north] ||
            (xc.south < MODEL_PORTS_MAX && ocs->suspect[TPUNET_SOUTH][xc.south]);
+}
+
+bool model_circuit_dead(const struct model *m, struct tpunet_xc xc)
+{
+    return model_circuit_broken(m, xc) || drains_avoid(m, xc);
 }
 
 /* ------------------------------------------------------- operators' words -- */
@@ -208,21 +214,33 @@ void faults_say(struct model *m, const struct part *part, const char *reason, st
     }
 }
 
-void faults_came_back(struct model *m, uint16_t ocs, struct now now, struct outbox *out)
+/* Rule 5. */
+void faults_look_again(struct model *m, const struct part *part, struct now now, struct outbox *out)
 {
-    struct part part = {.kind = PART_OCS, .ocs = ocs};
-    const struct part_fault *fault = model_fault(m, &part);
+    if (part->kind == PART_OCS) {
+        m->ocs[part->ocs].state = OCS_STATE_UNREACHABLE; /* until it answers */
+        m->ocs[part->ocs].since = now.wall;
+    }
+    if (part->kind == PART_OCS || part->kind == PART_PORT) {
+        emit_effect(out, EFFECT_OCS_ATTACH)->ocs = part->ocs;
+    }
+}
+
+bool faults_take_back(struct model *m, const struct part *part, const char *why, struct now now,
+                      struct outbox *out)
+{
+    const struct part_fault *fault = model_fault(m, part);
     char name[80];
 
     if (fault == NULL || strcmp(fault->who, "podmgr") != 0) {
-        return;
+        return false;
     }
-    model_remove_fault(m, &part);
-    m->ocs[ocs].state = OCS_STATE_UNREACHABLE; /* the caller has just heard of it */
-    emit_fault(out, &part);
-    emit_journal(
-        m, out, now, "part.cleared", part_format(&part, name),
-        json_pack("{s:s,s:s}", "by", "podmgr", "reason", "it came back from a loss of power"));
+    model_remove_fault(m, part);
+    remedy_cleared(m, part, now);
+    emit_fault(out, part);
+    emit_journal(m, out, now, "part.cleared", part_format(part, name),
+                 json_pack("{s:s,s:s}", "by", "podmgr", "reason", why));
+    return true;
 }
 
 void faults_fail(struct model *m, struct event *ev, struct outbox *out)
@@ -283,13 +301,7 @@ void faults_clear(struct model *m, struct event *ev, struct outbox *out)
     emit_audit(out, ev, "part.clear", name, before, NULL);
     emit_journal(m, out, ev->now, "part.cleared", name,
                  json_pack("{s:s,s:s}", "by", ev->who, "reason", ev->word.reason));
-    if (part.kind == PART_OCS) {
-        m->ocs[part.ocs].state = OCS_STATE_UNREACHABLE; /* until it answers */
-        m->ocs[part.ocs].since = ev->now.wall;
-    }
-    if (part.kind == PART_OCS || part.kind == PART_PORT) {
-        emit_effect(out, EFFECT_OCS_ATTACH)->ocs = part.ocs;
-    }
+    faults_look_again(m, &part, ev->now, out);
     emit_done(out, ev->cookie, (struct id){0});
 }
 

@@ -15,6 +15,7 @@ void emit_circuit(struct outbox *out, struct tpunet_xc xc);
 void emit_key(struct outbox *out, uint64_t number);
 void emit_incident(struct outbox *out, struct id id);
 void emit_ticket(struct outbox *out, struct id id);
+void emit_drain(struct outbox *out, struct id id);
 void emit_fault(struct outbox *out, const struct part *part);
 void emit_webhook(struct outbox *out, struct id id);
 void emit_lien(struct outbox *out, struct tpunet_ocs_port port);
@@ -155,8 +156,12 @@ void faults_clear(struct model *m, struct event *ev, struct outbox *out);
  * or a port SUSPECT.  Slices that serve over it are the caller's business. */
 void faults_say(struct model *m, const struct part *part, const char *reason, struct now now,
                 struct outbox *out);
-/* The switch came back after it lost its power: podmgr's word on it is over. */
-void faults_came_back(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
+/* podmgr's own word on the part is over, if there is one; an operator's stays. */
+bool faults_take_back(struct model *m, const struct part *part, const char *why, struct now now,
+                      struct outbox *out);
+/* What is known of a part that nobody calls bad any more is asked for anew. */
+void faults_look_again(struct model *m, const struct part *part, struct now now,
+                       struct outbox *out);
 void faults_suspect(struct model *m, struct tpunet_ocs_port port, const char *reason,
                     struct now now, struct outbox *out);
 /* Both ports of a circuit of the slice are freed unconfirmed. */
@@ -177,6 +182,13 @@ void liens_tick(struct model *m, struct now now, struct outbox *out);
 struct id ops_break(struct model *m, struct tpunet_xc *breaks, size_t n, struct now now,
                     struct outbox *out);
 
+/* ----------------------------------------------------------- drains.c -- */
+
+void drains_create(struct model *m, struct event *ev, struct outbox *out);
+void drains_end(struct model *m, struct event *ev, struct outbox *out);
+/* Ends those whose time is up, moves jobs off, sees who is drained. */
+void drains_tick(struct model *m, struct now now, struct outbox *out);
+
 /* ------------------------------------------------------- quarantine.c -- */
 
 void quarantine_clear(struct model *m, struct event *ev, struct outbox *out);
@@ -195,8 +207,11 @@ void switches_looked(struct model *m, struct event *ev, struct outbox *out);
 void switches_superseded(struct model *m, struct event *ev, struct outbox *out);
 void switches_lost(struct model *m, struct event *ev, struct outbox *out);
 void switches_saw(struct ocs *ocs, const struct seen_circuit *seen, size_t n, struct wall_ms at);
-/* FAILED ones are passed over if `failed_too`. */
-bool switches_all_reachable(const struct model *m, bool failed_too, char *why, size_t why_size);
+/* Has the slice (NULL: a new one) all the switches that it needs?  One that accepts
+ * degraded does without those that are FAILED, or drained from under it; a new
+ * one that does not gets no drained one. */
+bool switches_all_reachable(const struct model *m, const struct slice *slice, bool accept_degraded,
+                            char *why, size_t why_size);
 
 /* ----------------------------------------------------------- agents.c -- */
 
@@ -230,5 +245,11 @@ void repairs_advance(struct model *m, struct event *ev, struct outbox *out);
 struct ticket;
 /* Of the ticket's last move. */
 void repairs_tell(struct model *m, struct now now, const struct ticket *ticket, struct outbox *out);
+
+/* ------------------------------------------------- repair_readmit.c -- */
+
+/* What follows from the ticket's last move for its part. */
+void repairs_follow(struct model *m, struct now now, const struct ticket *ticket,
+                    struct outbox *out);
 
 #endif

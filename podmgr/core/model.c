@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/drain.h"
 #include "core/health.h"
 #include "core/incident.h"
 #include "core/keys.h"
@@ -172,6 +173,10 @@ void model_destroy(struct model *m)
     remediation_destroy(m->remediation);
     tickets_destroy(m->tickets);
     health_destroy(m->health);
+    for (size_t i = 0; i < m->n_drains; i++) {
+        free(m->drains[i]);
+    }
+    free(m->drains);
     free(m->faults);
     free(m->liens);
     free(m->slices);
@@ -188,6 +193,9 @@ enum health model_cube_health(const struct model *m, unsigned cube)
     };
     enum health worst = m->cubes[cube].health;
 
+    if (rank[m->cubes[cube].in_hand] > rank[worst]) {
+        worst = m->cubes[cube].in_hand;
+    }
     for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
         enum health health = m->hosts[cube * TPUNET_CUBE_HOSTS + h].health;
         if (m->hosts[cube * TPUNET_CUBE_HOSTS + h].failed) {
@@ -205,7 +213,7 @@ static const struct host *sick_host(const struct model *m, unsigned cube, unsign
 {
     for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
         const struct host *host = &m->hosts[cube * TPUNET_CUBE_HOSTS + h];
-        if (host->health != HEALTH_HEALTHY || host->admin != ADMIN_IN_SERVICE || host->failed) {
+        if (host->health != HEALTH_HEALTHY || host->failed) {
             *number = h;
             return host;
         }
@@ -232,7 +240,7 @@ const struct part_fault *model_port_fault(const struct model *m, unsigned cube)
 }
 
 /* Neither a SUSPECT port (A6) nor a lien, unless it is fenced and its switch
- * FAILED: one that obeys is about to break the circuit (A8). */
+ * given up: one that obeys is about to break the circuit (A8). */
 static bool cube_ports_free(const struct model *m, unsigned cube, char *why, size_t size)
 {
     const struct part_fault *fault = model_port_fault(m, cube);
@@ -246,7 +254,7 @@ static bool cube_ports_free(const struct model *m, unsigned cube, char *why, siz
     for (size_t i = 0; i < m->n_liens; i++) {
         const struct lien *lien = &m->liens[i];
         struct tpunet_ocs_port port = lien->port;
-        bool harmless = lien->fenced && m->ocs[port.ocs].state == OCS_STATE_FAILED;
+        bool harmless = lien->fenced && model_given_up(m, port.ocs);
         if (!harmless && is_of_cube(m, port, cube)) {
             bool known = !id_is_none(lien->slice);
             (void)snprintf(why, size, "port/%u-%c-%u%s%s not confirmed down since %s", port.ocs,
@@ -268,14 +276,27 @@ static bool cube_free_reason(const struct model *m, unsigned index, char *why, s
         (void)snprintf(why, size, "owned by slice/%s", id_format(cube->owner, id));
         return false;
     }
-    if (cube->admin != ADMIN_IN_SERVICE || cube->health != HEALTH_HEALTHY) {
-        (void)snprintf(why, size, "%s %s since %s", admin_name(cube->admin),
-                       health_name(cube->health), wall_format(cube->since, at));
+    const struct drain *drain = model_cube_drain(m, index);
+    if (drain != NULL) { /* A6 */
+        char name[80];
+        (void)snprintf(why, size, "%s %s since %s, drain/%s", part_format(&drain->order.part, name),
+                       admin_name(drain->state), wall_format(drain->created, at),
+                       id_format(drain->id, id));
+        return false;
+    }
+    if (cube->health != HEALTH_HEALTHY) {
+        (void)snprintf(why, size, "%s since %s", health_name(cube->health),
+                       wall_format(cube->since, at));
+        return false;
+    }
+    if (!id_is_none(cube->ticket)) { /* A6 */
+        (void)snprintf(why, size, "%s by repair/%s", health_name(cube->in_hand),
+                       id_format(cube->ticket, id));
         return false;
     }
     const struct host *host = sick_host(m, index, &h);
     if (host != NULL) {
-        (void)snprintf(why, size, "host/%u-%u %s %s since %s", index, h, admin_name(host->admin),
+        (void)snprintf(why, size, "host/%u-%u %s since %s", index, h,
                        health_name(host->failed ? HEALTH_FAILED : host->health),
                        wall_format(host->since, at));
         return false;
@@ -405,7 +426,7 @@ static void plan_part(const struct model *m, struct op *op, uint16_t ocs)
     struct op_part *part = &op->part[ocs];
 
     if (part->state == PART_NONE) {
-        bool skip = m->ocs[ocs].state == OCS_STATE_FAILED;
+        bool skip = model_given_up(m, ocs);
         part->state = op->state != OP_OPEN ? PART_DONE : skip ? PART_SKIPPED : PART_PENDING;
         part->wire = op->id;
         op->open_parts = (uint16_t)(op->open_parts + (part->state == PART_PENDING));

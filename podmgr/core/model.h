@@ -66,6 +66,7 @@ struct slice;
 struct incidents;
 struct tickets;
 struct remediation;
+struct drain;
 struct webhook;
 
 /* A port of a chip: names the link that leaves there. */
@@ -76,7 +77,7 @@ struct chip_port {
 
 /* A host is healthy while a tpunetd that stands for it holds a lease. */
 struct host {
-    enum admin admin;
+    enum admin admin; /* derived from the drains, as of cubes and switches */
     enum health health;
     struct wall_ms since; /* of this health */
     uint32_t agent;       /* id of the agent that stands for it, 0 = none */
@@ -87,7 +88,9 @@ struct cube {
     enum admin admin;
     enum health health; /* its own; see cube_health() */
     struct wall_ms since;
-    struct id owner; /* A1: at most one; derived from the slices */
+    struct id owner;     /* A1: at most one; derived from the slices */
+    struct id ticket;    /* by which a person has it in hand, or it is on probation; derived */
+    enum health in_hand; /* what that makes of it: QUARANTINED, PROBATION */
 };
 
 /* ------------------------------------------------------------ switches -- */
@@ -112,6 +115,7 @@ struct circuit {
     float north_dbm, south_dbm, loss_db;
 };
 struct ocs {
+    enum admin admin;
     enum ocs_state state;
     struct wall_ms since;
     struct wall_ms observed_at;
@@ -119,6 +123,8 @@ struct ocs {
     uint64_t generation;
     uint64_t epoch; /* highest claim that it reported */
     bool supports_light;
+    bool answers;                     /* we talk to it, FAILED or not */
+    bool mended;                      /* a ticket of it is VERIFYING; derived */
     unsigned foreign;                 /* circuits that nobody intended, when last looked at */
     bool suspect[2][MODEL_PORTS_MAX]; /* by enum tpunet_side; see struct part_fault */
     struct circuit north[MODEL_PORTS_MAX];
@@ -228,6 +234,10 @@ struct preflight_policy {
     unsigned grace_ms;   /* only so long after podmgr's start */
     unsigned timeout_ms; /* for all of it */
 };
+/* How long what was mended is watched (core/repair.h); 0: the default. */
+struct repair_policy {
+    int64_t burn_in_ms, probation_ms;
+};
 struct pod {
     char id[32];
     uint16_t n_cubes;
@@ -242,6 +252,7 @@ struct pod {
     size_t n_feeds;
     struct remedy_policy remedy;
     struct preflight_policy preflight;
+    struct repair_policy repair;
 };
 
 struct model {
@@ -275,7 +286,11 @@ struct model {
     size_t n_faults, cap_faults;
     struct lien *liens; /* sorted by port */
     size_t n_liens, cap_liens;
-    struct webhook *webhooks; /* core/webhooks.h; sorted by id */
+    struct drain **drains; /* core/drain.h, sorted by id */
+    size_t n_drains, cap_drains;
+    uint64_t drained_ocs;         /* bit o: a drain concerns ocs/o or a port of it */
+    struct mono_ns drains_looked; /* at all of them */
+    struct webhook *webhooks;     /* core/webhooks.h; sorted by id */
     size_t n_webhooks;
     struct mono_ns fence_asked; /* when agents were last asked to fence */
     struct mono_ns last_tick;   /* tells our own stalls from silent agents */
@@ -344,6 +359,11 @@ void model_remove_lien(struct model *m, struct tpunet_ocs_port port);
  * that a restored backup knew. */
 bool model_circuit_left(const struct model *m, struct tpunet_xc xc);
 /* Is a circuit not to be relied on: over a FAILED switch or a SUSPECT port? */
+bool model_circuit_broken(const struct model *m, struct tpunet_xc xc);
+/* Or one that its slice is to do without because of a drain? */
+bool drains_avoid(const struct model *m, struct tpunet_xc xc);
 bool model_circuit_dead(const struct model *m, struct tpunet_xc xc);
+/* A switch for which nobody waits: FAILED, or DRAINED and silent. */
+bool model_given_up(const struct model *m, unsigned ocs);
 
 #endif

@@ -15,7 +15,8 @@
  *      reason names the switch, the port and what was seen.
  *   5. What it was to break and is not confirmed down becomes a lien on both
  *      ports (A8).
- *   6. A part at a switch that is FAILED, or becomes so, is skipped.
+ *   6. A part at a switch that is FAILED, or DRAINED and silent, or becomes so, is
+ *      skipped.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -372,7 +373,9 @@ static void judge_part(const struct model *m, const struct op *op, uint16_t numb
         judge_break(&m->ocs[number], &breaks.first[i], word, f);
     }
     for (size_t i = 0; i < makes.n; i++) {
-        judge_make(m, &makes.first[i], word, f);
+        if (!drains_avoid(m, makes.first[i])) { /* drained meanwhile: nobody asked for it */
+            judge_make(m, &makes.first[i], word, f);
+        }
     }
     if (f->why[0] != '\0' && !result->done && result->mirror_fault) {
         blame(f, number, result->south ? TPUNET_SOUTH : TPUNET_NORTH, result->port);

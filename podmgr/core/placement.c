@@ -4,7 +4,7 @@
  *      shape needs, exist, are not repeated, and are all free.
  *   2. Otherwise the free cubes with the lowest numbers serve, in rising order
  *      (first fit; any healthy cubes make any torus, so there is no geometry).
- *   3. A cube is free if it is in service, it and its 16 hosts are healthy, and
+ *   3. A cube is free if no drain holds it, it and its 16 hosts are healthy, and
  *      nobody owns it (A1, A6).
  *   4. A refusal names what blocks: each cube, in what state, since when.
  *   5. A cube that is to be replaced keeps its logical position; the free cube

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/extent.h"
 #include "core/internal.h"
 #include "mem.h"
 
@@ -72,17 +73,43 @@ unsigned remediation_swaps(const struct model *m, struct mono_ns now)
 
 /* ---------------------------------------------------------- what is heard -- */
 
+/* The intended circuit that a chip's port leads to; false if there is none. */
+static bool find_circuit(const struct model *m, uint32_t chip, unsigned port, struct tpunet_xc *out)
+{
+    struct tpunet_fibre fibre;
+
+    if (!tpunet_chip_fibre(tpunet_chip_of(chip), port, &fibre)) {
+        return false;
+    }
+    struct tpunet_ocs_port end = tpunet_wiring_port(m->pod->wiring, fibre);
+    uint16_t north = model_north_of(m, end);
+    if (north == TPUNET_NONE) {
+        return false;
+    }
+    *out = (struct tpunet_xc){end.ocs, north, m->ocs[end.ocs].north[north].south};
+    return true;
+}
+
+/* Links of a slice that is being changed, or of a cube that it left, are meant to go,
+ * and so are those that a drain has taken from under it. */
+static bool is_meant_to_go(const struct model *m, const struct link_change *change)
+{
+    const struct slice *slice = model_slice(m, change->slice);
+    unsigned cube = tpunet_chip_of(change->chip).cube;
+    struct tpunet_xc xc;
+
+    return slice == NULL || !slice_serves(slice) ||
+           id_compare(m->cubes[cube].owner, slice->id) != 0 ||
+           (find_circuit(m, change->chip, change->port, &xc) && drains_avoid(m, xc));
+}
+
 void remedy_links(struct model *m, const struct event *ev)
 {
     struct symptoms *s = m->remediation->symptoms;
 
     for (size_t i = 0; s != NULL && i < ev->links.n; i++) {
         const struct link_change *change = &ev->links.links[i];
-        const struct slice *slice = model_slice(m, change->slice);
-        unsigned cube = tpunet_chip_of(change->chip).cube;
-        /* Links of a slice that is being changed, or of a cube that it left, are meant to go. */
-        if (change->up || (slice != NULL && slice_serves(slice) &&
-                           id_compare(m->cubes[cube].owner, slice->id) == 0)) {
+        if (change->up || !is_meant_to_go(m, change)) {
             symptoms_link(s, change->chip, change->port, change->up, ev->now.wall);
         }
     }
@@ -125,6 +152,42 @@ void remedy_cleared(struct model *m, const struct part *part, struct now now)
                                        part->port};
         forget_end(m, port, now);
         symptoms_stuck(s, port, false, now.wall);
+    }
+}
+
+/* Both ends of what the port leads to: one of them alone says that it is down. */
+static void mend_port(struct model *m, struct tpunet_ocs_port port, struct now now)
+{
+    uint16_t north = model_north_of(m, port);
+
+    forget_end(m, port, now);
+    symptoms_stuck(m->remediation->symptoms, port, false, now.wall);
+    if (north != TPUNET_NONE && m->ocs[port.ocs].north[north].south != TPUNET_NONE) {
+        uint16_t south = m->ocs[port.ocs].north[north].south;
+        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_NORTH, north}, now);
+        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_SOUTH, south}, now);
+    }
+}
+
+void remedy_mended(struct model *m, const struct extent *extent, struct now now)
+{
+    if (m->remediation->symptoms == NULL) {
+        return;
+    }
+    for (uint16_t c = 0; c < m->pod->n_cubes; c++) {
+        struct part cube = {.kind = PART_CUBE, .cube = c};
+        if (extent->cubes[c]) {
+            remedy_cleared(m, &cube, now);
+        }
+    }
+    for (size_t i = 0; i < extent->n_ports; i++) {
+        mend_port(m, extent->ports[i], now);
+    }
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        for (uint16_t p = 0; (extent->ocs >> o & 1) != 0 && p < m->pod->ports_per_side; p++) {
+            mend_port(m, (struct tpunet_ocs_port){o, TPUNET_NORTH, p}, now);
+            mend_port(m, (struct tpunet_ocs_port){o, TPUNET_SOUTH, p}, now);
+        }
     }
 }
 
@@ -179,17 +242,11 @@ static bool has_circuit_on(const struct model *m, const struct slice *slice, con
 /* Do the slice's routes go around what leaves the chip there? */
 static bool is_avoided(const struct model *m, const struct slice *slice, uint32_t end)
 {
-    struct tpunet_fibre fibre;
+    struct tpunet_xc xc;
 
-    if (!bringup_goes_around(m, slice) ||
-        !tpunet_chip_fibre(tpunet_chip_of(end / TPUNET_PORTS), end % TPUNET_PORTS, &fibre)) {
-        return false;
-    }
-    struct tpunet_ocs_port port = tpunet_wiring_port(m->pod->wiring, fibre);
-    uint16_t north = model_north_of(m, port);
-    return north != TPUNET_NONE &&
-           model_circuit_dead(
-               m, (struct tpunet_xc){port.ocs, north, m->ocs[port.ocs].north[north].south});
+    return bringup_goes_around(m, slice) &&
+           find_circuit(m, end / TPUNET_PORTS, end % TPUNET_PORTS, &xc) &&
+           model_circuit_dead(m, xc);
 }
 
 /* Rule 2. */

@@ -9,6 +9,7 @@
 #include "core/core.h"
 #include "core/incident.h"
 #include "core/remediation.h"
+#include "core/repair.h"
 #include "core/symptoms.h"
 
 struct remediation {
@@ -43,6 +44,9 @@ void remedy_stuck(struct model *m, struct tpunet_ocs_port port, struct now now);
 void remedy_proved(struct model *m, const struct slice *slice, struct now now);
 /* An operator cleared the part: what was said of it before counts no more. */
 void remedy_cleared(struct model *m, const struct part *part, struct now now);
+/* A technician says that it is mended: likewise, of all that it takes along. */
+struct extent;
+void remedy_mended(struct model *m, const struct extent *extent, struct now now);
 /* An operator's word (EV_RESET_BREAKER). */
 void remedy_reset_breaker(struct model *m, struct event *ev, struct outbox *out);
 
@@ -57,6 +61,7 @@ struct mending {
 };
 void remedy_carry_out(struct mending *w, const struct remedies *remedies);
 /* remedy_repair.c: tickets follow what is true of their parts. */
+struct repair_facts remedy_facts(const struct model *m, const struct ticket *ticket);
 void remedy_repairs(struct model *m, struct now now, struct outbox *out);
 
 #endif

@@ -198,16 +198,18 @@ static struct id new_id(void *arg)
 static void write_ticket(struct mending *w, const struct remedy *r)
 {
     struct ticket *draft = xcalloc(1, sizeof *draft);
+    const struct repair_params params = repair_params_of(w->m->pod);
     bool changed = false;
     char subject[64], id[48], incident[48];
 
     ticket_describe(draft, symptoms_map(w->m->remediation->symptoms), w->m->pod->wiring,
                     w->cause->group, r->spare);
     const struct ticket *ticket = tickets_blame(w->m->tickets, draft, w->incident->id, w->now.wall,
-                                                &repair_defaults, new_id, w->m, &changed);
+                                                &params, new_id, w->m, &changed);
     free(draft);
     if (changed) {
         (void)snprintf(subject, sizeof subject, "repair/%s", id_format(ticket->id, id));
+        core_mark_repairs(w->m); /* it may have relapsed */
         emit_ticket(w->out, ticket->id);
         emit_journal(w->m, w->out, w->now, "repair.blamed", subject,
                      json_pack("{s:s,s:s,s:s}", "part", ticket->part, "state",

@@ -2,12 +2,14 @@
  *
  *   1. A part of a cube is drained when no slice has the cube.
  *   2. A fibre, port or switch is drained when no circuit over it is intended, or
- *      when it is given up and every slice over it serves without it.
+ *      when it is given up, or drained by a person, and every slice over it serves
+ *      without it.
  *   3. Nothing of a slice runs over what only talks: a controller, a daemon, the
  *      network. */
 #include <stdio.h>
 #include <string.h>
 
+#include "core/drain.h"
 #include "core/internal.h"
 #include "core/remedy.h"
 #include "core/repair.h"
@@ -39,33 +41,12 @@ static void ask_circuit(const struct model *m, uint16_t ocs, uint16_t north,
     }
     const struct slice *slice = model_slice(m, m->ocs[ocs].north[north].slice);
     bool without = slice != NULL && model_circuit_dead(m, xc) &&
-                   (slice->state == SLICE_FAILED ||
-                    (slice->state == SLICE_ACTIVE_DEGRADED && bringup_goes_around(m, slice)));
+                   (slice->state == SLICE_FAILED || drains_gone_around(m, xc) ||
+                    (model_circuit_broken(m, xc) && slice->state == SLICE_ACTIVE_DEGRADED &&
+                     bringup_goes_around(m, slice)));
     if (!without) {
         say_user(facts, m->ocs[ocs].north[north].slice);
     }
-}
-
-static void ask_ports(const struct model *m, const struct part *first, unsigned n,
-                      struct repair_facts *facts)
-{
-    for (uint16_t p = first->port; p < first->port + n && p < m->pod->ports_per_side; p++) {
-        uint16_t north = model_north_of(m, (struct tpunet_ocs_port){first->ocs, first->south, p});
-        if (north != TPUNET_NONE) {
-            ask_circuit(m, first->ocs, north, facts);
-        }
-    }
-}
-
-static void ask_fibre(const struct model *m, const struct part *part, struct repair_facts *facts)
-{
-    struct tpunet_ocs_port port =
-        tpunet_wiring_port(m->pod->wiring, (struct tpunet_fibre){part->cube, part->axis,
-                                                                 part->minus, part->a, part->b});
-    struct part end = {
-        .kind = PART_PORT, .ocs = port.ocs, .south = port.side == TPUNET_SOUTH, .port = port.port};
-
-    ask_ports(m, &end, 1, facts);
 }
 
 static void ask_switch(const struct model *m, uint16_t ocs, struct repair_facts *facts)
@@ -75,66 +56,27 @@ static void ask_switch(const struct model *m, uint16_t ocs, struct repair_facts 
     }
 }
 
-static void ask_domain(const struct model *m, const char *name, struct repair_facts *facts)
-{
-    for (size_t i = 0; i < m->pod->n_feeds; i++) {
-        const struct power_feed *feed = &m->pod->feeds[i];
-        if (strcmp(feed->domain, name) == 0) {
-            if (feed->part.kind == PART_OCS) {
-                ask_switch(m, feed->part.ocs, facts);
-            } else {
-                ask_cube(m, feed->part.cube, facts);
-            }
-        }
-    }
-}
-
-static struct repair_facts facts_of(const struct model *m, const struct ticket *ticket)
+struct repair_facts remedy_facts(const struct model *m, const struct ticket *ticket)
 {
     struct repair_facts facts = {.drained = true};
-    const char *slash = strchr(ticket->part, '/');
-    struct part part = {0};
-    bool parsed = part_parse(&part, ticket->part, NULL) == 0;
+    struct extent extent;
 
-    switch (ticket->kind) {
-    case RISK_LINK:
-    case RISK_CHIP:
-    case RISK_HOST:
-    case RISK_FACE:
-    case RISK_CUBE:
-        if (parsed) {
-            ask_cube(m, part.cube, &facts);
+    extent_of_blamed(m, ticket->kind, ticket->part, &extent); /* rule 3: perhaps nothing */
+    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
+        if (extent.cubes[c]) {
+            ask_cube(m, c, &facts);
         }
-        break;
-    case RISK_FIBRE:
-        if (parsed) {
-            ask_fibre(m, &part, &facts);
+    }
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        if ((extent.ocs >> o & 1) != 0) {
+            ask_switch(m, o, &facts);
         }
-        break;
-    case RISK_PORT:
-    case RISK_PORT_GROUP:
-        if (parsed) {
-            ask_ports(m, &part, ticket->kind == RISK_PORT ? 1 : RISKMAP_PORT_GROUP, &facts);
+    }
+    for (size_t i = 0; i < extent.n_ports; i++) {
+        uint16_t north = model_north_of(m, extent.ports[i]);
+        if (north != TPUNET_NONE) {
+            ask_circuit(m, extent.ports[i].ocs, north, &facts);
         }
-        break;
-    case RISK_OCS:
-        if (parsed) {
-            ask_switch(m, part.ocs, &facts);
-        }
-        break;
-    case RISK_AXIS:
-        for (uint16_t i = 0; slash != NULL && slash[1] >= 'x' && i < TPUNET_FACE_LINKS; i++) {
-            ask_switch(m, (uint16_t)((slash[1] - 'x') * TPUNET_FACE_LINKS + i), &facts);
-        }
-        break;
-    case RISK_POWER:
-        ask_domain(m, slash != NULL ? slash + 1 : "", &facts);
-        break;
-    case RISK_OCS_CONTROL: /* rule 3 */
-    case RISK_OBSERVER:
-    case RISK_NETWORK:
-    case RISK_SELF:
-        break;
     }
     for (size_t i = incidents_count(m->incidents); i-- > 0 && !facts.sick;) {
         const struct incident *incident = incidents_at(m->incidents, i);
@@ -146,6 +88,7 @@ static struct repair_facts facts_of(const struct model *m, const struct ticket *
 
 void remedy_repairs(struct model *m, struct now now, struct outbox *out)
 {
+    const struct repair_params params = repair_params_of(m->pod);
     struct id gone;
 
     for (size_t i = tickets_count(m->tickets); i-- > 0;) {
@@ -153,9 +96,10 @@ void remedy_repairs(struct model *m, struct now now, struct outbox *out)
         if (ticket->state == TICKET_CLOSED) {
             continue;
         }
-        struct repair_facts facts = facts_of(m, ticket);
-        if (ticket_tick(ticket, &facts, now.wall, &repair_defaults)) {
+        struct repair_facts facts = remedy_facts(m, ticket);
+        if (ticket_tick(ticket, &facts, now.wall, &params)) {
             repairs_tell(m, now, ticket, out);
+            repairs_follow(m, now, ticket, out);
         }
     }
     while (tickets_forget(m->tickets, &gone)) {

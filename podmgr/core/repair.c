@@ -61,6 +61,19 @@ enum health ticket_health(enum ticket_state state)
     abort();
 }
 
+struct repair_params repair_params_of(const struct pod *pod)
+{
+    struct repair_params params = repair_defaults;
+
+    if (pod->repair.burn_in_ms > 0) {
+        params.burn_in_ms = pod->repair.burn_in_ms;
+    }
+    if (pod->repair.probation_ms > 0) {
+        params.probation_ms = pod->repair.probation_ms;
+    }
+    return params;
+}
+
 /* ----------------------------------------------------------------- moves -- */
 
 enum actor { MACHINE = 1, PERSON = 2, NEEDS_NOTE = 4 };

@@ -82,6 +82,8 @@ struct repair_params {
 };
 static const struct repair_params repair_defaults = {
     .burn_in_ms = 15 * 60 * 1000, .probation_ms = 24 * 3600 * 1000LL, .drain_at_once = true};
+/* The defaults, but for what the configuration says. */
+struct repair_params repair_params_of(const struct pod *pod);
 
 /* An incident blames the part of *draft (a ticket described but not yet in the
  * list).  Returns the part's ticket: the one that is not closed, which hears of
@@ -110,7 +112,8 @@ int ticket_advance(struct ticket *ticket, enum ticket_state to, const char *who,
  * gone, false: none is left to drop. */
 bool tickets_forget(struct tickets *list, struct id *id);
 
-/* What the ticket makes of its part's health (A6). */
+/* What a ticket in this state makes of its part's health; from IN_REPAIR on a cube
+ * with it is given to nobody (A6), before that a fault on it says so. */
 enum health ticket_health(enum ticket_state state);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/internal.h"
+#include "core/remedy.h"
 #include "core/repair.h"
 
 static json_t *audited(const struct ticket *ticket)
@@ -43,6 +44,13 @@ void repairs_advance(struct model *m, struct event *ev, struct outbox *out)
                      (unsigned long long)ticket->version);
         return;
     }
+    struct repair_facts facts = remedy_facts(m, ticket);
+    if (step->to == TICKET_IN_REPAIR && ticket->state == TICKET_READY_FOR_REPAIR &&
+        !facts.drained) { /* since podmgr last looked */
+        emit_refusal(out, ev->cookie, E_CONFLICT, "wrong-state", "to: %s is in use again: %s",
+                     ticket->part, facts.in_use);
+        return;
+    }
     json_t *before = audited(ticket);
     int status = ticket_advance(ticket, step->to, ev->who, step->note, ev->now.wall, &err);
     if (status < 0) {
@@ -56,4 +64,5 @@ void repairs_advance(struct model *m, struct event *ev, struct outbox *out)
     (void)snprintf(subject, sizeof subject, "repair/%s", id_format(ticket->id, id));
     emit_audit(out, ev, "repair.advance", subject, before, audited(ticket));
     emit_done(out, ev->cookie, ticket->id);
+    repairs_follow(m, ev->now, ticket, out);
 }

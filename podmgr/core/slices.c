@@ -7,8 +7,8 @@
  *      With an idempotency key that is on record the answer is the slice that
  *      it made, or 422 if the request is another (A3).
  *   2. Every torus needs all switches: while one is unreachable, its state is
- *      unknown and nothing new is made (D7).  Over a FAILED one a slice that
- *      accepts degraded is made, with routes around it.
+ *      unknown and nothing new is made (D7).  Over a FAILED or drained one a slice
+ *      that accepts degraded is made, with routes around it.
  *   3. When a port turns out SUSPECT while a slice is coming up, other cubes take
  *      the place of those behind it, PLACEMENTS_MAX times in all, unless the
  *      cubes were asked for by number.  Where that cannot be, a new slice is
@@ -132,17 +132,17 @@ void slice_fail(struct model *m, struct slice *slice, struct now now, struct out
 /* ------------------------------------------------------------- create -- */
 
 /* Rule 2. */
-static bool switches_allow(const struct model *m, bool accept_degraded, uint64_t cookie,
-                           struct outbox *out)
+static bool switches_allow(const struct model *m, const struct slice *slice, bool accept_degraded,
+                           uint64_t cookie, struct outbox *out)
 {
     char why[400];
 
-    if (!switches_all_reachable(m, true, why, sizeof why)) {
+    if (!switches_all_reachable(m, slice, true, why, sizeof why)) {
         emit_refusal(out, cookie, E_UNREACHABLE, "switch-unreachable",
                      "every torus needs all switches: %s", why);
         return false;
     }
-    if (!accept_degraded && !switches_all_reachable(m, false, why, sizeof why)) {
+    if (!accept_degraded && !switches_all_reachable(m, slice, false, why, sizeof why)) {
         emit_refusal(out, cookie, E_CONFLICT, "switch-failed",
                      "without accept_degraded a slice needs all switches: %s", why);
         return false;
@@ -170,7 +170,7 @@ static bool may_create(const struct model *m, const struct event *ev, struct out
                      m->n_slices);
         return false;
     }
-    return switches_allow(m, ev->create->accept_degraded, ev->cookie, out);
+    return switches_allow(m, NULL, ev->create->accept_degraded, ev->cookie, out);
 }
 
 /* A3: true if the key has answered the request. */
@@ -356,11 +356,10 @@ int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, 
 {
     uint16_t cubes[MODEL_CUBES_MAX];
     char why[400];
-    bool failed_too = slice->spec.accept_degraded;
 
     assert(slice_serves(slice));
     assert(id_is_none(slice->op));
-    if (!switches_all_reachable(m, failed_too, why, sizeof why)) {
+    if (!switches_all_reachable(m, slice, slice->spec.accept_degraded, why, sizeof why)) {
         return err_set(err, E_UNREACHABLE, "it needs all switches: %s", why);
     }
     int status = placement_replace(m, slice->intent, swaps, n, cubes, err);
@@ -389,7 +388,7 @@ void slices_migrate(struct model *m, struct event *ev, struct outbox *out)
                      id_format(slice->id, id), slice_state_name(slice->state));
         return;
     }
-    if (!switches_allow(m, slice->spec.accept_degraded, ev->cookie, out)) {
+    if (!switches_allow(m, slice, slice->spec.accept_degraded, ev->cookie, out)) {
         return;
     }
     json_t *before = audited(slice);
@@ -471,7 +470,7 @@ void slices_unfit(struct model *m, struct slice *slice, const bool cubes[static 
                   bool may_move, struct now now, struct outbox *out)
 {
     char why[400];
-    bool all = switches_all_reachable(m, slice->spec.accept_degraded, why, sizeof why);
+    bool all = switches_all_reachable(m, slice, slice->spec.accept_degraded, why, sizeof why);
 
     if (!may_move || !all || !try_other_cubes(m, slice, cubes, now, out)) {
         slice_fail(m, slice, now, out, slice->reason);

@@ -16,7 +16,9 @@
  *      unknown, nothing is evicted because of it (D7).
  *   6. FAILED is an operator's word (faults.c).  Such a switch is claimed and its
  *      map read as that of any other, but nothing is asked of it.
+ *   7. A DRAINED one (drains.c) that does not answer is waited for by nobody.
  */
+#include "core/drain.h"
 #include "core/internal.h"
 
 #include <assert.h>
@@ -254,8 +256,12 @@ void switches_attached(struct model *m, struct event *ev, struct outbox *out)
     bool known = ocs->boot_id[0] != '\0';
     bool lost_power = known && strcmp(ocs->boot_id, ev->ocs.identity.boot_id) != 0;
     take_map(ocs, ev);
+    ocs->answers = true;
     if (lost_power || (!known && has_forgotten_all(m, ev->ocs.ocs))) {
-        faults_came_back(m, ev->ocs.ocs, ev->now, out);
+        struct part part = {.kind = PART_OCS, .ocs = ev->ocs.ocs};
+        if (faults_take_back(m, &part, "it came back from a loss of power", ev->now, out)) {
+            ocs->state = OCS_STATE_UNREACHABLE; /* until the next lines */
+        }
     }
     if (ocs->state != OCS_STATE_FAILED) { /* rule 6 */
         set_state(ocs, OCS_STATE_REACHABLE, ev->now.wall);
@@ -291,26 +297,45 @@ void switches_lost(struct model *m, struct event *ev, struct outbox *out)
     struct ocs *ocs = &m->ocs[ev->ocs.ocs];
     char subject[16];
 
+    ocs->answers = false;
     if (ocs->state == OCS_STATE_UNREACHABLE || ocs->state == OCS_STATE_FAILED) {
         return;
     }
     set_state(ocs, OCS_STATE_UNREACHABLE, ev->now.wall);
     emit_journal(m, out, ev->now, "ocs.unreachable", subject_of(ev->ocs.ocs, subject),
                  json_pack("{s:s}", "reason", ev->ocs.why));
+    if (model_given_up(m, ev->ocs.ocs)) {
+        ops_skip(m, ev->ocs.ocs, ev->now, out); /* a person works on it */
+    }
 }
 
-bool switches_all_reachable(const struct model *m, bool failed_too, char *why, size_t why_size)
+/* May the slice do without it, or (false) must it be there? */
+static bool is_spared(const struct model *m, unsigned ocs, const struct slice *slice,
+                      bool accept_degraded)
+{
+    const struct ocs *o = &m->ocs[ocs];
+    bool unread = m->restored && o->boot_id[0] == '\0'; /* it may hold what nobody knows of */
+
+    return accept_degraded &&
+           (o->state == OCS_STATE_FAILED || (drains_avoid_switch(m, ocs, slice) && !unread));
+}
+
+bool switches_all_reachable(const struct model *m, const struct slice *slice, bool accept_degraded,
+                            char *why, size_t why_size)
 {
     size_t len = 0;
 
     why[0] = '\0';
     for (unsigned o = 0; o < TPUNET_OCSES && len + 60 < why_size; o++) {
         enum ocs_state state = m->ocs[o].state;
-        if (state != OCS_STATE_REACHABLE && !(failed_too && state == OCS_STATE_FAILED)) {
+        bool drained = slice == NULL && drains_avoid_switch(m, o, NULL);
+        if ((state != OCS_STATE_REACHABLE || drained) && !is_spared(m, o, slice, accept_degraded)) {
             char since[32];
-            len += (size_t)snprintf(why + len, why_size - len, "%socs/%u %s since %s",
-                                    len > 0 ? "; " : "", o, ocs_state_name(state),
-                                    wall_format(m->ocs[o].since, since));
+            bool is_there = state == OCS_STATE_REACHABLE;
+            len += (size_t)snprintf(
+                why + len, why_size - len, "%socs/%u %s%s%s", len > 0 ? "; " : "", o,
+                is_there ? admin_name(m->ocs[o].admin) : ocs_state_name(state),
+                is_there ? "" : " since ", is_there ? "" : wall_format(m->ocs[o].since, since));
         }
     }
     return len == 0;

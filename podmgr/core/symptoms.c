@@ -14,6 +14,9 @@
  *   5. A daemon all of whose hosts are silent is OBSERVER_SILENT.
  *   6. A switch that does not answer is OCS_UNREACHABLE, DEGRADED (D7); one that
  *      was declared FAILED is that, FATAL.
+ *      While its ticket is VERIFYING, only its silence counts.
+ *      Of what a person has drained silence is no symptom, in this rule and the
+ *      two before.
  *   7. A circuit of a slice at rest, that is made and read back: its north port is
  *      PORT_DARK without light from the fibre; else, losing too much, both its
  *      ports are PORT_LOSSY.  The rest is PORT_STUCK, as it was said.
@@ -27,6 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/drain.h"
 #include "core/health.h"
 #include "core/slice.h"
 #include "mem.h"
@@ -43,6 +47,7 @@ struct heard {
     uint32_t observer; /* the last who stood for it, or RISKMAP_NONE */
     struct wall_ms silent_since;
     bool ever;
+    bool planned; /* a person has drained its cube: its silence says nothing */
 };
 
 /* Observers by number: healthd by its id, tpunetd by its first host. */
@@ -252,7 +257,8 @@ static void listen_to(struct symptoms *s, const struct model *m, unsigned host, 
     if (hears) {
         *heard = (struct heard){.observer = observer, .ever = true};
     }
-    if (heard->ever && !hears) {
+    heard->planned = model_cube_drained(m, host / TPUNET_CUBE_HOSTS);
+    if (heard->ever && !hears && !heard->planned) {
         say(s, SYMPTOM_HOST_SILENT, SEVERITY_DEGRADED, host, heard->silent_since, now.wall);
     }
 }
@@ -262,7 +268,7 @@ static void say_observers(struct symptoms *s, struct wall_ms now)
 {
     memset(s->silent_observer, 0, OBSERVERS * sizeof *s->silent_observer);
     for (size_t h = 0; h < s->n_hosts; h++) {
-        if (s->heard[h].silent_since.ms != 0) {
+        if (s->heard[h].silent_since.ms != 0 && !s->heard[h].planned) {
             s->silent_observer[s->heard[h].observer] = true;
         }
     }
@@ -273,7 +279,8 @@ static void say_observers(struct symptoms *s, struct wall_ms now)
     }
     for (size_t h = 0; h < s->n_hosts; h++) {
         uint32_t observer = s->heard[h].observer;
-        if (s->heard[h].silent_since.ms != 0 && s->silent_observer[observer]) {
+        if (s->heard[h].silent_since.ms != 0 && !s->heard[h].planned &&
+            s->silent_observer[observer]) {
             say(s, SYMPTOM_OBSERVER_SILENT, SEVERITY_DEGRADED, observer, s->heard[h].silent_since,
                 now);
             s->silent_observer[observer] = false; /* once is enough */
@@ -379,7 +386,11 @@ static void look_at_switch(struct symptoms *s, const struct model *m, uint16_t n
 {
     const struct ocs *ocs = &m->ocs[number];
 
-    if (ocs->state == OCS_STATE_UNREACHABLE || ocs->state == OCS_STATE_FAILED) {
+    bool planned = ocs->admin == ADMIN_DRAINED && ocs->state == OCS_STATE_UNREACHABLE;
+    bool mended = ocs->mended && ocs->answers; /* our own word is no evidence any more */
+
+    if (!planned && !mended &&
+        (ocs->state == OCS_STATE_UNREACHABLE || ocs->state == OCS_STATE_FAILED)) {
         say(s, SYMPTOM_OCS_UNREACHABLE,
             ocs->state == OCS_STATE_FAILED ? SEVERITY_FATAL : SEVERITY_DEGRADED, number, ocs->since,
             now);

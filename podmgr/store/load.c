@@ -244,6 +244,7 @@ static const char *take_slice(struct slice *slice, const struct model *m, sqlite
     slice->placements = (uint16_t)sqlite3_column_int(s, 33);
     slice->dead_links = (uint16_t)sqlite3_column_int(s, 34);
     slice->routes.retained = sqlite3_column_double(s, 35);
+    slice->routed = (struct id){column_u64(s, 40), column_u64(s, 41)};
     slice->served = slice->active_ms >= 0;
     slice->preflight_ms = sqlite3_column_double(s, 39);
     slice->fit = slice_serves(slice);
@@ -522,6 +523,7 @@ int store_load(struct store *store, struct model *m, struct error *err)
         /* Circuits and operations refer to slices. */
         {ST_FAULT_ALL, load_fault}, /* before the operations: they skip what FAILED */
         {ST_LIEN_ALL, load_lien},
+        {ST_DRAIN_ALL, store_load_drain},
         {ST_SLICE_ALL, load_slice},
         {ST_CIRCUIT_ALL, load_circuit},
         {ST_OP_ALL, load_op},
@@ -534,6 +536,7 @@ int store_load(struct store *store, struct model *m, struct error *err)
     for (size_t i = 0; i < ARRAY_LEN(tables) && status == 0; i++) {
         status = load_table(store, m, tables[i].which, tables[i].row, err);
     }
+    core_mark_repairs(m);
     if (status == 0) {
         status = check_open_ops(store, m, err);
     }

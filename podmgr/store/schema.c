@@ -123,6 +123,17 @@ static const char *const migrations[] = {
     "  disabled TEXT NOT NULL,"
     "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;",
     "ALTER TABLE slices ADD COLUMN preflight_ms REAL NOT NULL DEFAULT -1;",
+    /* When a slice's routes were last asked for says which drains they go around. */
+    "ALTER TABLE slices ADD COLUMN routed_epoch INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE slices ADD COLUMN routed_seq INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE drains ("
+    "  epoch INTEGER NOT NULL, seq INTEGER NOT NULL,"
+    "  target TEXT NOT NULL UNIQUE, mode TEXT NOT NULL, state TEXT NOT NULL,"
+    "  who TEXT NOT NULL, reason TEXT NOT NULL,"
+    "  created_ms INTEGER NOT NULL, drained_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,"
+    "  version INTEGER NOT NULL,"
+    "  caller TEXT NOT NULL, key TEXT NOT NULL, body_sha256 BLOB NOT NULL,"
+    "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;",
 };
 enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations), APPLICATION_ID = 0x706F646D }; /* "podm" */
 
@@ -136,7 +147,7 @@ static const char *const sql[ST_COUNT] = {
     [ST_SLICE_PUT] =
         "INSERT OR REPLACE INTO slices VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
         "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "
-        "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40)",
+        "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42)",
     [ST_SLICE_DELETE] = "DELETE FROM slices WHERE epoch = ?1 AND seq = ?2",
     [ST_SLICE_ALL] = "SELECT * FROM slices ORDER BY epoch, seq",
     [ST_OP_PUT] =
@@ -174,6 +185,13 @@ static const char *const sql[ST_COUNT] = {
                       "?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     [ST_TICKET_DELETE] = "DELETE FROM repairs WHERE epoch = ?1 AND seq = ?2",
     [ST_TICKET_ALL] = "SELECT * FROM repairs ORDER BY epoch, seq",
+    /* Not OR REPLACE: a second drain of a part must not push the first one out. */
+    [ST_DRAIN_PUT] = "INSERT INTO drains VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+                     "?12, ?13, ?14) ON CONFLICT (epoch, seq) DO UPDATE SET "
+                     "state = excluded.state, drained_ms = excluded.drained_ms, "
+                     "version = excluded.version",
+    [ST_DRAIN_DELETE] = "DELETE FROM drains WHERE epoch = ?1 AND seq = ?2",
+    [ST_DRAIN_ALL] = "SELECT * FROM drains ORDER BY epoch, seq",
     [ST_WEBHOOK_PUT] =
         "INSERT OR REPLACE INTO webhooks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
         "?10, ?11, ?12)",

@@ -44,6 +44,9 @@ enum stmt {
     ST_TICKET_PUT,
     ST_TICKET_DELETE,
     ST_TICKET_ALL,
+    ST_DRAIN_PUT,
+    ST_DRAIN_DELETE,
+    ST_DRAIN_ALL,
     ST_WEBHOOK_PUT,
     ST_WEBHOOK_DELETE,
     ST_WEBHOOK_ALL,
@@ -81,6 +84,9 @@ int store_put_ticket(struct store *store, const struct model *m, struct id id, s
 int store_load_incident(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
 int store_load_ticket(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
 
+/* drains.c */
+int store_put_drain(struct store *store, const struct model *m, struct id id, struct error *err);
+int store_load_drain(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
 /* webhooks.c */
 int store_put_webhook(struct store *store, const struct model *m, struct id id, struct error *err);
 int store_load_webhook(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);

@@ -140,6 +140,8 @@ static int put_slice(struct store *store, const struct model *m, struct id id, s
     (void)sqlite3_bind_int(s, at++, slice->losses.chips);
     bind_u16s(s, at++, &slice->losses.cubes[0].was, 2 * (size_t)slice->losses.n_cubes);
     (void)sqlite3_bind_double(s, at++, slice->preflight_ms);
+    bind_u64(s, at++, slice->routed.epoch);
+    bind_u64(s, at++, slice->routed.seq);
     return store_run(store, ST_SLICE_PUT, err);
 }
 
@@ -274,6 +276,8 @@ static int put_change(struct store *store, const struct model *m, const struct c
         return put_fault(store, m, &change->part, err);
     case CHANGE_LIEN:
         return put_lien(store, m, change->port, err);
+    case CHANGE_DRAIN:
+        return store_put_drain(store, m, change->id, err);
     case CHANGE_WEBHOOK:
         return store_put_webhook(store, m, change->id, err);
     }
@@ -300,6 +304,7 @@ static int compare_changes(const void *a, const void *b)
     case CHANGE_OP:
     case CHANGE_INCIDENT:
     case CHANGE_TICKET:
+    case CHANGE_DRAIN:
     case CHANGE_WEBHOOK:
         return id_compare(x->id, y->id);
     case CHANGE_CIRCUIT:

@@ -344,6 +344,7 @@ static const struct striker strikers[] = {
     {NULL, F_RESTORE, 8000, restore},
     {NULL, F_LINK, 3000, link_down},
     {NULL, F_FAILED, 9000, operator_fail},
+    {NULL, F_DRAINED, 6000, operator_drain},
     {NULL, F_CHIP, 5000, chip},
     {NULL, F_OBSERVER, 4000, observer_strike},
 };
@@ -379,7 +380,7 @@ void chaos_heal(struct sim *s)
 {
     s->chaos = false;
     storage_heal(s);
-    s->failed_until_ns = 0;
+    s->failed_until_ns = s->drained_until_ns = 0;
     (void)fault_heal(s->w, "all", NULL);
     for (struct manager *m = s->managers; m != NULL; m = m->next) {
         m->crash_in = -1;

@@ -154,6 +154,9 @@ static void own(struct sim *s, struct entry *entry)
         } else if (*owner == NULL) {
             judge_left(s, entry, entry->cubes[i]);
         }
+        if (*owner != entry) {
+            oracle_judge_placed(s, entry->id, entry->cubes[i]);
+        }
         *owner = entry;
     }
 }
@@ -349,6 +352,7 @@ void oracle_committed(struct manager *m)
     struct sim *s = m->s;
     const struct outbox *out = &m->out;
 
+    oracle_drains_ended(m);
     for (size_t i = 0; i < out->n_changes && m == s->current; i++) {
         if (out->changes[i].kind == CHANGE_SLICE) {
             record_loss(s, m->model, out->changes[i].id);
@@ -369,6 +373,7 @@ void oracle_committed(struct manager *m)
             record_slice(s, m->model, change->id);
         }
     }
+    oracle_drains_committed(m);
     for (size_t i = 0; i < out->n_journal; i++) {
         sim_note(s, "%s %s", out->journal[i].type, out->journal[i].subject);
         if (m == s->current && strcmp(out->journal[i].type, "restore.explained") == 0) {
@@ -418,6 +423,7 @@ void oracle_loaded(struct manager *m)
                       slice_state_name(entry->state), slice_state_name(slice->state));
         }
     }
+    oracle_drains_loaded(s, m->model, false);
     if (n != m->model->n_slices) {
         sim_found(s, V_A2, "%zu slices were committed, %zu are loaded", n, m->model->n_slices);
     }
@@ -469,6 +475,7 @@ void oracle_restored(struct manager *m, uint64_t audits)
     memset(oracle->left, 0xff, sizeof oracle->left);
     oracle->audits = audits;
     oracle->restored = true;
+    oracle->drains = NULL; /* who had the cubes before is not placed on them now */
     for (unsigned o = 0; o < SIM_OCSES; o++) {
         oracle->old_epoch =
             oracle->claim[o].epoch > oracle->old_epoch ? oracle->claim[o].epoch : oracle->old_epoch;
@@ -501,5 +508,6 @@ void oracle_restored(struct manager *m, uint64_t audits)
             oracle->foreign[o][p] = oracle->unexplained[o][p];
         }
     }
+    oracle_drains_loaded(s, m->model, true);
     sim_note(s, "restored: %zu slices", m->model->n_slices);
 }

@@ -1,8 +1,11 @@
-/* The operator: fails parts (F_FAILED), looks from time to time at what podmgr
- * does not rely on, and clears what has been repaired. */
+/* The operator: fails parts (F_FAILED) and drains them (F_DRAINED), looks from time
+ * to time at what podmgr does not rely on, clears what has been repaired, and puts
+ * back what he has drained. */
 #include <stdio.h>
 #include <string.h>
 
+#include "core/drain.h"
+#include "mem.h"
 #include "core/remedy.h"
 #include "oracle.h"
 #include "sim.h"
@@ -48,6 +51,16 @@ static void clear_quarantine(struct sim *s, const struct manager *m)
     }
 }
 
+static void end_drains(struct sim *s, const struct manager *m)
+{
+    for (size_t i = 0; i < m->model->n_drains && sim_now(s) >= s->drained_until_ns; i++) {
+        struct event ev = {.kind = EV_END_DRAIN, .who = "the operator"};
+        ev.del.id = m->model->drains[i]->id;
+        ev.cookie = COOKIE_OPERATOR | ++s->words;
+        manager_post(s->current, &ev);
+    }
+}
+
 static void walk(void *arg)
 {
     struct sim *s = arg;
@@ -58,6 +71,9 @@ static void walk(void *arg)
         if (is_repaired(s, part)) {
             say(s, EV_CLEAR_PART, part, "repaired");
         }
+    }
+    if (m != NULL && m->alive) {
+        end_drains(s, m);
     }
     if (m != NULL && m->alive && !s->chaos) {
         clear_quarantine(s, m);
@@ -103,5 +119,47 @@ bool operator_fail(struct sim *s)
         (void)fault_inject(s->w, &request, &err);
     }
     say(s, EV_FAIL_PART, &part, "the simulation says so");
+    return true;
+}
+
+/* A third of what he drains has its power cut, agent and map, while he works on
+ * it: not before nothing runs over it, if he is careful, and he is not always. */
+static void cut_power(struct sim *s, const struct part *part)
+{
+    char name[16];
+    struct fault_request request = {.kind = "power-loss", .target = name};
+    struct error err;
+
+    if (part->kind == PART_OCS && sim_chance(s, 0.35)) {
+        request.for_ns = s->drained_until_ns - sim_now(s);
+        (void)snprintf(name, sizeof name, "ocs/%u", part->ocs);
+        if (fault_inject(s->w, &request, &err) == 0) {
+            oracle_lost_power(s, part->ocs);
+        }
+    }
+}
+
+bool operator_drain(struct sim *s)
+{
+    static const enum part_kind kinds[] = {PART_OCS, PART_OCS, PART_CUBE, PART_HOST};
+    struct drain_order order = {.mode = sim_chance(s, 0.6) ? DRAIN_NOW : DRAIN_GRACEFUL,
+                                .reason = "the simulation says so"};
+    struct event ev = {.kind = EV_CREATE_DRAIN, .who = "the operator"};
+
+    if (s->current == NULL || !s->current->alive || sim_now(s) < s->drained_until_ns) {
+        return false;
+    }
+    order.part.kind = kinds[sim_random(s, ARRAY_LEN(kinds))];
+    if (order.part.kind == PART_OCS) {
+        order.part.ocs = (uint16_t)sim_random(s, SIM_OCSES);
+    } else {
+        order.part.cube = (uint16_t)sim_random(s, s->cubes);
+        order.part.host = order.part.kind == PART_HOST ? (uint16_t)sim_random(s, 16) : 0;
+    }
+    s->drained_until_ns = sim_now(s) + (int64_t)(1000 + sim_random(s, 6000)) * MS;
+    ev.cookie = COOKIE_OPERATOR | ++s->words;
+    ev.drain = xmemdup(&order, sizeof order);
+    manager_post(s->current, &ev);
+    cut_power(s, &order.part);
     return true;
 }

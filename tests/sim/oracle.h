@@ -2,6 +2,7 @@
  *
  *   oracle.c   the switches: every change of them against the ledger
  *   ledger.c   what was made durable: slices, owners, operations, audit records
+ *   drained.c  what was drained, and what that promises
  *   witness.c  what the core was told, and what it answered
  *   proof.c    what a verdict of a bring-up is worth
  *   settled.c  is everything as it should be in the end? */
@@ -39,6 +40,13 @@ struct record { /* an operation on record */
     bool deposed;      /* of a podmgr that another one has replaced */
     struct record *of; /* of an attempt under an id of its own: the operation */
 };
+struct drained { /* a drain on record */
+    struct drained *next;
+    struct id id;
+    struct part part;
+    enum admin state;
+    uint64_t version;
+};
 struct intended { /* a circuit on record */
     uint16_t south;
     struct id slice;
@@ -47,6 +55,7 @@ struct oracle {
     struct entry *entries;
     struct record *records[ORACLE_BUCKETS];
     struct entry *owner[SIM_CUBES_MAX];
+    struct drained *drains;
     struct ocs_claim claim[SIM_OCSES];
     uint16_t map[SIM_OCSES][SIM_PORTS_MAX]; /* as last looked at */
     uint16_t foreign[SIM_OCSES][SIM_PORTS_MAX];
@@ -62,7 +71,8 @@ struct oracle {
     /* What the newest podmgr was told: switches that answer, circuits that they
      * show, and when a daemon last spoke for a host. */
     bool reached[SIM_OCSES];
-    bool failed[SIM_OCSES]; /* by somebody's word, until it is taken back */
+    bool failed[SIM_OCSES];   /* by somebody's word, until it is taken back */
+    struct drained *answered; /* drains, until he ends them */
     uint8_t told_down[SIM_CUBES_MAX * SIM_CUBE_CHIPS]; /* bit per port: the link is down */
     unsigned swaps;                         /* that podmgr has begun by itself, since it started */
     uint16_t lit[SIM_OCSES][SIM_PORTS_MAX]; /* south port of what it was shown lit */
@@ -74,6 +84,17 @@ struct oracle {
 bool oracle_is_unexplained(const struct sim *s, unsigned ocs, unsigned north);
 /* The chip port of the cube behind the switch's north (minus: south) port. */
 bool oracle_port_enabled(const struct sim *s, unsigned cube, unsigned ocs, bool minus);
+
+/* drained.c: drains, and what they promise */
+/* Of this batch: those that ended, before its slices are judged; then the others. */
+void oracle_drains_ended(struct manager *m);
+void oracle_drains_committed(struct manager *m);
+void oracle_drains_loaded(struct sim *s, const struct model *m, bool restored);
+/* A drain was answered: given or ended. */
+void oracle_drain_answered(struct sim *s, const struct event *ev, struct id id);
+bool oracle_is_drained(const struct drained *list, enum part_kind kind, unsigned number);
+/* Somebody gets the cube: no drain on record holds it (A6). */
+void oracle_judge_placed(struct sim *s, struct id slice, unsigned cube);
 
 /* ledger.c */
 struct record **oracle_record(struct oracle *oracle, struct id id);

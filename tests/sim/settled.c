@@ -96,6 +96,9 @@ const char *oracle_unsettled(struct sim *s)
             return oracle->text;
         }
     }
+    if (model->n_drains > 0) {
+        return "the operator has not ended all drains";
+    }
     if (model->n_faults > 0) {
         return "the operator has not cleared all parts";
     }

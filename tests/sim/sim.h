@@ -61,7 +61,8 @@
     X(LINK, "link down, one way or both")                                                          \
     X(CHIP, "chip, host or cube dead")                                                             \
     X(FAILED, "operator fails a switch or a cube")                                                 \
-    X(OBSERVER, "healthd silent, restarted, or telling what it may not")
+    X(OBSERVER, "healthd silent, restarted, or telling what it may not")                           \
+    X(DRAINED, "operator drains a switch, a host or a cube")
 enum fault_class {
 #define X(name, text) F_##name,
     FAULTS(X)
@@ -83,7 +84,7 @@ enum fault_class {
     X(A3, "retries with another result")                                                           \
     X(A4, "stale versions accepted")                                                               \
     X(A5, "ACTIVE without proof")                                                                  \
-    X(A6, "silent hosts allocated")                                                                \
+    X(A6, "silent or drained parts allocated")                                                     \
     X(A7, "repairs beyond their budget")                                                           \
     X(A8, "cubes freed too early")                                                                 \
     X(A9, "refusals that changed something")                                                       \
@@ -234,6 +235,7 @@ struct sim {
     int64_t wall_offset_ms;
     uint64_t words;                 /* of the operator */
     int64_t failed_until_ns;        /* what he failed is not repaired before */
+    int64_t drained_until_ns;       /* nor what he drained put back */
     struct verdict told[TOLD_KEPT]; /* ring */
     unsigned n_told;
     struct client *client;
@@ -263,6 +265,7 @@ void sim_found(struct sim *s, enum find find, const char *fmt, ...)
 /* operator.c */
 void operator_start(struct sim *s);
 bool operator_fail(struct sim *s);
+bool operator_drain(struct sim *s);
 void operator_fail_switch(struct sim *s, unsigned ocs, int64_t for_ns);
 
 /* manager.c */

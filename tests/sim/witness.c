@@ -4,7 +4,8 @@
  *   D7   no slice is made while a switch that it needs was lost, or is FAILED
  *        unless it goes around it; and none is given up because of silence
  *   A5   a verdict counts for its own epoch and generation alone
- *   A6   no slice is made on hosts for which nobody spoke within the lease
+ *   A6   no slice is made on hosts for which nobody spoke within the lease, nor on
+ *        what an operator has drained
  *   A9   a refusal changes nothing
  *   A7   what podmgr changes by itself has a cause, and stays within the budgets
  *   A10  one audit record for each mutation, with its author; none without
@@ -145,7 +146,13 @@ static void judge_allocation(struct sim *s, const struct slice *slice)
     char id[48];
 
     for (unsigned o = 0; o < SIM_OCSES; o++) {
-        bool around = oracle->failed[o] && slice->spec.accept_degraded;
+        bool drained = oracle_is_drained(oracle->answered, PART_OCS, o);
+        bool around = (oracle->failed[o] || drained) && slice->spec.accept_degraded;
+        if (drained && !slice->spec.accept_degraded) {
+            sim_found(s, V_A6, "slice/%s is made over ocs/%u, which is drained",
+                      id_format(slice->id, id), o);
+            return;
+        }
         if ((!oracle->reached[o] || oracle->failed[o]) && !around) {
             sim_found(s, V_D7, "slice/%s is made though ocs/%u does not answer",
                       id_format(slice->id, id), o);
@@ -154,6 +161,11 @@ static void judge_allocation(struct sim *s, const struct slice *slice)
     }
     for (size_t i = 0; i < slice->intent->n_cubes; i++) {
         unsigned cube = slice->intent->cubes[i];
+        if (oracle_is_drained(oracle->answered, PART_CUBE, cube)) {
+            sim_found(s, V_A6, "slice/%s is made on cube/%u, which is drained",
+                      id_format(slice->id, id), cube);
+            return;
+        }
         if (has_unexplained(s, cube)) {
             sim_found(s, V_A6, "slice/%s is made on cube/%u, which has circuits unexplained",
                       id_format(slice->id, id), cube);
@@ -238,6 +250,24 @@ static void judge_word(struct manager *m, const struct before *before, const str
     }
 }
 
+static void judge_evictions(struct manager *m, const struct before *before, enum event_kind kind);
+
+/* It kills nobody. */
+static void judge_drain(struct manager *m, const struct before *before, const struct event *ev,
+                        const struct effect *answer)
+{
+    const struct audit_entry *entry = &m->out.audits[before->audits];
+    const char *action = ev->kind == EV_CREATE_DRAIN ? "drain.create" : "drain.end";
+
+    if (m->out.n_audits != before->audits + 1 || strcmp(entry->who, ev->who) != 0 ||
+        strcmp(entry->action, action) != 0) {
+        sim_found(m->s, V_A10, "a %s of %s has %zu audit records", action, ev->who,
+                  m->out.n_audits - before->audits);
+    }
+    oracle_drain_answered(m->s, ev, answer->id);
+    judge_evictions(m, before, ev->kind);
+}
+
 static bool left_something(const struct manager *m, const struct before *before)
 {
     return m->out.n_changes > before->changes || m->out.n_journal > before->journal ||
@@ -261,6 +291,8 @@ static void judge(struct manager *m, const struct before *before, const struct e
         judge_delete(m, before, ev);
     } else if (ev->kind == EV_MIGRATE_SLICE) {
         judge_audit(m, before, ev, "slice.migrate", ev->migrate.id);
+    } else if (ev->kind == EV_CREATE_DRAIN || ev->kind == EV_END_DRAIN) {
+        judge_drain(m, before, ev, answer);
     } else {
         judge_word(m, before, ev);
     }
@@ -269,7 +301,8 @@ static void judge(struct manager *m, const struct before *before, const struct e
 static bool is_mutation(enum event_kind kind)
 {
     return kind == EV_CREATE_SLICE || kind == EV_DELETE_SLICE || kind == EV_MIGRATE_SLICE ||
-           kind == EV_FAIL_PART || kind == EV_CLEAR_PART;
+           kind == EV_FAIL_PART || kind == EV_CLEAR_PART || kind == EV_CREATE_DRAIN ||
+           kind == EV_END_DRAIN;
 }
 
 /* D7: none of these is a reason to give up a slice that serves; but for what
@@ -322,13 +355,16 @@ static void judge_evictions(struct manager *m, const struct before *before, enum
     }
 }
 
-/* How many cubes of a slice that serves were exchanged. */
-static unsigned exchanged(const struct entry *entry, const struct slice *slice)
+/* How many cubes of a slice that serves were exchanged, but for those that a person
+ * has drained: that was his word. */
+static unsigned exchanged(const struct oracle *oracle, const struct entry *entry,
+                          const struct slice *slice)
 {
     unsigned n = 0;
 
     for (size_t i = 0; slice != NULL && oracle_serves(entry->state) && i < entry->n_cubes; i++) {
-        n += entry->cubes[i] != slice->intent->cubes[i];
+        n += entry->cubes[i] != slice->intent->cubes[i] &&
+             !oracle_is_drained(oracle->answered, PART_CUBE, entry->cubes[i]);
     }
     return n;
 }
@@ -355,8 +391,9 @@ static void judge_budgets(struct manager *m, const struct before *before)
         const struct entry *entry =
             change->kind == CHANGE_SLICE ? oracle_entry(oracle, change->id) : NULL;
         const struct slice *slice = entry != NULL ? model_slice(m->model, entry->id) : NULL;
-        unsigned n =
-            entry != NULL && is_first_of(&m->out, before->changes, i) ? exchanged(entry, slice) : 0;
+        unsigned n = entry != NULL && is_first_of(&m->out, before->changes, i)
+                         ? exchanged(oracle, entry, slice)
+                         : 0;
         m->s->outcome->repairs[R_AGAIN] += n == 0 && slice != NULL && oracle_serves(entry->state) &&
                                            slice->state == SLICE_RECONFIGURING;
         oracle->swaps += n;

@@ -16,7 +16,11 @@ enum { LIMIT_MS = 20000 };
 
 static int setup(void **state)
 {
-    *state = pod_up(&(struct pod_options){.cubes = 8, .mirror_ms = 2, .remedy = true});
+    *state = pod_up(
+        &(struct pod_options){.cubes = 8,
+                              .mirror_ms = 2,
+                              .remedy = true,
+                              .extra_podmgr = "repair: {burn_in_ms: 300, probation_ms: 600}\n"});
     return 0;
 }
 
@@ -96,6 +100,93 @@ static json_t *about(const struct pod *pod, const char *path, const char *member
     }
     json_decref(list);
     return found;
+}
+
+struct ticket_at {
+    const struct pod *pod;
+    const char *part, *state;
+};
+
+static bool ticket_is_at(void *arg)
+{
+    const struct ticket_at *t = arg;
+    json_t *ticket = about(t->pod, "/v1/repairs", "repairs", t->part);
+    bool is = ticket != NULL && strcmp(str(ticket, "state"), t->state) == 0;
+
+    json_decref(ticket);
+    return is;
+}
+
+static void await_ticket(const struct pod *pod, const char *part, const char *state)
+{
+    struct ticket_at t = {pod, part, state};
+
+    if (!await_until(ticket_is_at, &t, LIMIT_MS)) {
+        long status;
+        fail_msg("%s is not %s: %s", part, state, http_text(pod, "/v1/repairs", &status));
+    }
+}
+
+static void advance(const struct pod *pod, const char *part, const char *to)
+{
+    json_t *ticket = about(pod, "/v1/repairs", "repairs", part);
+    char path[96], body[96];
+    long status;
+
+    (void)snprintf(path, sizeof path, "/v1/repairs/%s:advance", str(ticket, "id"));
+    (void)snprintf(body, sizeof body, "{\"to\":\"%s\",\"note\":\"new tray\"}", to);
+    json_decref(http(pod, "POST", path, body, &status));
+    assert_int_equal(status, 200);
+    json_decref(ticket);
+}
+
+static json_t *read_cube(const struct pod *pod, unsigned cube)
+{
+    char path[32];
+    long status;
+
+    (void)snprintf(path, sizeof path, "/v1/cubes/%u", cube);
+    return http(pod, "GET", path, NULL, &status);
+}
+
+static bool is_free(void *arg)
+{
+    json_t *cube = read_cube(arg, 1);
+    bool free_now = json_is_true(json_object_get(cube, "free"));
+
+    json_decref(cube);
+    return free_now;
+}
+
+/* From the broken tray back to a cube that a slice can have, with two words of a
+ * technician and none of an operator. */
+static void what_is_mended_comes_back_by_itself(void **state)
+{
+    struct pod *pod = *state;
+    json_t *slice = slice_up(pod, "{\"topology\":\"4x4x8\",\"cubes\":[0,1]}");
+
+    json_decref(sim(pod, "inject host host/1-9"));
+    await_slice(pod, str(slice, "id"), "ACTIVE", "cube/1");
+    await_ticket(pod, "host/1-9", "READY_FOR_REPAIR");
+    advance(pod, "host/1-9", "IN_REPAIR");
+    json_t *cube = read_cube(pod, 1);
+    assert_string_equal(str(cube, "health"), "QUARANTINED");
+    assert_true(json_is_string(json_object_get(cube, "ticket")));
+    json_decref(cube);
+    json_decref(sim(pod, "heal all"));
+    advance(pod, "host/1-9", "VERIFYING");
+    await_ticket(pod, "host/1-9", "CLOSED");
+    assert_true(await_until(is_free, pod, LIMIT_MS));
+    cube = read_cube(pod, 1);
+    assert_string_equal(str(cube, "health"), "HEALTHY");
+    assert_true(json_is_null(json_object_get(cube, "ticket")));
+    json_decref(cube);
+    json_t *again = slice_up(pod, "{\"topology\":\"4x4x4\",\"cubes\":[1]}");
+    assert_string_equal(str(again, "state"), "ACTIVE");
+    assert_true(slice_down(pod, str(again, "id")));
+    assert_true(slice_down(pod, str(slice, "id")));
+    json_decref(again);
+    json_decref(slice);
 }
 
 static void the_breaker_can_be_seen_and_reset(void **state)
@@ -243,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_breaker_can_be_seen_and_reset),
+        cmocka_unit_test(what_is_mended_comes_back_by_itself),
         cmocka_unit_test(a_host_dies_and_its_cube_is_swapped),
         cmocka_unit_test(a_switch_dies_and_comes_back),
         cmocka_unit_test(a_silent_controller_costs_nobody_anything),

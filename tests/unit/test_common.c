@@ -80,6 +80,41 @@ static void wall_times_are_rfc3339(void **state)
     }
 }
 
+static void wall_times_are_read(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms; /* -1: refused */
+    } rows[] = {
+        {"2026-11-21T09:16:00.123Z", 1795252560123},
+        {"2026-11-21t09:16:00z", 1795252560000},
+        {"2026-11-21T09:16:00.1Z", 1795252560100},
+        {"2026-11-21T09:16:00.123456789Z", 1795252560123},
+        {"2026-11-21T10:46:00+01:30", 1795252560000},
+        {"2026-11-21T01:16:00-08:00", 1795252560000},
+        {"2024-02-29T00:00:00Z", 1709164800000},
+        {"2023-02-29T00:00:00Z", -1},
+        {"2026-13-01T00:00:00Z", -1},
+        {"2026-11-21T24:00:00Z", -1},
+        {"2026-11-21T09:60:00Z", -1},
+        {"2026-11-21T09:16:00", -1}, /* where? */
+        {"2026-11-21 09:16:00Z", -1},
+        {"2026-11-21T09:16Z", -1},
+        {"2026-11-21T09:16:00.Z", -1},
+        {"2026-11-21T09:16:00+0100", -1},
+        {"2026-11-21T09:16:00Z ", -1},
+        {"1969-12-31T23:59:59Z", -1},
+        {"tomorrow", -1},
+        {"", -1},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct wall_ms at = {-1};
+        if (wall_parse(&at, rows[i].text) != (rows[i].ms >= 0) || at.ms != rows[i].ms)
+            fail_msg("%s: %lld", rows[i].text, (long long)at.ms);
+    }
+}
+
 static void the_monotonic_clock_does_not_go_back(void **state)
 {
     (void)state;
@@ -310,6 +345,7 @@ int main(void)
         cmocka_unit_test(errors_carry_code_and_text),
         cmocka_unit_test(memory_helpers),
         cmocka_unit_test(wall_times_are_rfc3339),
+        cmocka_unit_test(wall_times_are_read),
         cmocka_unit_test(the_monotonic_clock_does_not_go_back),
         cmocka_unit_test(a_source_gets_its_burst_then_its_rate),
         cmocka_unit_test(a_full_table_forgets_the_silent_and_says_so),

@@ -71,6 +71,9 @@ static void little_is_needed(void **state)
                               "  mode: full\n"
                               "  unobserved: skip\n"
                               "  timeout_ms: 10000\n"
+                              "repair:\n"
+                              "  burn_in_ms: 900000\n"
+                              "  probation_ms: 86400000\n"
                               "ocs:\n"
                               "  url: \"ipc:///tmp/ocs-%u.sock\"\n"
                               "  timeout_ms: 2000\n"
@@ -135,6 +138,9 @@ static void golden_round_trip(void **state)
                                  "  mode: intent\n"
                                  "  unobserved: refuse\n"
                                  "  timeout_ms: 2500\n"
+                                 "repair:\n"
+                                 "  burn_in_ms: 60000\n"
+                                 "  probation_ms: 3600000\n"
                                  "ocs:\n"
                                  "  url: \"tcp://10.0.0.1:70%u\"\n"
                                  "  timeout_ms: 50\n"
@@ -248,6 +254,8 @@ static void mistakes_are_named(void **state)
          ":2:13: preflight.unobserved: maybe is neither skip nor refuse"},
         {POD "preflight: {timeout_ms: 99}\n" NEEDED,
          ":2:13: preflight.timeout_ms: 99 is not in 100 to 600000"},
+        {POD "repair: {burn_in_ms: 0}\n" NEEDED,
+         ":2:10: repair.burn_in_ms: 0 is not in 1 to 2592000000"},
         {POD "remediation: {confidence_min: 60}\n" NEEDED,
          ":2:15: remediation.confidence_min: 60 is not in 0 to 1"},
 

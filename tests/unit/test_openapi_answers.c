@@ -17,6 +17,7 @@
 #include "hooks/hooks.h"
 #include "hooks/letter.h"
 #include "backup.h"
+#include "core/drain.h"
 #include "core/incident.h"
 #include "core/repair.h"
 #include "core/slice.h"
@@ -260,6 +261,26 @@ static void repairs_fit(void **state)
     assert_fits("Repair", render_ticket(&t));
 }
 
+static void drains_fit(void **state)
+{
+    struct drain d = {.id = {1, 9}, .state = ADMIN_DRAINING, .version = 1};
+
+    (void)state;
+    assert_int_equal(part_parse(&d.order.part, "cube/2", NULL), 0);
+    assert_true(extent_of_part(model, &d.order.part, &d.extent));
+    assert_fits("Drain", render_drain(model, &d)); /* the slice waits */
+    assert_fits("DrainPlan", render_drain_plan(model, &d));
+    slice->state = SLICE_ACTIVE;
+    d.order.mode = DRAIN_NOW;
+    assert_fits("DrainPlan", render_drain_plan(model, &d));
+    assert_int_equal(part_parse(&d.order.part, "link/0-3-1-2+x", NULL), 0);
+    assert_true(extent_of_part(model, &d.order.part, &d.extent));
+    d.state = ADMIN_DRAINED;
+    d.drained.ms = d.order.until.ms = 5;
+    assert_fits("Drain", render_drain(model, &d));
+    slice->state = SLICE_ACTIVATING;
+}
+
 static void audit_records_fit(void **state)
 {
     static const uint8_t hash[STORE_HASH_SIZE] = {0xab};
@@ -391,13 +412,13 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slices_fit),         cmocka_unit_test(links_fit),
-        cmocka_unit_test(the_inventory_fits), cmocka_unit_test(incidents_fit),
-        cmocka_unit_test(repairs_fit),        cmocka_unit_test(faults_and_liens_fit),
-        cmocka_unit_test(operations_fit),     cmocka_unit_test(audit_records_fit),
-        cmocka_unit_test(goldens_fit),        cmocka_unit_test(remediation_fits),
-        cmocka_unit_test(backups_fit),        cmocka_unit_test(quarantine_groups_fit),
-        cmocka_unit_test(webhooks_fit),
+        cmocka_unit_test(slices_fit),           cmocka_unit_test(links_fit),
+        cmocka_unit_test(the_inventory_fits),   cmocka_unit_test(incidents_fit),
+        cmocka_unit_test(repairs_fit),          cmocka_unit_test(drains_fit),
+        cmocka_unit_test(faults_and_liens_fit), cmocka_unit_test(operations_fit),
+        cmocka_unit_test(audit_records_fit),    cmocka_unit_test(remediation_fits),
+        cmocka_unit_test(backups_fit),          cmocka_unit_test(quarantine_groups_fit),
+        cmocka_unit_test(goldens_fit),          cmocka_unit_test(webhooks_fit),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

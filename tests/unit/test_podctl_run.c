@@ -705,6 +705,67 @@ static void the_breaker_is_shown_and_reset(void **state)
     expect_rows(canned, rows, ARRAY_LEN(rows));
 }
 
+#define DRAIN(id, state, waits)                                                                    \
+    "{\"id\":\"" id "\",\"target\":\"ocs/12\",\"state\":\"" state "\",\"mode\":\"now\","           \
+    "\"reason\":\"new line card\",\"by\":\"me\",\"created_at\":\"2026-01-31T12:00:00.000Z\","      \
+    "\"drained_at\":null,\"until\":null,\"cubes\":[],\"switches\":[\"ocs/12\"],\"ports\":[],"      \
+    "\"operation\":null,\"trouble\":\"\",\"safe_to_unplug\":null,\"version\":1,\"waits_for\":"     \
+    "[" waits "]}"
+#define STEP                                                                                       \
+    "{\"slice\":\"1-5\",\"name\":\"train\",\"action\":\"BLOCKED\",\"rule\":5,\"text\":\"it uses "  \
+    "ocs/12\",\"replace\":[]}"
+
+static void parts_are_drained_and_come_back(void **state)
+{
+    static const struct canned canned[] = {
+        {"POST /v1/drains", 201, DRAIN("3-7", "DRAINING", STEP), 0},
+        {"POST /v1/drains:plan", 200,
+         "{\"target\":\"ocs/12\",\"mode\":\"now\",\"slices\":[" STEP "],\"spare_exists\":true,"
+         "\"without_redundancy\":[\"slice/1-5 would go around\"]}",
+         0},
+        {"GET /v1/drains", 200, "{\"drains\":[" DRAIN("3-7", "DRAINED", "") "]}", 0},
+        {"GET /v1/drains/3-7", 200, DRAIN("3-7", "DRAINED", ""), 0},
+        {"DELETE /v1/drains/3-7", 200, DRAIN("3-7", "DRAINED", ""), 0},
+        {0},
+    };
+    static const struct canned refusing[] = {
+        {"POST /v1/drains", 409, PROBLEM("409", "drain-exists", "ocs/12 is DRAINING already"), 0},
+        {0},
+    };
+    static const struct row refused = {{"drain", "create", "ocs/12", "--reason", "again"},
+                                       PODCTL_REFUSED,
+                                       NULL,
+                                       "(drain-exists)",
+                                       NULL};
+    static const struct row rows[] = {
+        {{"drain", "create", "ocs/12", "--mode", "now", "--reason", "new line card", "--until",
+          "2030-01-31T12:00:00Z"},
+         PODCTL_OK,
+         "it uses ocs/12",
+         NULL,
+         "{\"target\":\"ocs/12\",\"reason\":\"new line card\",\"mode\":\"now\","
+         "\"until\":\"2030-01-31T12:00:00Z\"}"},
+        {{"drain", "plan", "ocs/12", "--mode", "now"},
+         PODCTL_OK,
+         "slice/1-5 would go around",
+         NULL,
+         NULL},
+        {{"drain", "list"}, PODCTL_OK, "ocs/12  DRAINED", NULL, NULL},
+        {{"drain", "show", "drain/3-7"}, PODCTL_OK, "new line card", NULL, NULL},
+        {{"drain", "end", "ocs/12"}, PODCTL_OK, "ocs/12 is in service again\n", NULL, NULL},
+        {{"drain", "end", "ocs/13"}, PODCTL_REFUSED, NULL, "ocs/13 is not drained", NULL},
+    };
+
+    (void)state;
+    expect_rows(canned, rows, ARRAY_LEN(rows));
+    expect_rows(refusing, &refused, 1);
+    expect((const char *[WORDS]){"drain", "create", "ocs/12"}, PODCTL_USAGE, NULL,
+           "needs --reason");
+    expect((const char *[WORDS]){"drain", "create", "ocs/12", "--reason", "r", "--until", "soon"},
+           PODCTL_USAGE, NULL, "'soon' is no time");
+    expect((const char *[WORDS]){"drain", "create", "--help"}, PODCTL_OK, "--until TIME", NULL);
+}
+
 #define BACKUP "{\"name\":\"n\",\"file\":\"/b/n.backup\",\"size_bytes\":4096,\"took_ms\":12.5}"
 
 static void a_backup_is_made(void **state)
@@ -770,7 +831,8 @@ static void words_are_completed(void **state)
     static const struct row rows[] = {
         {{"completion", "words"},
          PODCTL_OK,
-         "pod\ncube\nhost\nocs\nslice\nfault\nfail\nclear\nquarantine\nremediation\noperation\ninci"
+         "pod\ncube\nhost\nocs\nslice\nfault\nfail\nclear\ndrain\nquarantine\nremediation\noperatio"
+         "n\ninci"
          "dent\nrepair"
          "\nevent\nwebhook\naudit\nbackup\n",
          NULL,
@@ -828,6 +890,7 @@ int main(void)
         cmocka_unit_test_teardown(what_went_wrong_is_shown, after_each),
         cmocka_unit_test_teardown(events_are_listed, after_each),
         cmocka_unit_test_teardown(audit_records_are_listed, after_each),
+        cmocka_unit_test_teardown(parts_are_drained_and_come_back, after_each),
         cmocka_unit_test_teardown(a_backup_is_made, after_each),
         cmocka_unit_test_teardown(quarantine_is_ended, after_each),
         cmocka_unit_test_teardown(webhooks_are_managed, after_each),

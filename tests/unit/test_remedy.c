@@ -11,239 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/core.h"
 #include "core/remedy.h"
+#include "core_world.h"
 #include "mem.h"
 
-enum { CUBES = 4, PORTS = 8, TICK_MS = 25, OCS_LOST = 17 };
-
-/* ------------------------------------------------------------- the world -- */
-
-struct world {
-    struct pod pod;
-    struct model *model;
-    struct outbox out;
-    struct now now;
-    uint16_t map[TPUNET_OCSES][PORTS];
-    bool dead[TPUNET_OCSES]; /* does not answer */
-    unsigned boots[TPUNET_OCSES];
-    struct id last_op;
-    bool agent_lives;
-    int status; /* of the last reply */
-    struct id made;
-    char journal[8192]; /* types, a space behind each */
-    char advice[2048];  /* of slices: "active=start ..." */
-    json_t *last;       /* data of the last event with advice */
-};
-
-static void pump(struct world *w);
-
-static void note_advice(struct world *w, const struct journal_entry *entry)
-{
-    json_t *data = json_loads(entry->data, 0, NULL);
-    const char *advice = json_string_value(json_object_get(data, "advice"));
-    size_t len = strlen(w->advice);
-
-    if (strncmp(entry->type, "slice.", 6) == 0) {
-        assert_non_null(advice);
-        (void)snprintf(w->advice + len, sizeof w->advice - len, "%s=%s ", entry->type + 6, advice);
-        json_decref(w->last);
-        w->last = json_incref(data);
-    }
-    json_decref(data);
-}
-
-static void step(struct world *w, struct event *ev)
-{
-    ev->now = w->now;
-    ev->arrived = w->now.mono;
-    outbox_clear(&w->out);
-    core_step(w->model, ev, &w->out);
-    event_fini(ev);
-    for (size_t i = 0; i < w->out.n_journal; i++) {
-        size_t len = strlen(w->journal);
-        (void)snprintf(w->journal + len, sizeof w->journal - len, "%s ", w->out.journal[i].type);
-        note_advice(w, &w->out.journal[i]);
-    }
-    pump(w);
-}
-
-static struct ocs_identity identity_of(const struct world *w, uint16_t ocs)
-{
-    struct ocs_identity identity = {.epoch = w->model->epoch,
-                                    .instance = w->model->instance,
-                                    .north_ports = PORTS,
-                                    .south_ports = PORTS};
-
-    (void)snprintf(identity.boot_id, sizeof identity.boot_id, "boot-%u", w->boots[ocs]);
-    return identity;
-}
-
-static void attach(struct world *w, uint16_t ocs)
-{
-    struct event ev = {.kind = EV_OCS_ATTACHED,
-                       .ocs = {.ocs = ocs, .identity = identity_of(w, ocs)}};
-
-    ev.ocs.seen = xcalloc(PORTS, sizeof *ev.ocs.seen);
-    for (uint16_t p = 0; p < PORTS; p++) {
-        if (w->map[ocs][p] != TPUNET_NONE) {
-            ev.ocs.seen[ev.ocs.n_seen++] =
-                (struct seen_circuit){.north = p, .south = w->map[ocs][p], .loss_db = 1};
-        }
-    }
-    step(w, &ev);
-}
-
-static void apply(struct world *w, uint16_t ocs, struct id id)
-{
-    const struct op *op = model_op(w->model, id);
-    struct event ev = {.kind = EV_OCS_APPLIED, .applied = {.ocs = ocs, .n_results = 1}};
-    struct ocs_op_result *result = xcalloc(1, sizeof *result);
-
-    assert_non_null(op);
-    w->last_op = id;
-    result->op = id;
-    result->done = true;
-    result->seen = xcalloc(op->n_breaks + op->n_makes, sizeof *result->seen);
-    for (size_t i = 0; i < op->n_breaks + op->n_makes; i++) {
-        bool breaks = i < op->n_breaks;
-        const struct tpunet_xc *xc = breaks ? &op->breaks[i] : &op->makes[i - op->n_breaks];
-        if (xc->ocs == ocs) {
-            w->map[ocs][xc->north] = breaks ? TPUNET_NONE : xc->south;
-            result->seen[result->n_seen++] = (struct seen_circuit){
-                .north = xc->north, .south = w->map[ocs][xc->north], .loss_db = 1};
-        }
-    }
-    ev.applied.results = result;
-    ev.applied.identity = identity_of(w, ocs);
-    step(w, &ev);
-}
-
-static void approve(struct world *w, const struct effect *effect)
-{
-    struct event ev = {.kind = EV_VERDICT, .verdict = xcalloc(1, sizeof(struct verdict))};
-
-    *ev.verdict = (struct verdict){.slice = effect->id,
-                                   .epoch = w->model->epoch,
-                                   .generation = effect->generation,
-                                   .ok = true,
-                                   .check_only = effect->check_only};
-    step(w, &ev);
-}
-
-static void carry_out(struct world *w, const struct effect *effect)
-{
-    if (effect->kind == EFFECT_REPLY) {
-        w->status = effect->reply.status;
-        w->made = effect->id;
-    } else if (effect->kind == EFFECT_OCS_ATTACH) {
-        for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
-            if ((effect->ocs == TPUNET_NONE || effect->ocs == o) && !w->dead[o]) {
-                attach(w, o);
-            }
-        }
-    } else if (effect->kind == EFFECT_OCS_APPLY && !w->dead[effect->ocs]) {
-        apply(w, effect->ocs, effect->id);
-    } else if (effect->kind == EFFECT_BRING_UP) {
-        approve(w, effect);
-    }
-}
-
-static void pump(struct world *w)
-{
-    struct effect *effects = w->out.effects;
-    size_t n = w->out.n_effects;
-
-    w->out.effects = NULL;
-    w->out.n_effects = w->out.cap_effects = 0;
-    for (size_t i = 0; i < n; i++) {
-        carry_out(w, &effects[i]);
-        free(effects[i].reply.text);
-    }
-    free(effects);
-}
-
-static void hello(struct world *w)
-{
-    struct event ev = {.kind = EV_AGENT_HELLO, .agent = {.name = "tpunetd/t1", .instance = 1}};
-
-    ev.agent.hosts = xcalloc(CUBES * TPUNET_CUBE_HOSTS, sizeof *ev.agent.hosts);
-    for (uint16_t h = 0; h < CUBES * TPUNET_CUBE_HOSTS; h++) {
-        ev.agent.hosts[ev.agent.n_hosts++] = h;
-    }
-    step(w, &ev);
-}
-
-static void pass(struct world *w, unsigned ms)
-{
-    for (unsigned at = 0; at < ms; at += TICK_MS) {
-        struct event tick = {.kind = EV_TICK}, seen = {.kind = EV_AGENT_SEEN, .agent = {.id = 1}};
-        w->now.mono.ns += TICK_MS * INT64_C(1000000);
-        w->now.wall.ms += TICK_MS;
-        if (w->agent_lives) {
-            step(w, &seen);
-        }
-        step(w, &tick);
-    }
-}
-
-static int setup(void **state)
-{
-    struct world *w = xcalloc(1, sizeof *w);
-    struct event start = {.kind = EV_START};
-
-    w->pod = (struct pod){.id = "test",
-                          .n_cubes = CUBES,
-                          .ports_per_side = PORTS,
-                          .vc_classes = 3,
-                          .loss_db_max = 3,
-                          .lease_ms = 1500,
-                          .remedy = {.mode = REMEDY_AUTO,
-                                     .cubes_out_max = 4,
-                                     .swaps_per_hour_max = 8,
-                                     .confidence_min = 0.6}};
-    assert_int_equal(tpunet_wiring_create(&w->pod.wiring, CUBES, PORTS, NULL, 0, NULL), 0);
-    w->model = model_create(&w->pod, 77);
-    w->now = (struct now){.mono = {1000000000}, .wall = {1700000000000}};
-    w->agent_lives = true;
-    outbox_init(&w->out);
-    memset(w->map, 0xff, sizeof w->map);
-    step(w, &start);
-    hello(w);
-    pass(w, 100);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct world *w = *state;
-
-    json_decref(w->last);
-    model_destroy(w->model);
-    tpunet_wiring_destroy(w->pod.wiring);
-    outbox_fini(&w->out);
-    free(w);
-    return 0;
-}
+enum { OCS_LOST = 17 };
 
 /* --------------------------------------------------------------- helpers -- */
-
-static struct slice *create(struct world *w, bool accept_degraded)
-{
-    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
-
-    ev.create = xcalloc(1, sizeof *ev.create);
-    ev.create->accept_degraded = accept_degraded;
-    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x8", false, NULL), 0);
-    step(w, &ev);
-    assert_int_equal(w->status, 0);
-    struct slice *slice = model_slice(w->model, w->made);
-    assert_non_null(slice);
-    assert_int_equal(slice->state, SLICE_ACTIVE);
-    pass(w, 100);
-    return slice;
-}
 
 /* Both ends of the link, as the slice's coordinator tells. */
 static void cut(struct world *w, const struct slice *slice, uint32_t chip, unsigned port)
@@ -259,7 +33,7 @@ static void cut(struct world *w, const struct slice *slice, uint32_t chip, unsig
         ev.links.links[1] = (struct link_change){
             .slice = slice->id, .chip = far / TPUNET_PORTS, .port = (uint8_t)(far % TPUNET_PORTS)};
     }
-    step(w, &ev);
+    cw_step(w, &ev);
 }
 
 static void kill_host(struct world *w, const struct slice *slice, uint16_t cube, unsigned host)
@@ -285,29 +59,12 @@ static void cut_switch(struct world *w, const struct slice *slice, uint16_t ocs)
     }
 }
 
-static void lose_power(struct world *w, uint16_t ocs)
-{
-    struct event ev = {.kind = EV_OCS_LOST, .ocs = {.ocs = ocs, .why = "no answer"}};
-
-    w->dead[ocs] = true;
-    memset(w->map[ocs], 0xff, sizeof w->map[ocs]);
-    step(w, &ev);
-}
-
-static const struct part_fault *fault_on(const struct world *w, const char *name)
-{
-    struct part part;
-
-    assert_int_equal(part_parse(&part, name, NULL), 0);
-    return model_fault(w->model, &part);
-}
-
 static void clear(struct world *w, const char *name)
 {
     struct event ev = {.kind = EV_CLEAR_PART, .cookie = 3, .who = "operator"};
 
     assert_int_equal(part_parse(&ev.word.part, name, NULL), 0);
-    step(w, &ev);
+    cw_step(w, &ev);
     assert_int_equal(w->status, 0);
 }
 
@@ -338,10 +95,10 @@ static bool did(const struct incident *incident, const char *what)
 static void a_dead_host_costs_one_cube(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = create(w, true);
+    struct slice *slice = cw_create(w, true);
 
     kill_host(w, slice, 1, 3);
-    pass(w, 75);
+    cw_pass(w, 75);
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[0], 0);
     assert_int_equal(slice->intent->cubes[1], 2); /* at the same logical position */
@@ -349,11 +106,11 @@ static void a_dead_host_costs_one_cube(void **state)
     for (size_t i = 0; i < op->n_breaks; i++) { /* x and y join a cube with itself here */
         assert_true(op->breaks[i].ocs >= 32 || op->breaks[i].north == 1);
     }
-    assert_int_equal(fault_on(w, "cube/1")->health, HEALTH_SUSPECT);
-    assert_string_equal(fault_on(w, "cube/1")->who, "podmgr");
+    assert_int_equal(cw_fault(w, "cube/1")->health, HEALTH_SUSPECT);
+    assert_string_equal(cw_fault(w, "cube/1")->who, "podmgr");
     assert_int_equal(remediation_cubes_out(w->model), 1);
     assert_int_equal(remediation_swaps(w->model, w->now.mono), 1);
-    pass(w, 2000);
+    cw_pass(w, 2000);
     const struct incident *incident = incident_about(w, "host/1-3");
     assert_true(did(incident, "SWAP") && did(incident, "QUARANTINE") && did(incident, "TICKET"));
     assert_int_equal(incident->n_slices, 1);
@@ -373,14 +130,14 @@ static const char *last_text(const struct world *w, const char *key)
 static void the_scheduler_hears_what_to_do(void **state)
 {
     struct world *w = *state;
-    struct slice *swapped = create(w, true);
+    struct slice *swapped = cw_create(w, true);
     char cause[64], id[48];
     json_int_t cube = -1, with = -1;
 
     assert_string_equal(w->advice, "created=wait active=start ");
     w->advice[0] = '\0';
     kill_host(w, swapped, 1, 3);
-    pass(w, 75);
+    cw_pass(w, 75);
     assert_string_equal(w->advice, "reconfiguring=restart-from-checkpoint "
                                    "active=restart-from-checkpoint ");
     (void)snprintf(cause, sizeof cause, "incident/%s",
@@ -392,9 +149,9 @@ static void the_scheduler_hears_what_to_do(void **state)
     assert_int_equal(with, 2);
 
     w->advice[0] = '\0';
-    lose_power(w, OCS_LOST);
+    cw_lose_power(w, OCS_LOST);
     cut_switch(w, swapped, OCS_LOST);
-    pass(w, 100);
+    cw_pass(w, 100);
     assert_string_equal(w->advice, "reconfiguring=wait degraded=continue ");
     (void)snprintf(cause, sizeof cause, "incident/%s",
                    id_format(incident_about(w, "ocs/17")->id, id));
@@ -408,19 +165,19 @@ static void the_scheduler_hears_what_to_do(void **state)
 static void it_is_known_before_it_is_mended(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = create(w, true);
+    struct slice *slice = cw_create(w, true);
 
     cut(w, slice, 64 + 1, 0);
-    pass(w, TICK_MS);
+    cw_pass(w, TICK_MS);
     assert_int_equal(incidents_count(w->model->incidents), 1);
     const struct incident *incident = incidents_at(w->model->incidents, 0);
     assert_string_equal(incident->part, "link/1-1-0-0+x");
     assert_int_equal(incident->n_actions, 0);
     assert_int_equal(slice->intent->cubes[1], 1);
     kill_host(w, slice, 1, 0); /* whose chip that was */
-    pass(w, TICK_MS);
+    cw_pass(w, TICK_MS);
     assert_int_equal(slice->intent->cubes[1], 1);
-    pass(w, 75);
+    cw_pass(w, 75);
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[1], 2);
     assert_int_equal(incidents_count(w->model->incidents), 1);
@@ -431,13 +188,13 @@ static void it_is_known_before_it_is_mended(void **state)
 static void a_cleared_cube_stays_cleared(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = create(w, true);
+    struct slice *slice = cw_create(w, true);
 
     kill_host(w, slice, 1, 3);
-    pass(w, 1000);
+    cw_pass(w, 1000);
     assert_false(model_cube_free(w->model, 1, NULL, 0));
     clear(w, "cube/1");
-    pass(w, 15000);
+    cw_pass(w, 15000);
     assert_true(model_cube_free(w->model, 1, NULL, 0));
     assert_false(incident_is_open(incident_about(w, "host/1-3")));
 }
@@ -445,10 +202,10 @@ static void a_cleared_cube_stays_cleared(void **state)
 static void without_a_spare_the_slice_fails_by_name(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = create(w, true), *other = create(w, true);
+    struct slice *slice = cw_create(w, true), *other = cw_create(w, true);
 
     kill_host(w, slice, 1, 3);
-    pass(w, 100);
+    cw_pass(w, 100);
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_non_null(strstr(slice->reason, "host/1-3 is broken and no healthy cube is free"));
     assert_non_null(strstr(w->advice, "failed=stop "));
@@ -459,25 +216,25 @@ static void without_a_spare_the_slice_fails_by_name(void **state)
 static void a_lost_switch_is_gone_around_until_it_is_back(void **state)
 {
     struct world *w = *state;
-    struct slice *accepts = create(w, true), *refuses = create(w, false);
+    struct slice *accepts = cw_create(w, true), *refuses = cw_create(w, false);
 
-    lose_power(w, OCS_LOST);
+    cw_lose_power(w, OCS_LOST);
     cut_switch(w, accepts, OCS_LOST);
     cut_switch(w, refuses, OCS_LOST);
-    pass(w, 100);
+    cw_pass(w, 100);
     assert_int_equal(accepts->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(accepts->dead_links, 2);
     assert_int_equal(refuses->state, SLICE_FAILED);
     assert_non_null(strstr(refuses->reason, "ocs/17"));
     assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_FAILED);
-    pass(w, 2000);
+    cw_pass(w, 2000);
     assert_true(did(incident_about(w, "ocs/17"), "REROUTE"));
 
     w->dead[OCS_LOST] = false;
     w->boots[OCS_LOST]++;
-    attach(w, OCS_LOST);
+    cw_attach(w, OCS_LOST);
     assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_REACHABLE);
-    assert_null(fault_on(w, "ocs/17"));
+    assert_null(cw_fault(w, "ocs/17"));
     assert_int_equal(accepts->state, SLICE_ACTIVE);
     assert_int_equal(accepts->dead_links, 0);
 }
@@ -486,19 +243,19 @@ static void a_lost_switch_is_gone_around_until_it_is_back(void **state)
 static void who_works_over_a_blamed_switch_is_left_alone(void **state)
 {
     struct world *w = *state;
-    struct slice *hurt = create(w, true), *works = create(w, false);
+    struct slice *hurt = cw_create(w, true), *works = cw_create(w, false);
     struct event lost = {.kind = EV_OCS_LOST, .ocs = {.ocs = OCS_LOST, .why = "no answer"}};
 
     w->dead[OCS_LOST] = true;
-    step(w, &lost);
+    cw_step(w, &lost);
     cut_switch(w, hurt, OCS_LOST);
-    pass(w, 2000);
+    cw_pass(w, 2000);
     assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_FAILED);
     assert_int_equal(hurt->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(hurt->dead_links, 2);
     assert_int_equal(works->state, SLICE_ACTIVE);
     cut_switch(w, works, OCS_LOST);
-    pass(w, 2000);
+    cw_pass(w, 2000);
     assert_int_equal(works->state, SLICE_FAILED);
 }
 
@@ -506,18 +263,18 @@ static void who_works_over_a_blamed_switch_is_left_alone(void **state)
 static void a_second_switch_is_gone_around_as_well(void **state)
 {
     struct world *w = *state;
-    struct slice *first = create(w, true), *second = create(w, true);
+    struct slice *first = cw_create(w, true), *second = cw_create(w, true);
 
     cut_switch(w, first, OCS_LOST + 1);
     cut_switch(w, second, OCS_LOST + 1);
-    pass(w, 2000);
+    cw_pass(w, 2000);
     assert_int_equal(first->dead_links, 2);
     cut_switch(w, first, OCS_LOST);
-    pass(w, 2000);
+    cw_pass(w, 2000);
     assert_int_equal(first->dead_links, 4);
     assert_int_equal(second->state, SLICE_ACTIVE_DEGRADED);
     cut_switch(w, second, OCS_LOST);
-    pass(w, 2000);
+    cw_pass(w, 2000);
     assert_int_equal(second->dead_links, 4);
 }
 
@@ -525,15 +282,15 @@ static void a_second_switch_is_gone_around_as_well(void **state)
 static void it_is_back_for_a_new_podmgr_too(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = create(w, true);
+    struct slice *slice = cw_create(w, true);
 
-    lose_power(w, OCS_LOST);
+    cw_lose_power(w, OCS_LOST);
     cut_switch(w, slice, OCS_LOST);
-    pass(w, 100);
+    cw_pass(w, 100);
     assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_FAILED);
     w->model->ocs[OCS_LOST].boot_id[0] = '\0';
     w->dead[OCS_LOST] = false;
-    attach(w, OCS_LOST);
+    cw_attach(w, OCS_LOST);
     assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_REACHABLE);
     assert_int_equal(slice->state, SLICE_ACTIVE);
 }
@@ -543,11 +300,11 @@ static void an_operators_word_stands_when_the_switch_is_back(void **state)
     struct world *w = *state;
     struct event ev = {.kind = EV_FAIL_PART, .cookie = 3, .who = "operator"};
 
-    (void)create(w, true);
+    (void)cw_create(w, true);
     ev.word.part = (struct part){.kind = PART_OCS, .ocs = OCS_LOST};
-    step(w, &ev);
+    cw_step(w, &ev);
     w->boots[OCS_LOST]++;
-    attach(w, OCS_LOST);
+    cw_attach(w, OCS_LOST);
     assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_FAILED);
 }
 
@@ -556,29 +313,29 @@ static void a_dark_fibre_is_gone_around_or_its_cube_swapped(void **state)
     struct world *w = *state;
 
     for (int accepts = 0; accepts < 2; accepts++) {
-        struct slice *slice = create(w, accepts != 0);
+        struct slice *slice = cw_create(w, accepts != 0);
         uint16_t cube = slice->intent->cubes[1];
         unsigned port;
         struct tpunet_fibre fibre = {.cube = cube, .axis = 0, .a = 1, .b = 2};
         uint32_t chip = tpunet_chip_number(tpunet_fibre_chip(fibre, &port));
         cut(w, slice, chip, port);
-        pass(w, 100);
+        cw_pass(w, 100);
         assert_int_equal(slice->state, accepts != 0 ? SLICE_ACTIVE_DEGRADED : SLICE_ACTIVE);
         assert_int_equal(slice->dead_links, accepts);
         assert_true((slice->intent->cubes[1] == cube) == (accepts != 0));
         struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
-        step(w, &del);
-        pass(w, 2000);
+        cw_step(w, &del);
+        cw_pass(w, 2000);
     }
 }
 
 static void silence_evicts_nobody(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = create(w, true);
+    struct slice *slice = cw_create(w, true);
 
     w->agent_lives = false;
-    pass(w, 10000);
+    cw_pass(w, 10000);
     assert_int_equal(w->model->n_agents, 0);
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[1], 1);
@@ -592,14 +349,14 @@ static void beyond_the_budget_the_breaker_trips(void **state)
     struct event reset = {.kind = EV_RESET_BREAKER, .cookie = 4, .who = "operator"};
 
     w->pod.remedy.swaps_per_hour_max = 0;
-    struct slice *slice = create(w, true);
+    struct slice *slice = cw_create(w, true);
     kill_host(w, slice, 1, 3);
-    pass(w, 100);
+    cw_pass(w, 100);
     assert_true(w->model->remediation->breaker_open);
     assert_non_null(strstr(w->journal, "remediation.breaker-open "));
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_int_equal(slice->intent->cubes[1], 1);
-    step(w, &reset);
+    cw_step(w, &reset);
     assert_false(w->model->remediation->breaker_open);
     assert_int_equal(w->out.n_audits, 1);
 }
@@ -607,19 +364,19 @@ static void beyond_the_budget_the_breaker_trips(void **state)
 static void behind_an_open_breaker_light_degrades(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = create(w, true);
+    struct slice *slice = cw_create(w, true);
     unsigned port;
     struct tpunet_fibre fibre = {.cube = 1, .axis = 0, .a = 1, .b = 2};
     uint32_t chip = tpunet_chip_number(tpunet_fibre_chip(fibre, &port));
 
     w->model->remediation->breaker_open = true;
     cut(w, slice, chip, port);
-    pass(w, 100);
+    cw_pass(w, 100);
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(slice->dead_links, 0);
     assert_int_equal(w->model->n_faults, 0);
     w->model->remediation->breaker_open = false;
-    pass(w, 1100);
+    cw_pass(w, 1100);
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(slice->dead_links, 1);
 }
@@ -627,11 +384,11 @@ static void behind_an_open_breaker_light_degrades(void **state)
 static void a_dry_run_tells_and_does_nothing(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = create(w, true);
+    struct slice *slice = cw_create(w, true);
 
     w->pod.remedy.mode = REMEDY_DRY_RUN;
     kill_host(w, slice, 1, 3);
-    pass(w, 3000);
+    cw_pass(w, 3000);
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[1], 1);
     assert_int_equal(w->model->n_faults, 0);
@@ -648,18 +405,18 @@ static void new_slices_leave_the_hot_spares(void **state)
     struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
 
     w->pod.remedy.hot_spares = 1;
-    struct slice *slice = create(w, true);
+    struct slice *slice = cw_create(w, true);
     ev.create = xcalloc(1, sizeof *ev.create);
     assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x8", false, NULL), 0);
-    step(w, &ev);
+    cw_step(w, &ev);
     assert_int_equal(w->status, E_FULL);
     kill_host(w, slice, 1, 3); /* they are for this */
-    pass(w, 100);
+    cw_pass(w, 100);
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[1], 2);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, cw_setup, cw_teardown)
 
 int main(void)
 {

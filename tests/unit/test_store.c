@@ -503,7 +503,7 @@ static void files_that_are_refused(void **state)
     struct fixture *f = *state;
     take_epoch(f, 1);
     tamper(f, "PRAGMA user_version = 99");
-    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 7");
+    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 8");
 
     start_anew(f);
     tamper(f, "PRAGMA application_id = 7");
@@ -925,7 +925,9 @@ static void version_1_becomes_today(void **state)
     struct model *before = f->m;
     f->m = NULL;
     tamper(f, OLD_KEYS "DROP TABLE audit; DROP TABLE incidents; DROP TABLE repairs; DROP TABLE "
-                       "faults; DROP TABLE liens; DROP TABLE webhooks;"
+                       "faults; DROP TABLE liens; DROP TABLE drains; DROP TABLE webhooks;"
+                       "ALTER TABLE slices DROP COLUMN routed_epoch;"
+                       "ALTER TABLE slices DROP COLUMN routed_seq;"
                        "ALTER TABLE slices DROP COLUMN pinned;"
                        "ALTER TABLE slices DROP COLUMN placements;"
                        "ALTER TABLE slices DROP COLUMN dead_links;"

@@ -1,0 +1,541 @@
+/* Drains in the core: what is placed, what is moved, when nothing runs over a part,
+ * and what comes back when the drain ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/drain.h"
+#include "core/incident.h"
+#include "core_world.h"
+#include "mem.h"
+
+/* --------------------------------------------------------------- helpers -- */
+
+static struct drain_order order_of(const char *target, enum drain_mode mode)
+{
+    struct drain_order order = {.mode = mode, .reason = "new line card"};
+
+    assert_int_equal(part_parse(&order.part, target, NULL), 0);
+    return order;
+}
+
+/* The drain, or NULL if it was refused. */
+static struct drain *give(struct world *w, const struct drain_order *order)
+{
+    struct event ev = {.kind = EV_CREATE_DRAIN, .cookie = 7, .who = "operator"};
+
+    ev.drain = xmemdup(order, sizeof *order);
+    cw_step(w, &ev);
+    return w->status == 0 ? model_drain(w->model, w->made) : NULL;
+}
+
+static struct drain *drain(struct world *w, const char *target, enum drain_mode mode)
+{
+    struct drain_order order = order_of(target, mode);
+    struct drain *d = give(w, &order);
+
+    assert_non_null(d);
+    return d;
+}
+
+static int end(struct world *w, struct id id, uint64_t if_version)
+{
+    struct event ev = {.kind = EV_END_DRAIN, .cookie = 8, .who = "another operator"};
+
+    ev.del.id = id;
+    ev.del.if_version = if_version;
+    cw_step(w, &ev);
+    return w->status;
+}
+
+/* One cube; NULL if it was refused. */
+static struct slice *create_small(struct world *w, bool accept_degraded)
+{
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+
+    ev.create = xcalloc(1, sizeof *ev.create);
+    ev.create->accept_degraded = accept_degraded;
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
+    cw_step(w, &ev);
+    return w->status == 0 ? model_slice(w->model, w->made) : NULL;
+}
+
+static void delete (struct world *w, struct id slice)
+{
+    struct event ev = {.kind = EV_DELETE_SLICE, .cookie = 2};
+
+    ev.del.id = slice;
+    cw_step(w, &ev);
+    assert_int_equal(w->status, 0);
+}
+
+static unsigned circuits_on(const struct world *w, uint16_t ocs)
+{
+    unsigned n = 0;
+
+    for (unsigned p = 0; p < PORTS; p++) {
+        n += w->map[ocs][p] != TPUNET_NONE;
+    }
+    return n;
+}
+
+/* ------------------------------------------------------------------ cubes -- */
+
+static void a_graceful_cube_waits_for_its_job(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, false);
+    struct id id = slice->id;
+    struct drain *d = drain(w, "cube/0", DRAIN_GRACEFUL);
+
+    cw_pass(w, 1000);
+    assert_int_equal(d->state, ADMIN_DRAINING);
+    assert_int_equal(w->model->cubes[0].admin, ADMIN_DRAINING);
+    assert_int_equal(w->model->hosts[3].admin, ADMIN_DRAINING);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 0); /* its job goes on */
+    delete (w, id);
+    cw_pass(w, 300);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_int_equal(w->model->cubes[0].admin, ADMIN_DRAINED);
+    assert_non_null(strstr(w->journal, "drain.created"));
+    assert_non_null(strstr(w->journal, "drain.drained"));
+}
+
+static void now_swaps_the_cube_under_the_job(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, false);
+    struct drain *d = drain(w, "host/0-5", DRAIN_NOW);
+
+    cw_pass(w, 600);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 2); /* at the same logical position */
+    assert_int_equal(slice->intent->cubes[1], 1);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_int_equal(w->model->hosts[5].admin, ADMIN_DRAINED);
+    assert_int_equal(w->model->hosts[6].admin, ADMIN_IN_SERVICE);
+    assert_null(cw_fault(w, "cube/0")); /* it is not sick */
+}
+
+/* A6 */
+static void nothing_new_is_placed(void **state)
+{
+    static const char *const targets[] = {"cube/0", "host/0-5", "link/0-1-1-1+x", "link/0-3-1-2+x"};
+    struct world *w = *state;
+    char why[200];
+
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        struct id id = drain(w, targets[i], i % 2 == 0 ? DRAIN_NOW : DRAIN_GRACEFUL)->id;
+        assert_int_equal(model_drain(w->model, id)->state, ADMIN_DRAINED); /* it was idle */
+        assert_false(model_cube_free(w->model, 0, why, sizeof why));
+        assert_non_null(strstr(why, targets[i]));
+        assert_non_null(strstr(why, "DRAINED since"));
+        struct slice *slice = create_small(w, true);
+        assert_int_equal(slice->intent->cubes[0], 1);
+        delete (w, slice->id);
+        assert_int_equal(end(w, id, 0), 0);
+        assert_true(model_cube_free(w->model, 0, NULL, 0));
+    }
+}
+
+static void without_a_spare_it_blocks_until_there_is_one(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, false);
+    struct id other = cw_create(w, false)->id;
+    struct drain *d = drain(w, "cube/1", DRAIN_NOW);
+    struct drain_steps steps;
+
+    cw_pass(w, 1000);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(d->state, ADMIN_DRAINING);
+    drain_ask(w->model, d, &steps);
+    assert_int_equal(steps.n, 1);
+    assert_int_equal(steps.items[0].action, DRAIN_BLOCKED);
+    assert_int_equal(id_compare(steps.items[0].slice, slice->id), 0);
+    drain_steps_fini(&steps);
+    delete (w, other);
+    cw_pass(w, 600);
+    assert_int_equal(slice->intent->cubes[1], 2);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+}
+
+/* --------------------------------------------------------------- switches -- */
+
+static void now_leads_routes_around_a_switch(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
+
+    cw_pass(w, 300);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(slice->dead_links, 2);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_int_equal(w->model->ocs[40].admin, ADMIN_DRAINED);
+    assert_int_equal(w->model->ocs[40].state, OCS_STATE_REACHABLE); /* it is not broken */
+    assert_int_equal(circuits_on(w, 40), 2);                        /* no mirror has moved */
+
+    assert_int_equal(end(w, d->id, 0), 0);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->dead_links, 0);
+    assert_int_equal(w->model->ocs[40].admin, ADMIN_IN_SERVICE);
+    assert_int_equal(w->model->n_drains, 0);
+}
+
+static void who_demands_all_links_blocks_and_lives(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, false);
+    struct id id = slice->id;
+    struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
+    struct drain_steps steps;
+
+    cw_pass(w, 1000);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(d->state, ADMIN_DRAINING);
+    drain_ask(w->model, d, &steps);
+    assert_int_equal(steps.items[0].rule, 5);
+    drain_steps_fini(&steps);
+    assert_null(create_small(w, false));
+    assert_string_equal(w->code, "switch-failed");
+    assert_non_null(strstr(w->text, "ocs/40 DRAINING"));
+    delete (w, id);
+    cw_pass(w, 300);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+}
+
+/* A slice that is made during a graceful drain goes around; one of before stays. */
+static void graceful_keeps_the_old_and_spares_the_new(void **state)
+{
+    struct world *w = *state;
+    struct slice *old = cw_create(w, true);
+    struct id old_id = old->id;
+    struct drain *d = drain(w, "ocs/40", DRAIN_GRACEFUL);
+
+    cw_pass(w, 600);
+    assert_int_equal(old->state, SLICE_ACTIVE);
+    assert_int_equal(old->dead_links, 0);
+    struct slice *new = create_small(w, true);
+    assert_int_equal(new->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(circuits_on(w, 40), 2); /* those of the old one */
+    assert_int_equal(d->state, ADMIN_DRAINING);
+    delete (w, old_id);
+    cw_pass(w, 300);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_int_equal(circuits_on(w, 40), 0);
+
+    assert_int_equal(end(w, d->id, 0), 0);
+    assert_int_equal(new->state, SLICE_ACTIVE);
+    assert_int_equal(circuits_on(w, 40), 1); /* what was left out is made */
+}
+
+/* The technician cuts its power: nobody waits for it. */
+static void a_drained_switch_may_go_away(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct id id = slice->id;
+    struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
+
+    cw_pass(w, 300);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    cw_lose_power(w, 40);
+    cw_pass(w, 2500);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(incidents_count(w->model->incidents), 0); /* it was planned */
+    struct slice *new = create_small(w, true);
+    assert_non_null(new);
+    assert_int_equal(new->state, SLICE_ACTIVE_DEGRADED);
+    struct id kept = new->id;
+    delete (w, id);
+    assert_null(model_slice(w->model, id)); /* deleted, not waiting for the switch */
+    assert_int_equal(w->model->n_liens > 0, true);
+
+    w->dead[40] = false;
+    w->boots[40]++;
+    cw_attach(w, 40);
+    assert_int_equal(circuits_on(w, 40), 0); /* drained, still */
+    assert_int_equal(w->model->n_liens, 0);
+    assert_int_equal(end(w, d->id, 0), 0);
+    cw_pass(w, 300);
+    assert_int_equal(model_slice(w->model, kept)->state, SLICE_ACTIVE);
+    assert_int_equal(circuits_on(w, 40), 1);
+}
+
+/* Silent before nothing ran over it: what it holds is unknown (D7). */
+static void a_silent_switch_with_work_is_waited_for(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct id id = slice->id;
+
+    cw_silence(w, 40);
+    delete (w, id);
+    struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
+    cw_pass(w, 600);
+    assert_int_equal(d->state, ADMIN_DRAINING);
+    assert_non_null(model_slice(w->model, id));
+    w->dead[40] = false;
+    cw_attach(w, 40);
+    cw_pass(w, 300);
+    assert_null(model_slice(w->model, id));
+    assert_int_equal(d->state, ADMIN_DRAINED);
+}
+
+static void an_optical_link_is_one_port(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct drain *d = drain(w, "link/0-3-1-2+x", DRAIN_NOW); /* ocs/9, north 0 */
+
+    cw_pass(w, 300);
+    assert_int_equal(d->extent.n_ports, 1);
+    assert_int_equal(d->extent.ports[0].ocs, 9);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(slice->dead_links, 1);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_int_equal(w->model->ocs[9].admin, ADMIN_IN_SERVICE);
+    assert_int_equal(end(w, d->id, 0), 0);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+}
+
+static void a_power_domain_takes_all_of_it(void **state)
+{
+    static struct power_feed feeds[] = {{"a", {.kind = PART_CUBE, .cube = 1}},
+                                        {"a", {.kind = PART_OCS, .ocs = 3}},
+                                        {"b", {.kind = PART_CUBE, .cube = 2}}};
+    struct world *w = *state;
+
+    w->pod.feeds = feeds;
+    w->pod.n_feeds = ARRAY_LEN(feeds);
+    struct slice *slice = cw_create(w, true);
+    struct drain *d = drain(w, "power/a", DRAIN_NOW);
+    cw_pass(w, 900);
+    assert_int_equal(slice->intent->cubes[1], 2);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(slice->dead_links, 2);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_int_equal(w->model->cubes[1].admin, ADMIN_DRAINED);
+    assert_int_equal(w->model->ocs[3].admin, ADMIN_DRAINED);
+    assert_int_equal(end(w, d->id, 0), 0);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    struct drain_order order = order_of("power/c", DRAIN_NOW);
+    assert_null(give(w, &order));
+    assert_string_equal(w->code, "part-not-found");
+}
+
+/* ------------------------------------------------------------ the person -- */
+
+static void orders_are_checked(void **state)
+{
+    static const struct {
+        const char *target;
+        int64_t until_ms;
+        int status;
+        const char *code, *text;
+    } rows[] = {
+        {"cube/4", 0, E_NOT_FOUND, "part-not-found", "cube/4 is not in this pod of 4 cubes"},
+        {"host/9-0", 0, E_NOT_FOUND, "part-not-found", "host/9-0"},
+        {"power/x", 0, E_NOT_FOUND, "part-not-found", "power/x"},
+        {"chip/0-0-0-0", 0, E_INVALID, "invalid-field", "only a cube, host, switch, link"},
+        {"slice/1-1", 0, E_INVALID, "invalid-field", "target: slice/1-1"},
+        {"cube/1", 1, E_INVALID, "invalid-field", "until: 1970-01-01T00:00:00.001Z is past"},
+        {"ocs/7", 0, E_CONFLICT, "drain-exists", "new line card"},
+    };
+    struct world *w = *state;
+    struct drain *first = drain(w, "ocs/7", DRAIN_GRACEFUL);
+    unsigned audits = w->audits;
+    char name[64], id[48];
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct drain_order order = order_of(rows[i].target, DRAIN_NOW);
+        order.until.ms = rows[i].until_ms;
+        assert_null(give(w, &order));
+        assert_int_equal(w->status, rows[i].status);
+        assert_string_equal(w->code, rows[i].code);
+        assert_non_null(strstr(w->text, rows[i].text));
+    }
+    (void)snprintf(name, sizeof name, "drain/%s of operator", id_format(first->id, id));
+    assert_non_null(strstr(w->text, name)); /* the existing one is named */
+    assert_int_equal(w->model->n_drains, 1);
+    assert_int_equal(w->audits, audits);
+}
+
+static void an_end_is_of_a_version(void **state)
+{
+    struct world *w = *state;
+    unsigned audits = w->audits;
+    struct drain *d = drain(w, "ocs/7", DRAIN_GRACEFUL);
+    struct id id = d->id;
+
+    assert_int_equal(w->audits, audits + 1);
+    assert_int_equal(d->version, 2); /* DRAINED at once */
+    assert_int_equal(end(w, id, 1), E_STALE);
+    assert_int_equal(w->model->n_drains, 1);
+    assert_int_equal(end(w, id, 2), 0);
+    assert_int_equal(w->audits, audits + 2);
+    assert_int_equal(end(w, id, 0), E_NOT_FOUND);
+    assert_int_equal(w->audits, audits + 2);
+}
+
+/* A3 */
+static void a_key_gives_the_same_drain(void **state)
+{
+    struct world *w = *state;
+    struct drain_order order = order_of("cube/1", DRAIN_NOW);
+
+    (void)snprintf(order.key, sizeof order.key, "k1");
+    (void)snprintf(order.caller, sizeof order.caller, "uid 0");
+    struct drain *d = give(w, &order);
+    assert_ptr_equal(give(w, &order), d);
+    order.body_hash[0] = 1;
+    assert_null(give(w, &order));
+    assert_int_equal(w->status, E_MISMATCH);
+    (void)snprintf(order.caller, sizeof order.caller, "uid 1");
+    assert_null(give(w, &order));
+    assert_string_equal(w->code, "drain-exists");
+    assert_int_equal(w->model->n_drains, 1);
+}
+
+/* Only his word, or the time that he gave. */
+static void it_ends_when_its_time_is_up(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct drain_order order = order_of("ocs/40", DRAIN_NOW);
+
+    order.until.ms = w->now.wall.ms + 2000;
+    (void)give(w, &order);
+    cw_pass(w, 1500);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(w->model->n_drains, 1);
+    cw_pass(w, 1000);
+    assert_int_equal(w->model->n_drains, 0);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_non_null(strstr(w->journal, "drain.ended"));
+}
+
+static void nothing_but_his_word_ends_it(void **state)
+{
+    struct world *w = *state;
+    struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
+    struct event fail = {.kind = EV_FAIL_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
+    struct event clear = {.kind = EV_CLEAR_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
+
+    fail.word.part.ocs = clear.word.part.ocs = 40;
+    cw_step(w, &fail);
+    cw_step(w, &clear);
+    cw_lose_power(w, 40);
+    w->dead[40] = false;
+    w->boots[40]++;
+    cw_attach(w, 40);
+    cw_pass(w, 5000);
+    assert_int_equal(w->model->n_drains, 1);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_string_equal(d->order.reason, "new line card");
+    assert_string_equal(d->who, "operator");
+}
+
+/* After a restore the drain may be of before, and the map is not known (D7). */
+static void a_drain_of_a_backup_is_doubted(void **state)
+{
+    struct world *w = *state;
+    struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
+
+    cw_silence(w, 40);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_true(model_given_up(w->model, 40));
+    w->model->restored = true;
+    w->model->ocs[40].boot_id[0] = '\0'; /* as a new process knows it */
+    assert_false(model_given_up(w->model, 40));
+    assert_null(create_small(w, true));
+    assert_string_equal(w->code, "switch-unreachable");
+    w->dead[40] = false;
+    cw_attach(w, 40);
+    assert_non_null(create_small(w, true));
+}
+
+/* An operation that was begun before the drain ends as it was planned. */
+static void a_drain_meets_an_open_operation(void **state)
+{
+    struct world *w = *state;
+
+    w->dead[40] = true; /* takes the command and does not answer */
+    struct slice *slice = create_small(w, true);
+    assert_int_equal(slice->state, SLICE_ACTIVATING);
+    struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
+    cw_pass(w, 600);
+    assert_int_equal(slice->state, SLICE_ACTIVATING);
+    assert_int_equal(d->state, ADMIN_DRAINING);
+    w->dead[40] = false;
+    cw_attach(w, 40);
+    cw_pass(w, 600);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(circuits_on(w, 40), 1);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+}
+
+static void a_plan_changes_nothing(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct drain draft = {.id = DRAIN_PREVIEW, .order = order_of("ocs/40", DRAIN_NOW)};
+    struct drain_steps steps;
+    struct error err;
+    const char *code;
+    uint64_t version = slice->version, next = w->model->next_seq;
+
+    assert_int_equal(drain_check(w->model, &draft.order, w->now.wall, &draft.extent, &code, &err),
+                     0);
+    drain_ask(w->model, &draft, &steps);
+    assert_int_equal(steps.n, 1);
+    assert_int_equal(steps.items[0].action, DRAIN_REROUTE);
+    drain_steps_fini(&steps);
+    draft.order = order_of("cube/1", DRAIN_NOW);
+    assert_int_equal(drain_check(w->model, &draft.order, w->now.wall, &draft.extent, &code, &err),
+                     0);
+    drain_ask(w->model, &draft, &steps);
+    assert_int_equal(steps.items[0].action, DRAIN_SWAP);
+    assert_int_equal(steps.swaps[0].cube, 1);
+    assert_int_equal(steps.swaps[0].with, 2);
+    drain_steps_fini(&steps);
+    assert_int_equal(slice->version, version);
+    assert_int_equal(w->model->next_seq, next);
+    assert_int_equal(w->model->n_drains, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, cw_setup, cw_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_graceful_cube_waits_for_its_job),
+        TEST(now_swaps_the_cube_under_the_job),
+        TEST(nothing_new_is_placed),
+        TEST(without_a_spare_it_blocks_until_there_is_one),
+        TEST(now_leads_routes_around_a_switch),
+        TEST(who_demands_all_links_blocks_and_lives),
+        TEST(graceful_keeps_the_old_and_spares_the_new),
+        TEST(a_drained_switch_may_go_away),
+        TEST(a_silent_switch_with_work_is_waited_for),
+        TEST(an_optical_link_is_one_port),
+        TEST(a_power_domain_takes_all_of_it),
+        TEST(orders_are_checked),
+        TEST(an_end_is_of_a_version),
+        TEST(a_key_gives_the_same_drain),
+        TEST(it_ends_when_its_time_is_up),
+        TEST(nothing_but_his_word_ends_it),
+        TEST(a_drain_of_a_backup_is_doubted),
+        TEST(a_drain_meets_an_open_operation),
+        TEST(a_plan_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

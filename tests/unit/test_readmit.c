@@ -1,0 +1,342 @@
+/* How a mended part comes back: a row a rule of repair_readmit.c, in the world of
+ * remediation. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/drain.h"
+#include "core/remedy.h"
+#include "core_world.h"
+#include "mem.h"
+
+enum { BURN_IN_MS = 2000, PROBATION_MS = 3000, OCS_CUT = 17 };
+
+static int setup(void **state)
+{
+    int status = cw_setup(state);
+    struct world *w = *state;
+
+    w->pod.repair = (struct repair_policy){BURN_IN_MS, PROBATION_MS};
+    return status;
+}
+
+/* --------------------------------------------------------------- helpers -- */
+
+/* Both ends of the link, as the slice's coordinator tells. */
+static void cut(struct world *w, const struct slice *slice, uint32_t chip, unsigned port)
+{
+    uint32_t end = riskmap_end(chip, port),
+             far = riskmap_far_end(symptoms_map(w->model->remediation->symptoms), end);
+    struct event ev = {.kind = EV_LINKS, .links = {.n = far == RISKMAP_NONE ? 1 : 2}};
+
+    ev.links.links = xcalloc(2, sizeof *ev.links.links);
+    ev.links.links[0] =
+        (struct link_change){.slice = slice->id, .chip = chip, .port = (uint8_t)port};
+    if (far != RISKMAP_NONE) {
+        ev.links.links[1] = (struct link_change){
+            .slice = slice->id, .chip = far / TPUNET_PORTS, .port = (uint8_t)(far % TPUNET_PORTS)};
+    }
+    cw_step(w, &ev);
+}
+
+static void kill_host(struct world *w, const struct slice *slice, uint16_t cube, unsigned host)
+{
+    for (unsigned k = 0; k < 4; k++) {
+        uint32_t chip = tpunet_chip_number(tpunet_host_chip(cube, host, k));
+        for (unsigned port = 0; port < TPUNET_PORTS; port++) {
+            cut(w, slice, chip, port);
+        }
+    }
+}
+
+/* The light of the slice on this switch goes, while its controller answers. */
+static void cut_switch(struct world *w, const struct slice *slice, uint16_t ocs)
+{
+    for (uint16_t p = 0; p < PORTS; p++) {
+        const struct circuit *c = &w->model->ocs[ocs].north[p];
+        struct chip_port end;
+        if (c->south != TPUNET_NONE && id_compare(c->slice, slice->id) == 0 &&
+            model_chip_port(w->model, (struct tpunet_ocs_port){ocs, TPUNET_NORTH, p}, &end)) {
+            cut(w, slice, end.chip, end.port);
+        }
+    }
+}
+
+static struct ticket *ticket_of(const struct world *w, const char *part)
+{
+    struct ticket *ticket = tickets_of_part(w->model->tickets, part);
+
+    if (ticket == NULL) {
+        fail_msg("no ticket of %s", part);
+    }
+    return ticket;
+}
+
+static int advance(struct world *w, const struct ticket *ticket, enum ticket_state to)
+{
+    struct event ev = {.kind = EV_ADVANCE_REPAIR, .cookie = 9, .who = "technician"};
+
+    ev.repair = xcalloc(1, sizeof *ev.repair);
+    *ev.repair = (struct repair_step){.ticket = ticket->id, .to = to, .note = "new tray"};
+    cw_step(w, &ev);
+    return w->status;
+}
+
+/* A technician's work, from READY_FOR_REPAIR on. */
+static void mend(struct world *w, const struct ticket *ticket)
+{
+    cw_pass(w, 1200);
+    assert_int_equal(ticket->state, TICKET_READY_FOR_REPAIR);
+    assert_int_equal(advance(w, ticket, TICKET_IN_REPAIR), 0);
+    cw_pass(w, 500);
+    assert_int_equal(advance(w, ticket, TICKET_VERIFYING), 0);
+}
+
+static void say(struct world *w, enum event_kind kind, const char *part)
+{
+    struct event ev = {.kind = kind, .cookie = 3, .who = "operator", .word = {.reason = "mine"}};
+
+    assert_int_equal(part_parse(&ev.word.part, part, NULL), 0);
+    cw_step(w, &ev);
+    assert_int_equal(w->status, 0);
+}
+
+/* A slice whose host 1-3 has died; its cube was swapped. */
+static struct ticket *after_a_dead_host(struct world *w)
+{
+    struct slice *slice = cw_create(w, true);
+
+    kill_host(w, slice, 1, 3);
+    cw_pass(w, 100);
+    assert_int_equal(slice->intent->cubes[1], 2);
+    assert_int_equal(model_cube_health(w->model, 1), HEALTH_SUSPECT);
+    return ticket_of(w, "host/1-3");
+}
+
+/* ----------------------------------------------------------------- tests -- */
+
+/* Rules 1, 3 and 4. */
+static void a_cube_comes_back_by_itself(void **state)
+{
+    struct world *w = *state;
+    struct ticket *ticket = after_a_dead_host(w);
+    char why[160];
+
+    mend(w, ticket);
+    assert_false(model_cube_free(w->model, 1, why, sizeof why));
+    assert_int_equal(model_cube_health(w->model, 1), HEALTH_QUARANTINED);
+    cw_pass(w, BURN_IN_MS + 1200); /* nobody uses the links that were down */
+    assert_int_equal(ticket->state, TICKET_PROBATION);
+    assert_non_null(cw_fault(w, "cube/1"));
+    assert_false(model_cube_free(w->model, 1, why, sizeof why)); /* A6 */
+    cw_pass(w, PROBATION_MS + 1200);
+    assert_int_equal(ticket->state, TICKET_CLOSED);
+    assert_null(cw_fault(w, "cube/1"));
+    assert_true(model_cube_free(w->model, 1, NULL, 0));
+    assert_int_equal(remediation_cubes_out(w->model), 0);
+    assert_non_null(strstr(w->journal, "part.cleared"));
+}
+
+/* Rule 6. */
+static void an_operators_word_stays(void **state)
+{
+    struct world *w = *state;
+    struct ticket *ticket = after_a_dead_host(w);
+
+    say(w, EV_FAIL_PART, "cube/1");
+    mend(w, ticket);
+    cw_pass(w, BURN_IN_MS + PROBATION_MS + 2500);
+    assert_int_equal(ticket->state, TICKET_CLOSED);
+    assert_string_equal(cw_fault(w, "cube/1")->who, "operator");
+    assert_false(model_cube_free(w->model, 1, NULL, 0));
+    say(w, EV_CLEAR_PART, "cube/1");
+    assert_true(model_cube_free(w->model, 1, NULL, 0));
+}
+
+/* Rule 4, of a part on which no other word is. */
+static void what_is_in_hand_is_given_to_nobody(void **state)
+{
+    struct world *w = *state;
+    struct ticket *ticket = after_a_dead_host(w);
+    char why[160];
+
+    say(w, EV_CLEAR_PART, "cube/1"); /* only the ticket is left */
+    cw_pass(w, 1200);
+    assert_true(model_cube_free(w->model, 1, NULL, 0));
+    mend(w, ticket);
+    assert_null(cw_fault(w, "cube/1"));
+    assert_false(model_cube_free(w->model, 1, why, sizeof why));
+    assert_non_null(strstr(why, "QUARANTINED by repair/"));
+    cw_pass(w, BURN_IN_MS + 1200);
+    assert_false(model_cube_free(w->model, 1, why, sizeof why));
+    assert_non_null(strstr(why, "PROBATION by repair/"));
+    assert_int_equal(advance(w, ticket, TICKET_CLOSED), 0); /* a person may */
+    assert_true(model_cube_free(w->model, 1, NULL, 0));
+}
+
+/* The technician reads READY_FOR_REPAIR; a slice comes; he begins. */
+static void nobody_begins_on_what_is_in_use_again(void **state)
+{
+    struct world *w = *state;
+    struct ticket *ticket = after_a_dead_host(w);
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+
+    say(w, EV_CLEAR_PART, "cube/1");
+    cw_pass(w, 1200);
+    assert_int_equal(ticket->state, TICKET_READY_FOR_REPAIR);
+    ev.create = xcalloc(1, sizeof *ev.create);
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
+    cw_step(w, &ev);
+    assert_int_equal(w->status, 0);
+    assert_int_equal(model_slice(w->model, w->made)->intent->cubes[0], 1);
+    unsigned audits = w->audits;
+    assert_int_equal(advance(w, ticket, TICKET_IN_REPAIR), E_CONFLICT);
+    assert_non_null(strstr(w->text, "host/1-3 is in use again: slice/"));
+    assert_int_equal(w->audits, audits);
+}
+
+/* Rule 2: its controller answers all the while, so no loss of power says that it
+ * is well. */
+static void a_switch_comes_back_on_probation(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+
+    cut_switch(w, slice, OCS_CUT);
+    cw_pass(w, 200);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(w->model->ocs[OCS_CUT].state, OCS_STATE_FAILED);
+    struct ticket *ticket = ticket_of(w, "ocs/17");
+    mend(w, ticket);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    cw_pass(w, BURN_IN_MS + 1200);
+    assert_int_equal(ticket->state, TICKET_PROBATION);
+    assert_null(cw_fault(w, "ocs/17"));
+    assert_int_equal(w->model->ocs[OCS_CUT].state, OCS_STATE_REACHABLE);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->dead_links, 0);
+
+    /* It breaks again: the same ticket, once more from the start. */
+    cut_switch(w, slice, OCS_CUT);
+    cw_pass(w, 200);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_ptr_equal(ticket_of(w, "ocs/17"), ticket);
+    assert_int_equal(ticket->relapses, 1);
+    assert_int_equal(w->model->ocs[OCS_CUT].state, OCS_STATE_FAILED);
+}
+
+/* Silence is a symptom while it is verified. */
+static void a_switch_that_is_silent_does_not_burn_in(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+
+    cut_switch(w, slice, OCS_CUT);
+    cw_pass(w, 200);
+    struct ticket *ticket = ticket_of(w, "ocs/17");
+    mend(w, ticket);
+    cw_silence(w, OCS_CUT);
+    cw_pass(w, 2 * BURN_IN_MS + 2000);
+    assert_int_equal(ticket->state, TICKET_VERIFYING);
+    assert_non_null(cw_fault(w, "ocs/17"));
+    w->dead[OCS_CUT] = false;
+    cw_attach(w, OCS_CUT);
+    cw_pass(w, BURN_IN_MS + 1500);
+    assert_int_equal(ticket->state, TICKET_PROBATION);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+}
+
+/* Rule 2, and the cube behind the port as rule 3 says. */
+static void a_port_comes_back_on_probation(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct part_fault port = {.part = {.kind = PART_PORT, .ocs = 9, .port = 0},
+                              .health = HEALTH_SUSPECT,
+                              .who = "podmgr"};
+    struct ticket *draft = xcalloc(1, sizeof *draft);
+    const struct repair_params params = repair_params_of(&w->pod);
+    struct id id = slice->id;
+
+    model_add_fault(w->model, &port);
+    *draft = (struct ticket){
+        .id = model_new_id(w->model), .kind = RISK_PORT, .part = "port/9-n-0", .version = 1};
+    tickets_add(w->model->tickets, draft);
+    assert_int_equal(params.burn_in_ms, BURN_IN_MS);
+    struct event del = {.kind = EV_DELETE_SLICE, .cookie = 2, .del = {.id = id}};
+    cw_step(w, &del);
+    assert_int_equal(advance(w, draft, TICKET_DRAINING), 0);
+    mend(w, draft);
+    cw_pass(w, BURN_IN_MS + 1200);
+    assert_int_equal(draft->state, TICKET_PROBATION);
+    assert_null(cw_fault(w, "port/9-n-0"));
+    assert_false(model_cube_free(w->model, 0, NULL, 0)); /* A6 */
+    cw_pass(w, PROBATION_MS + 1200);
+    assert_int_equal(draft->state, TICKET_CLOSED);
+    assert_true(model_cube_free(w->model, 0, NULL, 0));
+}
+
+/* Rule 5. */
+static void another_ticket_holds_the_word(void **state)
+{
+    struct world *w = *state;
+    struct ticket *ticket = after_a_dead_host(w);
+    struct ticket *other = xcalloc(1, sizeof *other);
+
+    *other = (struct ticket){
+        .id = model_new_id(w->model), .kind = RISK_CHIP, .part = "chip/1-0-0-0", .version = 1};
+    tickets_add(w->model->tickets, other);
+    mend(w, ticket);
+    cw_pass(w, BURN_IN_MS + PROBATION_MS + 2500);
+    assert_int_equal(ticket->state, TICKET_CLOSED);
+    assert_non_null(cw_fault(w, "cube/1"));
+    assert_int_equal(advance(w, other, TICKET_CLOSED), 0);
+    assert_null(cw_fault(w, "cube/1"));
+}
+
+/* Rule 6: a drain outlives the ticket, and a ticket waits for no less than the
+ * drain does. */
+static void a_drain_is_another_word(void **state)
+{
+    struct world *w = *state;
+    struct ticket *ticket = after_a_dead_host(w);
+    struct event ev = {.kind = EV_CREATE_DRAIN, .cookie = 7, .who = "operator"};
+
+    ev.drain = xcalloc(1, sizeof *ev.drain);
+    (void)snprintf(ev.drain->reason, sizeof ev.drain->reason, "rack moves");
+    assert_int_equal(part_parse(&ev.drain->part, "cube/1", NULL), 0);
+    cw_step(w, &ev);
+    const struct drain *d = model_drain(w->model, w->made);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    mend(w, ticket);
+    cw_pass(w, BURN_IN_MS + PROBATION_MS + 2500);
+    assert_int_equal(ticket->state, TICKET_CLOSED);
+    assert_null(cw_fault(w, "cube/1"));
+    assert_int_equal(w->model->n_drains, 1);
+    assert_string_equal(d->order.reason, "rack moves");
+    assert_false(model_cube_free(w->model, 1, NULL, 0));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, cw_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_cube_comes_back_by_itself),
+        TEST(an_operators_word_stays),
+        TEST(what_is_in_hand_is_given_to_nobody),
+        TEST(nobody_begins_on_what_is_in_use_again),
+        TEST(a_switch_comes_back_on_probation),
+        TEST(a_switch_that_is_silent_does_not_burn_in),
+        TEST(a_port_comes_back_on_probation),
+        TEST(another_ticket_holds_the_word),
+        TEST(a_drain_is_another_word),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
