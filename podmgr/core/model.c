@@ -280,6 +280,10 @@ static bool cube_free_reason(const struct model *m, unsigned index, char *why, s
                        wall_format(host->since, at));
         return false;
     }
+    if (cube->blamed) {
+        (void)snprintf(why, size, "an incident blames a part of it");
+        return false;
+    }
     return cube_ports_free(m, index, why, size);
 }
 

@@ -88,6 +88,7 @@ struct cube {
     enum health health; /* its own; see cube_health() */
     struct wall_ms since;
     struct id owner; /* A1: at most one; derived from the slices */
+    bool blamed;     /* by an incident, SEVERE and going on (remedy.c, rule 8) */
 };
 
 /* ------------------------------------------------------------ switches -- */

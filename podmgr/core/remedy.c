@@ -14,7 +14,12 @@
  *   6. An incident has recovered when every slice that it touched serves and is
  *      hurt no more.
  *   7. What is ACTIVE_DEGRADED without new routes (remedy_act.c, rule 4) is brought
- *      up again when nothing SEVERE is wrong with it any more. */
+ *      up again when nothing SEVERE is wrong with it any more.
+ *   8. A cube that a cause, SEVERE and sure enough, puts out of order is given to
+ *      nobody while that lasts (A6), whether or not anything may be done about it:
+ *      a slice asked for anew would get it again.
+ *   9. When a technician says that a part is mended, what was said of it before counts
+ *      no more: nobody watches the links of a cube that no slice has. */
 #include "core/remedy.h"
 
 #include <assert.h>
@@ -140,6 +145,28 @@ void remedy_reset_breaker(struct model *m, struct event *ev, struct outbox *out)
                      json_pack("{s:s}", "by", ev->who));
     }
     emit_done(out, ev->cookie, (struct id){0});
+}
+
+/* Rule 9. */
+void remedy_mended(struct model *m, const char *name, struct now now)
+{
+    struct part part = {0};
+
+    if (part_parse(&part, name, NULL) < 0) {
+        return; /* of a daemon, or the network */
+    }
+    if (part.kind == PART_CHIP || part.kind == PART_LINK || part.kind == PART_FACE) {
+        part.kind = PART_CUBE;
+    } else if (part.kind == PART_FIBRE) {
+        struct tpunet_ocs_port port =
+            tpunet_wiring_port(m->pod->wiring, (struct tpunet_fibre){part.cube, part.axis,
+                                                                     part.minus, part.a, part.b});
+        part = (struct part){.kind = PART_PORT,
+                             .ocs = port.ocs,
+                             .south = port.side == TPUNET_SOUTH,
+                             .port = port.port};
+    }
+    remedy_cleared(m, &part, now);
 }
 
 /* ------------------------------------------------------------ the slices -- */
@@ -451,6 +478,28 @@ static void see_the_well(struct model *m, const struct symptom *symptoms, size_t
     }
 }
 
+/* Rule 8. */
+static void blame_cubes(struct model *m, const struct riskmap *map,
+                        const struct diagnosis *diagnosis)
+{
+    struct impact impact;
+
+    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
+        m->cubes[c].blamed = false;
+    }
+    for (size_t i = 0; i < diagnosis->n_causes; i++) {
+        const struct cause *cause = &diagnosis->causes[i];
+        if (cause->severity < SEVERITY_SEVERE || cause->kind == RISK_PORT_GROUP ||
+            cause->confidence < m->pod->remedy.confidence_min) {
+            continue;
+        }
+        remediation_impact(m, map, cause->group, &impact);
+        for (size_t k = 0; k < impact.n_cubes; k++) {
+            m->cubes[impact.cubes[k]].blamed = true;
+        }
+    }
+}
+
 static void look(struct model *m, const struct symptom *symptoms, size_t n, struct now now,
                  struct outbox *out)
 {
@@ -470,6 +519,7 @@ static void look(struct model *m, const struct symptom *symptoms, size_t n, stru
         tell(m, &news[i], now, out);
     }
     free(news);
+    blame_cubes(m, map, &diagnosis);
     for (size_t i = 0; i < diagnosis.n_causes; i++) {
         struct mending w = {.m = m, .cause = &diagnosis.causes[i], .now = now, .out = out};
         w.incident = incident_of(m, map, w.cause);

@@ -41,6 +41,8 @@ void remedy_stuck(struct model *m, struct tpunet_ocs_port port, struct now now);
 void remedy_proved(struct model *m, const struct slice *slice, struct now now);
 /* An operator cleared the part: what was said of it before counts no more. */
 void remedy_cleared(struct model *m, const struct part *part, struct now now);
+/* A technician says so of the part with this name. */
+void remedy_mended(struct model *m, const char *name, struct now now);
 /* An operator's word (EV_RESET_BREAKER). */
 void remedy_reset_breaker(struct model *m, struct event *ev, struct outbox *out);
 

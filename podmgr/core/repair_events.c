@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "core/internal.h"
+#include "core/remedy.h"
 #include "core/repair.h"
 
 static json_t *audited(const struct ticket *ticket)
@@ -52,6 +53,9 @@ void repairs_advance(struct model *m, struct event *ev, struct outbox *out)
         return;
     }
     assert(ticket->n_history > 0);
+    if (ticket->state == TICKET_VERIFYING) {
+        remedy_mended(m, ticket->part, ev->now);
+    }
     repairs_tell(m, ev->now, ticket, out);
     (void)snprintf(subject, sizeof subject, "repair/%s", id_format(ticket->id, id));
     emit_audit(out, ev, "repair.advance", subject, before, audited(ticket));

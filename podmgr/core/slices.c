@@ -9,8 +9,8 @@
  *   2. Every torus needs all switches: while one is unreachable, its state is
  *      unknown and nothing new is made (D7).  Over a FAILED one a slice that
  *      accepts degraded is made, with routes around it.
- *   3. When a port turns out SUSPECT while a slice is coming up, other cubes take
- *      the place of those behind it, PLACEMENTS_MAX times in all, unless the
+ *   3. When a port or cube turns out SUSPECT while a slice is coming up, other cubes
+ *      take the place of those behind it, PLACEMENTS_MAX times in all, unless the
  *      cubes were asked for by number.  Where that cannot be, a new slice is
  *      rolled back as a whole and FAILs with the port's name; one that served
  *      goes around the port if it accepts that.
@@ -361,6 +361,7 @@ int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, 
         slice_blame(m, slice, "request");
         note_swapped(slice, cubes);
         slice_enter(m, slice, SLICE_RECONFIGURING, now, out);
+        slice->placements = 0; /* what it served on was good: rule 3 counts anew */
         move_to(m, slice, cubes, now, out);
     }
     return status;
@@ -398,16 +399,22 @@ void slices_migrate(struct model *m, struct event *ev, struct outbox *out)
 
 /* ------------------------------------------------- an operation has ended -- */
 
+static bool is_to_blame(const struct model *m, uint16_t cube)
+{
+    struct part part = {.kind = PART_CUBE, .cube = cube};
+
+    return model_port_fault(m, cube) != NULL || model_fault(m, &part) != NULL;
+}
+
 /* Rule 3. */
-static bool try_other_cubes(struct model *m, struct slice *slice, struct now now,
-                            struct outbox *out)
+bool slices_other_cubes(struct model *m, struct slice *slice, struct now now, struct outbox *out)
 {
     struct swap swaps[MODEL_CUBES_MAX];
     uint16_t cubes[MODEL_CUBES_MAX];
     size_t n = 0;
 
     for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
-        if (model_port_fault(m, slice->intent->cubes[i]) != NULL) {
+        if (is_to_blame(m, slice->intent->cubes[i])) {
             swaps[n++] = (struct swap){slice->intent->cubes[i], TPUNET_NONE};
         }
     }
@@ -442,7 +449,7 @@ static void take_failure(struct model *m, struct slice *slice, const struct op *
                          struct outbox *out)
 {
     (void)snprintf(slice->reason, sizeof slice->reason, "%s", op->reason);
-    if (try_other_cubes(m, slice, now, out)) {
+    if (slices_other_cubes(m, slice, now, out)) {
         return;
     }
     if (slice->state == SLICE_RECONFIGURING && slice->spec.accept_degraded &&
