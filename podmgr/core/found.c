@@ -11,6 +11,8 @@
  *      after a bad read-back (slices.c, rule 3).  To blame is a cube one of whose copper
  *      links is down; it is SUSPECT.  For an optical link between two cubes that are
  *      not, both its ports are SUSPECT: which fibre it is nobody can know.
+ *      Without spare cubes a slice that has served and accepts degraded goes around
+ *      what is optical.
  *   3. Only where remediation may act: not in a dry run, not behind an open breaker,
  *      and no more cubes than may be out (A7).  Else the slice FAILs with what was
  *      found. */
@@ -110,19 +112,18 @@ static void blame_ports(struct model *m, const struct chip_port *end, struct now
     }
 }
 
-bool found_down(struct model *m, struct slice *slice, const struct verdict *verdict, struct now now,
-                struct outbox *out)
+/* Rule 2; *copper: not only light is to blame. */
+static bool blame(struct model *m, const struct slice *slice, const struct verdict *verdict,
+                  struct now now, struct outbox *out, bool *copper)
 {
-    if (m->pod->remedy.mode != REMEDY_AUTO || m->remediation->breaker_open ||
-        verdict->n_down == 0) {
-        return false;
-    }
-    (void)snprintf(slice->reason, sizeof slice->reason, "%s", verdict->text);
+    *copper = false;
     for (size_t i = 0; i < verdict->n_down; i++) {
         const struct chip_port *end = &verdict->down[i];
-        if (is_of(slice, end->chip) && !is_optical(end->chip, end->port) &&
-            !blame_cube(m, end->chip, now, out)) {
-            return false;
+        if (is_of(slice, end->chip) && !is_optical(end->chip, end->port)) {
+            *copper = true;
+            if (!blame_cube(m, end->chip, now, out)) {
+                return false;
+            }
         }
     }
     for (size_t i = 0; i < verdict->n_down; i++) {
@@ -130,5 +131,27 @@ bool found_down(struct model *m, struct slice *slice, const struct verdict *verd
             blame_ports(m, &verdict->down[i], now, out);
         }
     }
-    return slices_other_cubes(m, slice, now, out);
+    return true;
+}
+
+bool found_down(struct model *m, struct slice *slice, const struct verdict *verdict, struct now now,
+                struct outbox *out)
+{
+    bool copper;
+
+    if (m->pod->remedy.mode != REMEDY_AUTO || m->remediation->breaker_open ||
+        verdict->n_down == 0) {
+        return false;
+    }
+    (void)snprintf(slice->reason, sizeof slice->reason, "%s", verdict->text);
+    slice->waiting = true; /* what follows for slices over a SUSPECT port is decided here */
+    if (blame(m, slice, verdict, now, out, &copper) && slices_other_cubes(m, slice, now, out)) {
+        return true;
+    }
+    slice->waiting = false;
+    if (!copper && slice->state == SLICE_RECONFIGURING && slice->spec.accept_degraded) {
+        bringup_start(m, slice, now, out); /* around it */
+        return true;
+    }
+    return false;
 }

@@ -7,7 +7,9 @@
  *   2. A slice is hurt if a SEVERE symptom of the cause is about a chip, host or
  *      link of it that its routes do not go around; else it "works".
  *   3. Explanations that call for the same remedy count together: which end of a
- *      circuit is broken matters to the technician, not to the routes.
+ *      circuit is broken matters to the technician, not to the routes.  Of two faces
+ *      that look at each other either may be the broken one: the better is taken, and
+ *      if it was the other, the bring-up on the new cube finds it (found.c).
  *   4. While slices of one incident are being changed, those of others wait
  *      (A7); a change that does not get on holds nobody longer than HOLD_MS.
  *   5. Spares are the free cubes, in placement's order.
@@ -348,10 +350,14 @@ static double confidence_in(const struct mending *w, const struct riskmap *map)
 {
     double sum = w->cause->confidence;
     struct impact rival;
+    uint32_t number;
 
     for (size_t i = 0; i < w->cause->n_rivals; i++) {
+        bool faces = w->cause->kind == RISK_FACE &&
+                     riskmap_group_kind(map, w->cause->rivals[i].group, &number) == RISK_FACE;
         remediation_impact(w->m, map, w->cause->rivals[i].group, &rival);
-        sum += is_same_remedy(w->m, &w->impact, &rival) ? w->cause->rivals[i].confidence : 0;
+        sum +=
+            faces || is_same_remedy(w->m, &w->impact, &rival) ? w->cause->rivals[i].confidence : 0;
     }
     return sum < 1 ? sum : 1;
 }

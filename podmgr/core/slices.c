@@ -11,9 +11,9 @@
  *      accepts degraded is made, with routes around it.
  *   3. When a port or cube turns out SUSPECT while a slice is coming up, other cubes
  *      take the place of those behind it, PLACEMENTS_MAX times in all, unless the
- *      cubes were asked for by number.  Where that cannot be, a new slice is
- *      rolled back as a whole and FAILs with the port's name; one that served
- *      goes around the port if it accepts that.
+ *      cubes were asked for by number and it has not served yet.  Where that cannot
+ *      be, a new slice is rolled back as a whole and FAILs with the port's name; one
+ *      that served goes around the port if it accepts that.
  *   4. Delete: an open operation ends first, then the circuits are broken, and
  *      when all are confirmed down, or hold a lien, are the cubes free (A8).
  *   5. Migrate swaps cubes under a serving slice; the other cubes keep their
@@ -418,7 +418,8 @@ bool slices_other_cubes(struct model *m, struct slice *slice, struct now now, st
             swaps[n++] = (struct swap){slice->intent->cubes[i], TPUNET_NONE};
         }
     }
-    if (n == 0 || slice->pinned || slice->placements >= PLACEMENTS_MAX ||
+    bool pinned = slice->pinned && slice->state == SLICE_ACTIVATING;
+    if (n == 0 || pinned || slice->placements >= PLACEMENTS_MAX ||
         placement_replace(m, slice->intent, swaps, n, cubes, NULL) < 0) {
         return false;
     }

@@ -558,6 +558,25 @@ static void a_dark_fibre_is_gone_around_or_its_cube_swapped(void **state)
     }
 }
 
+/* Which of the two that look at each other is broken nobody can know. */
+static void a_cut_bundle_costs_a_cube(void **state)
+{
+    struct world *w = *state;
+    const struct slice *slice = create(w, true);
+
+    for (unsigned i = 0; i < TPUNET_FACE_LINKS; i++) {
+        unsigned port;
+        struct tpunet_fibre fibre = {
+            .cube = 1, .axis = 2, .a = (uint8_t)(i % 4), .b = (uint8_t)(i / 4)};
+        uint32_t chip = tpunet_chip_number(tpunet_fibre_chip(fibre, &port));
+        cut(w, slice, chip, port);
+    }
+    pass(w, 200);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(w->model->n_faults, 1);
+    assert_int_equal(remediation_swaps(w->model, w->now.mono), 1);
+}
+
 static void silence_evicts_nobody(void **state)
 {
     struct world *w = *state;
@@ -692,6 +711,20 @@ static void broken_light_found_costs_both_ports(void **state)
     assert_int_equal(w->model->n_faults, 2);
 }
 
+static void broken_light_found_is_no_end_for_who_refuses_it(void **state)
+{
+    struct world *w = *state;
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+
+    miss(w, 0, (uint8_t[]){3, 1, 2}, TPUNET_XP);
+    ev.create = xcalloc(1, sizeof *ev.create);
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
+    step(w, &ev);
+    const struct slice *slice = model_slice(w->model, w->made);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 1);
+}
+
 static void found_where_nothing_may_be_done_the_slice_fails(void **state)
 {
     struct world *w = *state;
@@ -794,6 +827,7 @@ int main(void)
         TEST(it_is_back_for_a_new_podmgr_too),
         TEST(an_operators_word_stands_when_the_switch_is_back),
         TEST(a_dark_fibre_is_gone_around_or_its_cube_swapped),
+        TEST(a_cut_bundle_costs_a_cube),
         TEST(silence_evicts_nobody),
         TEST(beyond_the_budget_the_breaker_trips),
         TEST(behind_an_open_breaker_light_degrades),
@@ -801,6 +835,7 @@ int main(void)
         TEST(new_slices_leave_the_hot_spares),
         TEST(broken_copper_found_costs_the_cube),
         TEST(broken_light_found_costs_both_ports),
+        TEST(broken_light_found_is_no_end_for_who_refuses_it),
         TEST(found_where_nothing_may_be_done_the_slice_fails),
         TEST(what_a_check_misses_is_mended),
         TEST(what_is_blamed_is_not_given_again),
