@@ -125,14 +125,16 @@ static void write_configs(const struct pod *pod)
                "control_url: \"ipc://%s/control.sock\"\nprobe_url: \"ipc://%s/probe.sock\"\n%s",
                o->cubes, o->mirror_ms, pod->dir, pod->dir, pod->dir, pod->dir,
                o->extra_sim != NULL ? o->extra_sim : "");
-    write_file(pod, "podmgr.yaml",
-               "pod: {id: test, cubes: %u}\nocs: {url: \"ipc://%s/ocs-%%u.sock\"}\n"
-               "agents: {url: \"ipc://%s/agents.sock\", health_url: \"ipc://%s/health.sock\"}\n"
-               "listen: {http: \"127.0.0.1:0\", socket: \"%s/podmgr.sock\"}\n"
-               "state: {database: \"%s/podmgr.db\", journal_keep: %u}\nremediation: {mode: %s}\n%s",
-               o->cubes, pod->dir, pod->dir, pod->dir, pod->dir, pod->dir,
-               o->journal_keep != 0 ? o->journal_keep : JOURNAL_KEEP, o->remedy ? "auto" : "off",
-               o->extra_podmgr != NULL ? o->extra_podmgr : "");
+    write_file(
+        pod, "podmgr.yaml",
+        "pod: {id: test, cubes: %u}\nocs: {url: \"ipc://%s/ocs-%%u.sock\"}\n"
+        "agents: {url: \"ipc://%s/agents.sock\", health_url: \"ipc://%s/health.sock\"}\n"
+        "listen: {http: \"127.0.0.1:0\", socket: \"%s/podmgr.sock\"}\n"
+        "state: {database: \"%s/podmgr.db\", journal_keep: %u}\nremediation:\n  mode: %s\n%s%s",
+        o->cubes, pod->dir, pod->dir, pod->dir, pod->dir, pod->dir,
+        o->journal_keep != 0 ? o->journal_keep : JOURNAL_KEEP, o->remedy ? "auto" : "off",
+        o->extra_remedy != NULL ? o->extra_remedy : "",
+        o->extra_podmgr != NULL ? o->extra_podmgr : "");
 }
 
 static void write_healthd_config(const struct pod *pod)

@@ -15,6 +15,7 @@ struct pod_options {
     unsigned journal_keep;    /* 0: 100,000 */
     const char *extra_sim;    /* lines for podsim.yaml, or NULL */
     const char *extra_podmgr; /* lines for podmgr.yaml, or NULL */
+    const char *extra_remedy; /* lines for its section remediation, and after it, or NULL */
     bool remedy;              /* podmgr mends by itself */
     bool healthd;             /* one for all hosts */
     const char *rules;        /* of its policy, for healthd.yaml, or NULL */
