@@ -292,6 +292,9 @@ bool model_cube_free(const struct model *m, unsigned cube, char *why, size_t why
     char unused[160];
 
     assert(cube < m->pod->n_cubes);
+    if (why == NULL && !id_is_none(m->cubes[cube].owner)) {
+        return false; /* most are owned, and the words cost more than the answer */
+    }
     return why != NULL ? cube_free_reason(m, cube, why, why_size)
                        : cube_free_reason(m, cube, unused, sizeof unused);
 }

@@ -8,7 +8,7 @@
 #include "scenario.h"
 #include "tests/system/harness.h"
 
-enum { PAGE = 500 };
+enum { PAGE = 500, SLICE_MS = 10 };
 
 struct stage {
     struct pod *pod;
@@ -69,10 +69,11 @@ static void pass(struct stage *stage, unsigned ms)
 {
     double end = now_ms() + ms;
 
-    for (double left = ms; left > 0; left = end - now_ms()) {
-        (void)poll(NULL, 0, left > 10 ? 10 : (int)left + 1);
+    do {
+        double left = end - now_ms();
+        (void)poll(NULL, 0, left > SLICE_MS ? SLICE_MS : (int)left + 1);
         speak_again(stage);
-    }
+    } while (now_ms() < end);
 }
 
 static void create(struct stage *stage, const struct wanted_job *job)
