@@ -1,5 +1,6 @@
 /* `make scenarios`: every file of simulator/scenarios, on both stages; without
- * arguments in virtual time alone, as a part of `make test`.
+ * arguments in virtual time alone, as a part of `make test`.  Then those files that
+ * are wrong, each of which has to be refused where it is wrong.
  *
  *   scenario [--all | --real] [FILE...]
  *
@@ -15,6 +16,7 @@
 
 struct score {
     unsigned n, failed;
+    bool virtual_too, real_too;
 };
 
 static void tell(struct score *score, bool good, const char *where, const char *name,
@@ -26,7 +28,7 @@ static void tell(struct score *score, bool good, const char *where, const char *
     (void)fflush(stdout);
 }
 
-static void play(const char *file, bool virtual_too, bool real_too, struct score *score)
+static void play(const char *file, struct score *score)
 {
     struct scenario *s = xcalloc(1, sizeof *s);
     const struct stage_ops *stages[] = {&stage_virtual, &stage_real};
@@ -38,7 +40,7 @@ static void play(const char *file, bool virtual_too, bool real_too, struct score
         free(s);
         return;
     }
-    bool wanted[] = {s->runs_virtual && virtual_too, s->runs_real && real_too};
+    bool wanted[] = {s->runs_virtual && score->virtual_too, s->runs_real && score->real_too};
     for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
         double took_ms = 0;
         if (wanted[i]) {
@@ -49,28 +51,57 @@ static void play(const char *file, bool virtual_too, bool real_too, struct score
     free(s);
 }
 
+/* A file that is wrong says on its first line where, and what is to be heard. */
+static void refuse(const char *file, struct score *score)
+{
+    struct scenario *s = xcalloc(1, sizeof *s);
+    struct error err = {.text = "it was read"};
+    char line[200] = "", expected[400];
+    FILE *in = fopen(file, "r");
+
+    if (in != NULL) {
+        line[fread(line, 1, sizeof line - 1, in)] = '\0';
+        (void)fclose(in);
+    }
+    line[strcspn(line, "\n")] = '\0';
+    (void)snprintf(expected, sizeof expected, "%s:%s", file, strlen(line) > 2 ? line + 2 : "?");
+    bool good = scenario_read(s, file, &err) == E_CONFIG && strstr(err.text, expected) == err.text;
+    tell(score, good, "refused", file, 0, err.text);
+    free(s);
+}
+
+typedef void file_fn(const char *file, struct score *score);
+
+static void each(const char *pattern, file_fn *fn, struct score *score)
+{
+    glob_t files = {0};
+
+    if (glob(pattern, 0, NULL, &files) == 0) {
+        for (size_t i = 0; i < files.gl_pathc; i++) {
+            fn(files.gl_pathv[i], score);
+        }
+    }
+    globfree(&files);
+}
+
 int main(int argc, char **argv)
 {
-    bool virtual_too = true, real_too = false;
-    struct score score = {0};
-    glob_t files = {0};
+    struct score score = {.virtual_too = true};
     int first = 1;
 
     if (argc > 1 && (strcmp(argv[1], "--all") == 0 || strcmp(argv[1], "--real") == 0)) {
-        real_too = true;
-        virtual_too = strcmp(argv[1], "--all") == 0;
+        score.real_too = true;
+        score.virtual_too = strcmp(argv[1], "--all") == 0;
         first++;
     }
     log_init("scenario", LOG_FORMAT_TEXT, LOG_ERROR);
     for (int i = first; i < argc; i++) {
-        play(argv[i], virtual_too, real_too, &score);
+        play(argv[i], &score);
     }
-    if (first == argc && glob("simulator/scenarios/*.yaml", 0, NULL, &files) == 0) {
-        for (size_t i = 0; i < files.gl_pathc; i++) {
-            play(files.gl_pathv[i], virtual_too, real_too, &score);
-        }
+    if (first == argc) {
+        each("simulator/scenarios/*.yaml", play, &score);
+        each("tests/scenario/wrong/*.yaml", refuse, &score);
     }
-    globfree(&files);
     printf("%u passed, %u failed\n", score.n - score.failed, score.failed);
     return score.failed == 0 && score.n > 0 ? 0 : 1;
 }
