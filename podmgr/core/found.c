@@ -76,7 +76,7 @@ static bool blame_cube(struct model *m, uint32_t chip, struct now now, struct ou
     if (remediation_cubes_out(m) >= m->pod->remedy.cubes_out_max) {
         return false; /* rule 3 */
     }
-    faults_say(m, &cube, HEALTH_SUSPECT, reason, now, out);
+    faults_say(m, &cube, reason, now, out);
     return true;
 }
 
@@ -108,7 +108,11 @@ static void blame_ports(struct model *m, const struct chip_port *end, struct now
         }
     }
     for (int i = 0; i < 2; i++) {
-        faults_suspect(m, ends[i], reason, now, out);
+        struct part part = {.kind = PART_PORT,
+                            .ocs = ends[i].ocs,
+                            .port = ends[i].port,
+                            .south = ends[i].side == TPUNET_SOUTH};
+        faults_say(m, &part, reason, now, out);
     }
 }
 

@@ -776,6 +776,10 @@ static void what_is_blamed_is_not_given_again(void **state)
     step(w, &del);
     assert_true(model_cube_free(w->model, 0, NULL, 0));
     assert_false(model_cube_free(w->model, 1, NULL, 0));
+    pass(w, 5000); /* behind an open breaker nothing is done about it */
+    assert_int_equal(w->model->n_faults, 0);
+    assert_false(model_cube_free(w->model, 1, NULL, 0));
+    w->model->remediation->breaker_open = false;
     pass(w, 1100);
     clear(w, "cube/1"); /* SUSPECT by now, since it is idle */
     pass(w, 100);
