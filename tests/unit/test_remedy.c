@@ -664,6 +664,21 @@ static void new_slices_leave_the_hot_spares(void **state)
     assert_int_equal(slice->intent->cubes[1], 2);
 }
 
+static void a_cube_in_repair_is_a_spare_taken(void **state)
+{
+    struct world *w = *state;
+
+    w->pod.remedy.hot_spares = 1;
+    kill_host(w, create(w, true), 1, 3); /* now 0 and 2; 1 is out */
+    pass(w, 100);
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+    ev.create = xcalloc(1, sizeof *ev.create);
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
+    step(w, &ev);
+    assert_int_equal(w->status, 0);
+    assert_int_equal(model_slice(w->model, w->made)->intent->cubes[0], 3);
+}
+
 /* ----------------------------------- what bring-ups and checks find (found.c) -- */
 
 static void miss(struct world *w, uint16_t cube, const uint8_t *at, unsigned port)
@@ -837,6 +852,7 @@ int main(void)
         TEST(behind_an_open_breaker_light_degrades),
         TEST(a_dry_run_tells_and_does_nothing),
         TEST(new_slices_leave_the_hot_spares),
+        TEST(a_cube_in_repair_is_a_spare_taken),
         TEST(broken_copper_found_costs_the_cube),
         TEST(broken_light_found_costs_both_ports),
         TEST(broken_light_found_is_no_end_for_who_refuses_it),
