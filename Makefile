@@ -96,8 +96,8 @@ CRASH_SRC    := $(wildcard tests/crash/*.c) $(patsubst %,tests/sim/%.c,context s
 FUZZ_SRC     := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/*.c))
 SECONDS      ?= 10
 
-.PHONY: all help deps deps-lint test unit demo bench bench-opensm sim rootcause crash model planted fuzz lint \
-        format check-asan check-clang install clean
+.PHONY: all help deps deps-lint test unit demo bench bench-opensm sim rootcause year scenarios crash model planted fuzz \
+        lint format check-asan check-clang install clean
 
 all: $(LIBS) $(PROGRAMS) ## build libraries and programs under build/
 
@@ -163,7 +163,7 @@ endef
 $(foreach k,$(TEST_KINDS),$(eval $(call test_rule,$(k))))
 .PRECIOUS: $(BUILD)/obj/%.o
 
-SWEEPS := $(BUILD)/tests/sim/sim $(BUILD)/tests/crash/crash
+SWEEPS := $(BUILD)/tests/sim/sim $(BUILD)/tests/crash/crash $(BUILD)/tests/scenario/scenario
 test: all $(TESTS) $(SWEEPS) ## build and run all tests; ends with "N passed, N failed"
 	@BUILD=$(BUILD) tests/run.sh $(TESTS) $(SWEEPS)
 
@@ -213,6 +213,21 @@ $(BUILD)/tests/rootcause/rootcause: $(call objs,tests/rootcause/main.c tests/uni
 FAULTS ?= 2000
 rootcause: $(BUILD)/tests/rootcause/rootcause ## FAULTS=n seeded faults: how many causes are named rightly
 	@$(BUILD)/tests/rootcause/rootcause --json $(BUILD)/rootcause.json $(FAULTS)
+
+LAB_SRC := $(wildcard tests/lab/*.c)
+$(BUILD)/tests/year/year: $(call objs,$(LAB_SRC) $(wildcard tests/year/*.c)) $(LINK_test)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+year: $(BUILD)/tests/year/year ## YEARS=n of a pod at the published failure rates: its availability
+	@$(BUILD)/tests/year/year --json $(BUILD)/year.json $(if $(YEARS),--years $(YEARS))
+
+$(BUILD)/tests/scenario/scenario: $(call objs,$(LAB_SRC) $(wildcard tests/scenario/*.c) tests/system/harness.c) $(LINK_test)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+scenarios: all $(BUILD)/tests/scenario/scenario ## simulator/scenarios/*.yaml in virtual time and on real processes
+	@BUILD=$(BUILD) $(BUILD)/tests/scenario/scenario --all
 
 # The fake wire among these stands before the real one in the link.
 $(BUILD)/tests/unit/test_corpus: $(BUILD)/obj/tests/unit/test_corpus.o $(call objs,$(FUZZ_SRC)) $(LINK_test)

@@ -23,7 +23,7 @@
 #include "route_store.h"
 #include "tpunetd.h"
 
-enum { MISMATCH_LINES = 64, LINE_BYTES = 512 };
+enum { MISMATCH_LINES = 64, LINE_BYTES = 512, DOWN_MAX = 512 };
 
 struct jobs *jobs_create(struct tpunetd *t)
 {
@@ -144,6 +144,28 @@ static char **format_mismatches(const struct tpunet_verdict *verdict, size_t n)
     return list;
 }
 
+/* The ends of links that are not there: of a missing chip all six. */
+static size_t list_down(const struct tpunet_verdict *verdict, Wire__AgentLinkEnd *ends)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < verdict->n_mismatches; i++) {
+        const struct tpunet_mismatch *m = &verdict->mismatches[i];
+        bool chip = m->kind == TPUNET_CHIP_MISSING;
+        if (!chip && m->kind != TPUNET_LINK_MISSING) {
+            continue;
+        }
+        for (unsigned port = 0; port < TPUNET_PORTS && n < DOWN_MAX; port++) {
+            if (chip || port == m->port) {
+                wire__agent_link_end__init(&ends[n]);
+                ends[n].chip = m->chip;
+                ends[n++].port = port;
+            }
+        }
+    }
+    return n;
+}
+
 static void report(struct job *job, const struct tpunet_verdict *verdict)
 {
     Wire__AgentVerdict out;
@@ -181,6 +203,12 @@ static void report(struct job *job, const struct tpunet_verdict *verdict)
     if (session->wrote.ns != 0) {
         out.proved_ms = mono_ms_since(session->probed, session->wrote);
         out.installed_ms = mono_ms_since(session->wrote, now);
+    }
+    Wire__AgentLinkEnd ends[DOWN_MAX], *down[DOWN_MAX];
+    out.n_down = list_down(verdict, ends);
+    out.down = down;
+    for (size_t i = 0; i < out.n_down; i++) {
+        down[i] = &ends[i];
     }
     agent_report_verdict(job->jobs->t->agent, &out);
     if (!job->check_only) {

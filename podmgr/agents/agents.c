@@ -232,7 +232,8 @@ static void take_verdict(struct agents_server *s, struct rpc_request *req,
 {
     struct event ev = {.kind = EV_VERDICT, .verdict = xcalloc(1, sizeof(struct verdict))};
 
-    if (!unpack_verdict(ev.verdict, in->verdict)) {
+    if (!unpack_verdict(ev.verdict, in->verdict,
+                        s->p->model->pod->n_cubes * (uint32_t)TPUNET_CUBE_CHIPS)) {
         free(ev.verdict);
         reply_status(s, req, WIRE__AGENT_STATUS__AGENT_MALFORMED, "verdict: no such slice id");
         return;

@@ -217,7 +217,7 @@ static void join_mismatches(char *out, size_t size, const Wire__AgentVerdict *in
     }
 }
 
-bool unpack_verdict(struct verdict *out, const Wire__AgentVerdict *in)
+bool unpack_verdict(struct verdict *out, const Wire__AgentVerdict *in, uint32_t chips)
 {
     if (!id_parse(&out->slice, in->slice)) {
         return false;
@@ -238,6 +238,12 @@ bool unpack_verdict(struct verdict *out, const Wire__AgentVerdict *in)
     out->discovered_ms = in->discovered_ms;
     out->proved_ms = in->proved_ms;
     out->installed_ms = in->installed_ms;
+    for (size_t i = 0; i < in->n_down && out->n_down < VERDICT_DOWN_MAX; i++) {
+        if (in->down[i]->chip < chips && in->down[i]->port < TPUNET_PORTS) {
+            out->down[out->n_down++] =
+                (struct chip_port){in->down[i]->chip, (uint8_t)in->down[i]->port};
+        }
+    }
     return true;
 }
 

@@ -26,7 +26,7 @@ struct command {
 void pack_commands(const struct model *m, uint32_t agent, const struct command *commands, size_t n,
                    struct rpc_request *req);
 /* False if it names no slice id. */
-bool unpack_verdict(struct verdict *out, const Wire__AgentVerdict *in);
+bool unpack_verdict(struct verdict *out, const Wire__AgentVerdict *in, uint32_t chips);
 /* False if it names a chip or port that the pod lacks. */
 bool unpack_fenced(struct event *out, const Wire__AgentFenced *in, uint32_t chips);
 

@@ -8,8 +8,8 @@
  *      slice says nothing new.
  *   3. A good verdict of the current generation and a passed preflight make the
  *      slice ACTIVE (A5), or ACTIVE_DEGRADED if its routes go around dead links; a
- *      bad one FAILED with what was found.  A FAILED slice keeps its cubes until it is deleted, so
- *      that a person can look.
+ *      bad one FAILED with what was found, unless other cubes can be had (found.c).
+ *      A FAILED slice keeps its cubes until it is deleted, so that a person can look.
  *   4. After a restart, or a loss that was put right, a serving slice goes on and
  *      is checked: links compared, nothing written.  A check that fails, or is
  *      not answered, is repeated every CHECK_AGAIN_MS.  Chips that have lost their
@@ -273,6 +273,7 @@ static void take_check(struct model *m, struct slice *slice, const struct verdic
         bringup_again(m, slice, verdict->text, now, out); /* what chips have lost */
         return;
     }
+    found_symptoms(m, slice, verdict, now);
     if (!slice_serves(slice) || (!ok && slice->check_failed)) {
         return; /* told already */
     }
@@ -294,7 +295,10 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
         return;
     }
     if (!verdict->ok) {
-        slice_fail(m, slice, now, out, verdict->text);
+        found_symptoms(m, slice, verdict, now);
+        if (!found_down(m, slice, verdict, now, out)) {
+            slice_fail(m, slice, now, out, verdict->text);
+        }
         return;
     }
     slice->verified = true;

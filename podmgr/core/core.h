@@ -75,6 +75,7 @@ enum event_kind {
     EV_WEBHOOK_NEWS,
 };
 
+enum { VERDICT_DOWN_MAX = 512 }; /* ends: a cube that is missing has 384 */
 struct verdict {
     struct id slice;
     uint64_t epoch, generation;
@@ -83,6 +84,8 @@ struct verdict {
     char text[SLICE_REASON_MAX];
     struct slice_routes routes;
     double discovered_ms, proved_ms, installed_ms;
+    struct chip_port down[VERDICT_DOWN_MAX]; /* intended links that were not there */
+    size_t n_down;
 };
 
 struct link_change {

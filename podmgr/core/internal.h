@@ -61,6 +61,18 @@ void slice_blame(const struct model *m, struct slice *slice, const char *otherwi
 const char *slice_subject(const struct slice *slice, char buf[static 64]);
 double slice_age_ms(const struct slice *slice, struct now now);
 
+/* Other cubes for those that are SUSPECT, or behind SUSPECT ports, under a slice
+ * that is coming up; false if it cannot have them. */
+bool slices_other_cubes(struct model *m, struct slice *slice, struct now now, struct outbox *out);
+
+/* ------------------------------------- found.c: what a bring-up found down -- */
+
+void found_symptoms(struct model *m, const struct slice *slice, const struct verdict *verdict,
+                    struct now now);
+/* True if the slice goes on with other cubes. */
+bool found_down(struct model *m, struct slice *slice, const struct verdict *verdict, struct now now,
+                struct outbox *out);
+
 /* ------------------------------------- bringup.c: slices and their agents -- */
 
 /* Hands the slice's intent to a coordinator, once its circuits are there. */

@@ -301,6 +301,10 @@ static bool cube_free_reason(const struct model *m, unsigned index, char *why, s
                        wall_format(host->since, at));
         return false;
     }
+    if (cube->blamed) {
+        (void)snprintf(why, size, "an incident blames a part of it");
+        return false;
+    }
     return cube_ports_free(m, index, why, size);
 }
 
@@ -309,6 +313,9 @@ bool model_cube_free(const struct model *m, unsigned cube, char *why, size_t why
     char unused[160];
 
     assert(cube < m->pod->n_cubes);
+    if (why == NULL && !id_is_none(m->cubes[cube].owner)) {
+        return false; /* most are owned, and the words cost more than the answer */
+    }
     return why != NULL ? cube_free_reason(m, cube, why, why_size)
                        : cube_free_reason(m, cube, unused, sizeof unused);
 }

@@ -10,6 +10,8 @@
  *   5. A cube that is to be replaced keeps its logical position; the free cube
  *      with the lowest number takes it, or the one that was asked for.
  *   6. New slices leave the configured hot spares free; a replacement takes them.
+ *      Cubes that are out of service count as spares taken, or else a repair would
+ *      keep out slices that the pod has room for.
  */
 #include "core/placement.h"
 
@@ -75,11 +77,14 @@ static int no_room(const struct model *m, const struct slice_spec *spec, uint32_
 /* Rule 6. */
 static int spares_remain(const struct model *m, uint32_t needed, struct error *err)
 {
-    unsigned kept = m->pod->remedy.hot_spares, free_cubes = 0;
+    unsigned kept = m->pod->remedy.hot_spares, free_cubes = 0, out = 0;
 
     for (unsigned cube = 0; cube < m->pod->n_cubes && kept > 0; cube++) {
-        free_cubes += model_cube_free(m, cube, NULL, 0);
+        bool is_free = model_cube_free(m, cube, NULL, 0);
+        free_cubes += is_free;
+        out += !is_free && id_is_none(m->cubes[cube].owner);
     }
+    kept -= out < kept ? out : kept;
     if (kept == 0 || free_cubes >= needed + kept) {
         return 0;
     }

@@ -9,14 +9,21 @@
  *   2. A slice is hurt if a SEVERE symptom of the cause is about a chip, host or
  *      link of it that its routes do not go around; else it "works".
  *   3. Explanations that call for the same remedy count together: which end of a
- *      circuit is broken matters to the technician, not to the routes.
+ *      circuit is broken matters to the technician, not to the routes.  Of two faces
+ *      that look at each other either may be the broken one: the better is taken, and
+ *      if it was the other, the bring-up on the new cube finds it (found.c).
  *   4. While slices of one incident are being changed, those of others wait
  *      (A7); a change that does not get on holds nobody longer than HOLD_MS.
  *   5. Spares are the free cubes, in placement's order.
  *   6. An incident has recovered when every slice that it touched serves and is
  *      hurt no more.
  *   7. What is ACTIVE_DEGRADED without new routes (remedy_act.c, rule 4) is brought
- *      up again when nothing SEVERE is wrong with it any more. */
+ *      up again when nothing SEVERE is wrong with it any more.
+ *   8. A cube that a cause, SEVERE and sure enough, puts out of order is given to
+ *      nobody while that lasts (A6), whether or not anything may be done about it:
+ *      a slice asked for anew would get it again.
+ *   9. When a technician says that a part is mended, what was said of it before counts
+ *      no more: nobody watches the links of a cube that no slice has. */
 #include "core/remedy.h"
 
 #include <assert.h>
@@ -147,6 +154,7 @@ void remedy_cleared(struct model *m, const struct part *part, struct now now)
     }
     if (part->kind == PART_CUBE || part->kind == PART_HOST) {
         symptoms_cube_proved(s, part->cube, now.wall);
+        m->cubes[part->cube].blamed = false; /* until the next look */
     } else if (part->kind == PART_PORT) {
         struct tpunet_ocs_port port = {part->ocs, part->south ? TPUNET_SOUTH : TPUNET_NORTH,
                                        part->port};
@@ -382,10 +390,14 @@ static double confidence_in(const struct mending *w, const struct riskmap *map)
 {
     double sum = w->cause->confidence;
     struct impact rival;
+    uint32_t number;
 
     for (size_t i = 0; i < w->cause->n_rivals; i++) {
+        bool faces = w->cause->kind == RISK_FACE &&
+                     riskmap_group_kind(map, w->cause->rivals[i].group, &number) == RISK_FACE;
         remediation_impact(w->m, map, w->cause->rivals[i].group, &rival);
-        sum += is_same_remedy(w->m, &w->impact, &rival) ? w->cause->rivals[i].confidence : 0;
+        sum +=
+            faces || is_same_remedy(w->m, &w->impact, &rival) ? w->cause->rivals[i].confidence : 0;
     }
     return sum < 1 ? sum : 1;
 }
@@ -512,6 +524,28 @@ static void see_the_well(struct model *m, const struct symptom *symptoms, size_t
     }
 }
 
+/* Rule 8. */
+static void blame_cubes(struct model *m, const struct riskmap *map,
+                        const struct diagnosis *diagnosis)
+{
+    struct impact impact;
+
+    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
+        m->cubes[c].blamed = false;
+    }
+    for (size_t i = 0; i < diagnosis->n_causes; i++) {
+        const struct cause *cause = &diagnosis->causes[i];
+        if (cause->severity < SEVERITY_SEVERE || cause->kind == RISK_PORT_GROUP ||
+            cause->confidence < m->pod->remedy.confidence_min) {
+            continue;
+        }
+        remediation_impact(m, map, cause->group, &impact);
+        for (size_t k = 0; k < impact.n_cubes; k++) {
+            m->cubes[impact.cubes[k]].blamed = true;
+        }
+    }
+}
+
 /* The caller ends the diagnosis. */
 static void diagnose(struct model *m, const struct symptom *symptoms, size_t n, struct now now,
                      struct outbox *out, struct diagnosis *diagnosis)
@@ -540,6 +574,7 @@ static void look(struct model *m, const struct symptom *symptoms, size_t n, stru
     struct diagnosis diagnosis;
 
     diagnose(m, symptoms, n, now, out, &diagnosis);
+    blame_cubes(m, map, &diagnosis);
     for (size_t i = 0; i < diagnosis.n_causes; i++) {
         struct mending w = {.m = m, .cause = &diagnosis.causes[i], .now = now, .out = out};
         w.incident = incident_of(m, map, w.cause);

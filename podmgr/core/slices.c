@@ -9,11 +9,11 @@
  *   2. Every torus needs all switches: while one is unreachable, its state is
  *      unknown and nothing new is made (D7).  Over a FAILED or drained one a slice
  *      that accepts degraded is made, with routes around it.
- *   3. When a port turns out SUSPECT while a slice is coming up, other cubes take
- *      the place of those behind it, PLACEMENTS_MAX times in all, unless the
- *      cubes were asked for by number.  Where that cannot be, a new slice is
- *      rolled back as a whole and FAILs with the port's name; one that served
- *      goes around the port if it accepts that.
+ *   3. When a port or cube turns out SUSPECT while a slice is coming up, other cubes
+ *      take the place of those behind it, PLACEMENTS_MAX times in all, unless the
+ *      cubes were asked for by number and it has not served yet.  Where that cannot
+ *      be, a new slice is rolled back as a whole and FAILs with the port's name; one
+ *      that served goes around the port if it accepts that.
  *      So it is with a cube that the preflight (preflight.c) blames, but that the
  *      slice FAILs where it stands, circuits and all, for a person to look.
  *   4. Delete: an open operation ends first, then the circuits are broken, and
@@ -368,6 +368,7 @@ int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, 
         slice_blame(m, slice, "request");
         note_swapped(slice, cubes);
         slice_enter(m, slice, SLICE_RECONFIGURING, now, out);
+        slice->placements = 0; /* what it served on was good: rule 3 counts anew */
         move_to(m, slice, cubes, now, out);
     }
     return status;
@@ -419,7 +420,8 @@ static bool try_other_cubes(struct model *m, struct slice *slice,
             swaps[n++] = (struct swap){slice->intent->cubes[i], TPUNET_NONE};
         }
     }
-    if (n == 0 || slice->pinned || slice->placements >= PLACEMENTS_MAX ||
+    bool pinned = slice->pinned && slice->state == SLICE_ACTIVATING;
+    if (n == 0 || pinned || slice->placements >= PLACEMENTS_MAX ||
         placement_replace(m, slice->intent, swaps, n, cubes, NULL) < 0) {
         return false;
     }
@@ -429,6 +431,17 @@ static bool try_other_cubes(struct model *m, struct slice *slice,
                          "reason", slice->reason));
     move_to(m, slice, cubes, now, out);
     return true;
+}
+
+bool slices_other_cubes(struct model *m, struct slice *slice, struct now now, struct outbox *out)
+{
+    bool bad[MODEL_CUBES_MAX] = {false};
+
+    for (uint16_t c = 0; c < m->pod->n_cubes; c++) {
+        struct part part = {.kind = PART_CUBE, .cube = c};
+        bad[c] = model_port_fault(m, c) != NULL || model_fault(m, &part) != NULL;
+    }
+    return try_other_cubes(m, slice, bad, now, out);
 }
 
 /* Every circuit that it was to make is there, or (if that will do) known to be
@@ -449,13 +462,8 @@ static bool all_made(const struct model *m, const struct op *op, bool dead_will_
 static void take_failure(struct model *m, struct slice *slice, const struct op *op, struct now now,
                          struct outbox *out)
 {
-    bool bad[MODEL_CUBES_MAX] = {false};
-
-    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
-        bad[c] = model_port_fault(m, c) != NULL;
-    }
     (void)snprintf(slice->reason, sizeof slice->reason, "%s", op->reason);
-    if (try_other_cubes(m, slice, bad, now, out)) {
+    if (slices_other_cubes(m, slice, now, out)) {
         return;
     }
     if (slice->state == SLICE_RECONFIGURING && slice->spec.accept_degraded &&

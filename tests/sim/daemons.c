@@ -224,6 +224,20 @@ bool daemon_replay(struct sim *s)
     return true;
 }
 
+/* The ends of links that are not there: of a missing chip all six. */
+static void list_down(struct verdict *out, const struct tpunet_verdict *verdict)
+{
+    for (size_t i = 0; i < verdict->n_mismatches; i++) {
+        const struct tpunet_mismatch *m = &verdict->mismatches[i];
+        bool chip = m->kind == TPUNET_CHIP_MISSING;
+        for (uint8_t p = 0; p < TPUNET_PORTS && out->n_down < VERDICT_DOWN_MAX; p++) {
+            if (chip || (m->kind == TPUNET_LINK_MISSING && p == m->port)) {
+                out->down[out->n_down++] = (struct chip_port){m->chip, p};
+            }
+        }
+    }
+}
+
 static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
 {
     struct job *job = arg;
@@ -242,6 +256,7 @@ static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
         job->verdict.routes.max_link_load = verdict->proof.max_link_load;
     } else {
         (void)snprintf(job->verdict.text, sizeof job->verdict.text, "%s", verdict->error.text);
+        list_down(&job->verdict, verdict);
     }
     oracle_proved(s, &job->verdict, job->intent, job->links_since, job->dead,
                   job->accept_degraded ? job->n_dead : 0);

@@ -89,6 +89,12 @@ static void hear(struct manager *m, const struct event *ev)
     case EV_LINKS:
         hear_links(oracle, ev);
         return;
+    case EV_VERDICT:
+        for (size_t i = 0; i < ev->verdict->n_down; i++) {
+            const struct chip_port *end = &ev->verdict->down[i];
+            oracle->told_down[end->chip] |= (uint8_t)(1U << end->port);
+        }
+        return;
     default: /* daemons are heard where they speak: oracle_heard() */
         return;
     }

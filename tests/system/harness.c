@@ -121,7 +121,7 @@ static void write_configs(const struct pod *pod)
     char budget[80] = "";
 
     if (o->remedy_budget > 0) {
-        (void)snprintf(budget, sizeof budget, ", cubes_out_max: %u, swaps_per_hour_max: %u",
+        (void)snprintf(budget, sizeof budget, "  cubes_out_max: %u\n  swaps_per_hour_max: %u\n",
                        o->remedy_budget < o->cubes ? o->remedy_budget : o->cubes, o->remedy_budget);
     }
 
@@ -136,9 +136,10 @@ static void write_configs(const struct pod *pod)
         "pod: {id: test, cubes: %u}\nocs: {url: \"ipc://%s/ocs-%%u.sock\"}\n"
         "agents: {url: \"ipc://%s/agents.sock\", health_url: \"ipc://%s/health.sock\"}\n"
         "listen: {http: \"127.0.0.1:0\", socket: \"%s/podmgr.sock\"}\n"
-        "state: {database: \"%s/podmgr.db\", journal_keep: %u}\nremediation: {mode: %s%s}\n%s",
+        "state: {database: \"%s/podmgr.db\", journal_keep: %u}\nremediation:\n  mode: %s\n%s%s%s",
         o->cubes, pod->dir, pod->dir, pod->dir, pod->dir, pod->dir,
         o->journal_keep != 0 ? o->journal_keep : JOURNAL_KEEP, o->remedy ? "auto" : "off", budget,
+        o->extra_remedy != NULL ? o->extra_remedy : "",
         o->extra_podmgr != NULL ? o->extra_podmgr : "");
 }
 

@@ -15,6 +15,7 @@ struct pod_options {
     unsigned journal_keep;    /* 0: 100,000 */
     const char *extra_sim;    /* lines for podsim.yaml, or NULL */
     const char *extra_podmgr; /* lines for podmgr.yaml, or NULL */
+    const char *extra_remedy; /* lines for its section remediation, and after it, or NULL */
     bool remedy;              /* podmgr mends by itself */
     bool halves;              /* a second tpunetd stands for the upper half of the cubes */
     unsigned remedy_budget;   /* cubes out at once, and swaps an hour; 0: the default */

@@ -101,8 +101,17 @@ static void approve(struct world *w, const struct effect *effect)
     *ev.verdict = (struct verdict){.slice = effect->id,
                                    .epoch = w->model->epoch,
                                    .generation = effect->generation,
-                                   .ok = true,
                                    .check_only = effect->check_only};
+    const struct slice *slice = model_slice(w->model, effect->id);
+    for (size_t i = 0; i < w->n_missing; i++) {
+        for (unsigned c = 0; c < slice->intent->n_cubes; c++) {
+            if (slice->intent->cubes[c] == w->missing[i].chip / TPUNET_CUBE_CHIPS) {
+                ev.verdict->down[ev.verdict->n_down++] = w->missing[i];
+            }
+        }
+    }
+    ev.verdict->ok = ev.verdict->n_down == 0;
+    (void)snprintf(ev.verdict->text, sizeof ev.verdict->text, "missing links");
     cw_step(w, &ev);
 }
 

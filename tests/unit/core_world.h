@@ -19,6 +19,8 @@ struct world {
     bool dead[TPUNET_OCSES]; /* does not answer */
     unsigned boots[TPUNET_OCSES];
     struct id last_op;
+    struct chip_port missing[24]; /* link ends that bring-ups and checks miss */
+    size_t n_missing;
     bool agent_lives;
     int status;    /* of the last reply */
     char code[32]; /* the same, if it refused */

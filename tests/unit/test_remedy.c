@@ -329,6 +329,25 @@ static void a_dark_fibre_is_gone_around_or_its_cube_swapped(void **state)
     }
 }
 
+/* Which of the two that look at each other is broken nobody can know. */
+static void a_cut_bundle_costs_a_cube(void **state)
+{
+    struct world *w = *state;
+    const struct slice *slice = cw_create(w, true);
+
+    for (unsigned i = 0; i < TPUNET_FACE_LINKS; i++) {
+        unsigned port;
+        struct tpunet_fibre fibre = {
+            .cube = 1, .axis = 2, .a = (uint8_t)(i % 4), .b = (uint8_t)(i / 4)};
+        uint32_t chip = tpunet_chip_number(tpunet_fibre_chip(fibre, &port));
+        cut(w, slice, chip, port);
+    }
+    cw_pass(w, 200);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(w->model->n_faults, 1);
+    assert_int_equal(remediation_swaps(w->model, w->now.mono), 1);
+}
+
 static void silence_evicts_nobody(void **state)
 {
     struct world *w = *state;
@@ -416,6 +435,173 @@ static void new_slices_leave_the_hot_spares(void **state)
     assert_int_equal(slice->intent->cubes[1], 2);
 }
 
+static void a_cube_in_repair_is_a_spare_taken(void **state)
+{
+    struct world *w = *state;
+
+    w->pod.remedy.hot_spares = 1;
+    kill_host(w, cw_create(w, true), 1, 3); /* now 0 and 2; 1 is out */
+    cw_pass(w, 100);
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+    ev.create = xcalloc(1, sizeof *ev.create);
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
+    cw_step(w, &ev);
+    assert_int_equal(w->status, 0);
+    assert_int_equal(model_slice(w->model, w->made)->intent->cubes[0], 3);
+}
+
+/* ----------------------------------- what bring-ups and checks find (found.c) -- */
+
+static void miss(struct world *w, uint16_t cube, const uint8_t *at, unsigned port)
+{
+    struct tpunet_chip chip = {.cube = cube, .at = {at[0], at[1], at[2]}};
+    w->missing[w->n_missing++] = (struct chip_port){tpunet_chip_number(chip), (uint8_t)port};
+}
+
+static struct slice *ask_for_one(struct world *w)
+{
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+
+    ev.create = xcalloc(1, sizeof *ev.create);
+    ev.create->accept_degraded = true;
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
+    cw_step(w, &ev);
+    assert_int_equal(w->status, 0);
+    return model_slice(w->model, w->made);
+}
+
+static void broken_copper_found_costs_the_cube(void **state)
+{
+    struct world *w = *state;
+
+    miss(w, 0, (uint8_t[]){1, 1, 1}, TPUNET_XP);
+    const struct slice *slice = ask_for_one(w);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 1);
+    assert_int_equal(cw_fault(w, "cube/0")->health, HEALTH_SUSPECT);
+    cw_pass(w, 200);
+    assert_non_null(incident_about(w, "link/0-1-1-1+x"));
+    assert_non_null(tickets_of_part(w->model->tickets, "link/0-1-1-1+x"));
+}
+
+static void broken_light_found_costs_both_ports(void **state)
+{
+    struct world *w = *state;
+
+    miss(w, 0, (uint8_t[]){3, 1, 2}, TPUNET_XP); /* ocs/9, and back to cube/0 */
+    const struct slice *slice = ask_for_one(w);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 1);
+    assert_int_equal(cw_fault(w, "port/9-n-0")->health, HEALTH_SUSPECT);
+    assert_int_equal(cw_fault(w, "port/9-s-0")->health, HEALTH_SUSPECT);
+    assert_int_equal(w->model->n_faults, 2);
+}
+
+static void broken_light_found_is_no_end_for_who_refuses_it(void **state)
+{
+    struct world *w = *state;
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+
+    miss(w, 0, (uint8_t[]){3, 1, 2}, TPUNET_XP);
+    ev.create = xcalloc(1, sizeof *ev.create);
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
+    cw_step(w, &ev);
+    const struct slice *slice = model_slice(w->model, w->made);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 1);
+}
+
+static void found_where_nothing_may_be_done_the_slice_fails(void **state)
+{
+    struct world *w = *state;
+
+    miss(w, 0, (uint8_t[]){1, 1, 1}, TPUNET_XP);
+    for (int i = 0; i < 3; i++) {
+        w->pod.remedy.mode = i == 0 ? REMEDY_DRY_RUN : REMEDY_AUTO;
+        w->model->remediation->breaker_open = i == 1;
+        w->pod.remedy.cubes_out_max = i == 2 ? 0 : 4;
+        const struct slice *slice = ask_for_one(w);
+        assert_int_equal(slice->state, SLICE_FAILED);
+        assert_string_equal(slice->reason, "missing links");
+        assert_int_equal(w->model->n_faults, 0);
+        struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
+        cw_step(w, &del);
+    }
+}
+
+/* Whoever watched the links has died with them. */
+static void what_a_check_misses_is_mended(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+
+    for (unsigned k = 0; k < 4; k++) {
+        struct tpunet_chip chip = tpunet_host_chip(0, 0, k);
+        for (unsigned port = 0; port < TPUNET_PORTS; port++) {
+            miss(w, 0, chip.at, port);
+        }
+    }
+    slice->verified = false;
+    slice->check_at = (struct mono_ns){0};
+    cw_pass(w, 200);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 2);
+    assert_non_null(incident_about(w, "host/0-0"));
+}
+
+static void what_is_blamed_is_not_given_again(void **state)
+{
+    struct world *w = *state;
+    const struct slice *slice = cw_create(w, true);
+
+    w->model->remediation->breaker_open = true;
+    kill_host(w, slice, 1, 3);
+    cw_pass(w, 100);
+    assert_int_equal(slice->state, SLICE_FAILED);
+    struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
+    cw_step(w, &del);
+    assert_true(model_cube_free(w->model, 0, NULL, 0));
+    assert_false(model_cube_free(w->model, 1, NULL, 0));
+    cw_pass(w, 5000); /* behind an open breaker nothing is done about it */
+    assert_int_equal(w->model->n_faults, 0);
+    assert_false(model_cube_free(w->model, 1, NULL, 0));
+    w->model->remediation->breaker_open = false;
+    cw_pass(w, 1100);
+    clear(w, "cube/1"); /* SUSPECT by now, since it is idle */
+    cw_pass(w, 100);
+    assert_true(model_cube_free(w->model, 1, NULL, 0));
+}
+
+static void advance(struct world *w, const struct ticket *ticket, enum ticket_state to)
+{
+    struct event ev = {.kind = EV_ADVANCE_REPAIR, .cookie = 5, .who = "technician"};
+
+    ev.repair = xcalloc(1, sizeof *ev.repair);
+    ev.repair->ticket = ticket->id;
+    ev.repair->to = to;
+    cw_step(w, &ev);
+    assert_int_equal(w->status, 0);
+}
+
+static void a_technicians_word_begins_the_burn_in(void **state)
+{
+    struct world *w = *state;
+
+    kill_host(w, cw_create(w, true), 1, 3);
+    cw_pass(w, 2000);
+    const struct ticket *ticket = tickets_of_part(w->model->tickets, "host/1-3");
+    advance(w, ticket, TICKET_IN_REPAIR);
+    cw_pass(w, 20000);
+    assert_true(incident_is_open(incident_about(w, "host/1-3")));
+    advance(w, ticket, TICKET_VERIFYING);
+    cw_pass(w, 12000);
+    assert_false(incident_is_open(incident_about(w, "host/1-3")));
+    w->now.wall.ms += repair_defaults.burn_in_ms;
+    cw_pass(w, 1000);
+    assert_int_equal(ticket->state, TICKET_PROBATION);
+    assert_non_null(cw_fault(w, "cube/1")); /* given to nobody all the same */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, cw_setup, cw_teardown)
 
 int main(void)
@@ -432,11 +618,20 @@ int main(void)
         TEST(it_is_back_for_a_new_podmgr_too),
         TEST(an_operators_word_stands_when_the_switch_is_back),
         TEST(a_dark_fibre_is_gone_around_or_its_cube_swapped),
+        TEST(a_cut_bundle_costs_a_cube),
         TEST(silence_evicts_nobody),
         TEST(beyond_the_budget_the_breaker_trips),
         TEST(behind_an_open_breaker_light_degrades),
         TEST(a_dry_run_tells_and_does_nothing),
         TEST(new_slices_leave_the_hot_spares),
+        TEST(a_cube_in_repair_is_a_spare_taken),
+        TEST(broken_copper_found_costs_the_cube),
+        TEST(broken_light_found_costs_both_ports),
+        TEST(broken_light_found_is_no_end_for_who_refuses_it),
+        TEST(found_where_nothing_may_be_done_the_slice_fails),
+        TEST(what_a_check_misses_is_mended),
+        TEST(what_is_blamed_is_not_given_again),
+        TEST(a_technicians_word_begins_the_burn_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
