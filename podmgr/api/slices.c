@@ -180,10 +180,11 @@ static bool take_labels(struct request *req, const char *name, json_t *value,
     return fits ? true : bad_field(req, name, "at most 4 KiB");
 }
 
-/* In the order in which they are taken: twisted needs the topology. */
+/* In the order in which they are taken: twisted and weave need the topology. */
 static const struct field fields[] = {
     {"topology", take_topology},
     {"twisted", take_twisted},
+    {"weave", slice_take_weave},
     {"name", take_name},
     {"cubes", take_cubes},
     {"accept_degraded", take_accept_degraded},
