@@ -74,7 +74,8 @@ int tpunet_intent_weave(struct tpunet_intent *intent, const struct tpunet_weave 
     int rc = tpunet_weave_check(weave, err);
     if (rc < 0)
         return rc;
-    if (intent->shape.mesh || memcmp(intent->shape.dim, weave->shape.dim, sizeof weave->shape.dim))
+    if (intent->shape.mesh ||
+        memcmp(intent->shape.dim, weave->shape.dim, sizeof weave->shape.dim) != 0)
         return tpunet_fail(err, TPUNET_EINVAL, "a weave of %s for a slice of %s",
                            tpunet_shape_format(&weave->shape, have),
                            tpunet_shape_format(&intent->shape, want));

@@ -86,7 +86,7 @@ static void spread(const struct tpunet_weave_search *s, const unsigned *fibres, 
                    const uint64_t *at, const uint64_t *fibre)
 {
     for (uint32_t node = 0; node < s->lift.n; node++) {
-        const uint16_t *peer = &s->lift.peer[node * TPUNET_PORTS];
+        const uint16_t *peer = s->lift.peer + (size_t)node * TPUNET_PORTS;
         const unsigned mask = fibres[node % TPUNET_CUBE_CHIPS];
         uint64_t reached = at[node];
         for (unsigned port = 0; port < TPUNET_PORTS; port++)

@@ -9,6 +9,7 @@
  *
  * next[ocs][i] is the logical cube whose - face the + face of cube i meets.
  * `twisted` says which torus it is compared with; figures are for the reader. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -97,6 +98,7 @@ static void weave_write(FILE *out, const struct problem *p, const struct answer 
                         double torus)
 {
     char shape[24];
+    assert(p->weave != NULL);
     (void)fprintf(out,
                   "{\"format\": \"" FORMAT "\", \"version\": %d, \"shape\": \"%s\", "
                   "\"twisted\": %s,\n \"figures\": {\"vcs\": %u, \"max_link_load\": %.0f, "
@@ -155,7 +157,8 @@ static int run_round(struct round *r, const struct tpunet_shape *shape, uint64_t
     if (rc < 0) {
         return rc;
     }
-    for (double done = 0; done < 1; done = progress(r->trials, most, start, most_ms)) {
+    double done;
+    while ((done = progress(r->trials, most, start, most_ms)) < 1) {
         tpunet_weave_search_run(search, BATCH, 1 - done);
         r->trials += BATCH;
     }
@@ -283,7 +286,7 @@ int cmd_optimise(int argc, char **argv)
         .options = options};
     struct tpunet_error err = {.text = ""};
     struct tpunet_shape shape;
-    struct round best;
+    struct round best = {.seed = 0};
     double torus = 0;
 
     args.seconds = "20", args.rounds = "4", args.trials = "0", args.seed = "1", args.vcs = "3";

@@ -164,7 +164,7 @@ static int read_problem(struct problem *p, const json_t *json, struct tpunet_err
     }
     const bool twisted = json_is_true(json_object_get(json, "twisted"));
     const json_t *next = json_object_get(json, "weave");
-    struct tpunet_weave *weave;
+    struct tpunet_weave *weave = NULL;
     struct tpunet_shape parsed;
     if (next == NULL || json_is_null(next)) {
         return problem_make(p, shape, twisted, faults, 3, err);

@@ -184,7 +184,6 @@ static bool take_labels(struct request *req, const char *name, json_t *value,
 static const struct field fields[] = {
     {"topology", take_topology},
     {"twisted", take_twisted},
-    {"weave", slice_take_weave},
     {"name", take_name},
     {"cubes", take_cubes},
     {"accept_degraded", take_accept_degraded},
@@ -192,6 +191,7 @@ static const struct field fields[] = {
     {"owner", take_owner},
     {"priority", take_priority},
     {"labels", take_labels},
+    {"weave", slice_take_weave},
 };
 
 static bool take_fields(struct request *req, json_t *body, struct slice_spec *spec)

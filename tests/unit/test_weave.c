@@ -119,7 +119,7 @@ static bool alike(const struct tpunet_topology *t)
     if (rc == 0)
         return false;
     for (uint16_t g = 0; g < lift.n_cubes; g++) { /* each translation keeps every link */
-        const uint16_t *to = &lift.to[(size_t)g * lift.n_cubes];
+        const uint16_t *to = lift.to + (size_t)g * lift.n_cubes;
         assert_int_equal(to[0], g);
         for (uint32_t end = 0; end < lift.n * TPUNET_PORTS; end++) {
             uint32_t image = (uint32_t)to[end / LIFT_LINKS] * LIFT_LINKS + end % LIFT_LINKS;
