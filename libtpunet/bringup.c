@@ -294,8 +294,7 @@ static int find_chips(struct tpunet_bringup *b)
 static int route_and_prove(struct tpunet_bringup *b)
 {
     struct tpunet_verdict *v = &b->verdict;
-    int rc = v->degraded ? tpunet_route_around(&b->tables, b->topology, &b->route, &v->error)
-                         : tpunet_route_dor(&b->tables, &b->intent->shape, NULL, &v->error);
+    int rc = tpunet_route_around(&b->tables, b->topology, &b->route, &v->error);
     if (rc != 0)
         return rc;
     v->algorithm = b->tables->algorithm;

@@ -4,8 +4,10 @@
  *  2. The circuits of one OCS are down and nothing else: wild-first routes.
  *  3. Links are down, few enough, and there are three VCs: dimension order with
  *     detours.
- *  4. Anything else, links included that the shape does not have, and what 2 or 3
- *     cannot serve: the general method, which serves whatever is connected.
+ *  4. The slice is of another weave than its shape's, with all cubes alike and
+ *     nothing down but whole OCSes: the method for woven slices.
+ *  5. Anything else, and what 2 to 4 cannot serve: the general method, which
+ *     serves whatever is connected.
  */
 #include "routes.h"
 
@@ -106,6 +108,8 @@ int tpunet_route_around(struct tpunet_tables **out, const struct tpunet_topology
         rc = route_one_ocs(out, shape, f.ocs, &o, err);
     else if (may_detour(topology, &f, o.vcs))
         rc = route_detour(out, topology, whole, err);
+    else if (f.foreign)
+        rc = route_woven(out, topology, o.vcs, err);
     tpunet_topology_destroy(whole);
     return rc == TPUNET_EUNREACHABLE ? route_any(out, topology, o.vcs, err) : rc;
 }

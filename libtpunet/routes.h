@@ -18,6 +18,12 @@ int route_twisted_fill(struct tpunet_tables *t, const struct tpunet_shape *shape
 int route_any(struct tpunet_tables **out, const struct tpunet_topology *topology, unsigned vcs,
               struct tpunet_error *err);
 
+/* Over a weave whose cubes are all alike, no chip of which is dead; circuits may be
+ * down as whole OCSes.  TPUNET_EUNREACHABLE if they are not alike, or if the order
+ * of the channels leaves a pair without a route. */
+int route_woven(struct tpunet_tables **out, const struct tpunet_topology *topology, unsigned vcs,
+                struct tpunet_error *err);
+
 /* Dimension order with detours around dead links, on three VCs; `whole` is the
  * topology without faults.  TPUNET_EUNREACHABLE when a pair has none. */
 int route_detour(struct tpunet_tables **out, const struct tpunet_topology *topology,

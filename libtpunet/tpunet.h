@@ -226,6 +226,52 @@ int tpunet_xc_diff(const struct tpunet_xc *have, size_t n_have, const struct tpu
                    struct tpunet_xc **makes, size_t *n_makes);
 int tpunet_xc_compare(const void *a, const void *b); /* for qsort: (ocs, north, south) */
 
+/* ------------------------------------------------------------- weaves -- */
+
+/* Which cube's + face meets which cube's - face on each OCS, apart from any cubes
+ * in particular.  The torus is one weave of a shape; others have shorter ways
+ * between the chips, so more all-to-all throughput, and no rings along the axes.
+ * Coordinates, and what "logical" means, stay those of the shape. */
+struct tpunet_weave {
+    struct tpunet_shape shape; /* whole cubes; twisted or not as it is to be compared with */
+    uint16_t n_cubes;
+    uint16_t *next; /* [48][n_cubes] logical index: each OCS a permutation */
+};
+/* The weave of the torus itself, to be changed.  TPUNET_EINVAL for a mesh.  The
+ * caller owns *out. */
+int tpunet_weave_create(struct tpunet_weave **out, const struct tpunet_shape *shape,
+                        struct tpunet_error *err);
+void tpunet_weave_destroy(struct tpunet_weave *weave);
+/* TPUNET_EINVAL, naming OCS and cubes, unless all 48 are permutations. */
+int tpunet_weave_check(const struct tpunet_weave *weave, struct tpunet_error *err);
+/* Makes the weave (copied) that of the intent.  TPUNET_EINVAL if it is none, or
+ * one of another shape: then the intent is as it was. */
+int tpunet_intent_weave(struct tpunet_intent *intent, const struct tpunet_weave *weave,
+                        struct tpunet_error *err);
+
+/* A search for a weave with more all-to-all throughput (docs/routing.md).  All
+ * circuits of an OCS move its cubes by the same translation of the shape's torus,
+ * so that all cubes stay alike: 48 translations are chosen by threshold accepting
+ * (Dueck and Scheuer 1990), starting from the torus.  What is made small is the
+ * mean of two lower bounds of the largest link load: the sum of all distances over
+ * the links, and the same where fibres count twice, since they are what runs out
+ * first.
+ *
+ * It reads no clock: run() makes `trials` changes, each kept if it makes the
+ * figure worse by no more than about heat * 0.2 %; the caller lowers heat from 1 to 0.
+ * The same seed and calls give the same weave. */
+struct tpunet_weave_search;
+/* TPUNET_EINVAL if there is nothing to choose (a mesh, or a single cube).  The
+ * caller owns *out. */
+int tpunet_weave_search_create(struct tpunet_weave_search **out, const struct tpunet_shape *shape,
+                               uint64_t seed, struct tpunet_error *err);
+void tpunet_weave_search_destroy(struct tpunet_weave_search *search);
+void tpunet_weave_search_run(struct tpunet_weave_search *search, unsigned trials, double heat);
+/* The best so far, the search's own until the next run() or destroy(). */
+const struct tpunet_weave *tpunet_weave_search_best(struct tpunet_weave_search *search);
+/* The figure of the best: no routes have a much lower largest link load. */
+double tpunet_weave_search_figure(const struct tpunet_weave_search *search);
+
 /* ------------------------------------------------------------- fabric -- */
 
 /* The fabric seam: how the library reaches chips.  Everything is in band: a
@@ -408,8 +454,10 @@ struct tpunet_topology {
 /* All links of the intended slice; mesh borders are TPUNET_NONE. */
 int tpunet_topology_create(struct tpunet_topology **out, const struct tpunet_intent *intent,
                            struct tpunet_error *err);
-/* The same from a shape alone (logical cubes 0..n-1). */
+/* The same from a shape alone (logical cubes 0..n-1), or from a weave. */
 int tpunet_topology_of_shape(struct tpunet_topology **out, const struct tpunet_shape *shape,
+                             struct tpunet_error *err);
+int tpunet_topology_of_weave(struct tpunet_topology **out, const struct tpunet_weave *weave,
                              struct tpunet_error *err);
 void tpunet_topology_destroy(struct tpunet_topology *t);
 /* Takes one link down, both directions; no effect if it is down already. */
@@ -473,7 +521,8 @@ int tpunet_route_dor_unsafe(struct tpunet_tables **out, const struct tpunet_shap
                             struct tpunet_error *err);
 /* Routes over the links that are up, whatever is down: tpunet_route_dor() when
  * that is nothing, wild-first routes when it is one OCS (below), dimension order
- * with detours ("detour") when it is links of few axes and VCs are three, else
+ * with detours ("detour") when it is links of few axes and VCs are three, "woven" for
+ * another weave than the shape's with all cubes alike and nothing down but whole OCSes, else
  * ("up-down") shortest paths in an acyclic order of the channels with the load
  * balanced, which serve every pair that the links connect.  A chip that is
  * marked dead is neither served nor used.  TPUNET_EINVAL for other numbers of VCs than 2 and 3;

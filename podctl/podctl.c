@@ -30,6 +30,7 @@ static const struct cmd_opt create_options[] = {
     {"cubes", 0, "N,N,...", false, "these cubes, in logical order, x fastest (default: any)"},
     {"twisted", 0, NULL, false, "a twisted torus (the default where the shape has one)"},
     {"no-twisted", 0, NULL, false, "a plain torus"},
+    {"weave", 0, "FILE", false, "circuits as tpunet optimise wrote them, in place of a torus"},
     {"no-degraded", 0, NULL, false, "refuse fault-tolerant routes"},
     {"owner", 0, "OWNER", false, "whose it is"},
     {"priority", 0, "N", false, "a whole number, more is more important"},

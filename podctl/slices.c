@@ -54,6 +54,16 @@ static json_t *make_numbers(const char *text)
     }
 }
 
+/* What tpunet optimise wrote: podmgr looks at what it says. */
+static json_t *make_weave(const char *path)
+{
+    json_t *file = json_load_file(path, 0, NULL);
+    json_t *next = json_incref(json_object_get(file, "next"));
+
+    json_decref(file);
+    return next;
+}
+
 static const struct {
     const char *option, *field;
     json_t *(*make)(const char *text);
@@ -65,6 +75,7 @@ static const struct {
     {"priority", "priority", make_number, "a whole number"},
     {"twisted", "twisted", make_true, ""},
     {"no-twisted", "twisted", make_false, ""},
+    {"weave", "weave", make_weave, "a file of tpunet optimise"},
     {"no-degraded", "accept_degraded", make_false, ""},
 };
 
@@ -156,7 +167,10 @@ static int report(struct podctl *ctl, const json_t *slice, const char *wanted, u
         ctl_print_json(ctl, slice);
     } else if (!failed && (done || wait_ms == 0)) {
         (void)fprintf(ctl->out, "slice/%s %s %s%s: %s", id, name, text_at(slice, "topology"),
-                      json_is_true(json_object_get(slice, "twisted")) ? " twisted" : "", state);
+                      json_is_true(json_object_get(slice, "woven"))     ? " woven"
+                      : json_is_true(json_object_get(slice, "twisted")) ? " twisted"
+                                                                        : "",
+                      state);
         if (done && strcmp(wanted, "ACTIVE") == 0) {
             print_timings(ctl, slice);
         }
@@ -426,6 +440,7 @@ int cmd_slice_show(struct podctl *ctl)
         {"name", "name", false},
         {"topology", "topology", false},
         {"twisted", "twisted", false},
+        {"woven", "woven", false},
         {"state", "state", false},
         {"degraded", "degraded", false},
         {"reason", "reason", false},

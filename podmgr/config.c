@@ -484,6 +484,7 @@ int config_load(struct config *out, const char *file, struct error *err)
     read_remediation(&config.pod.remedy, doc, yconf_map(doc, root, "remediation"));
     read_preflight(&config.pod.preflight, doc, yconf_map(doc, root, "preflight"));
     read_repair(&config.pod.repair, doc, yconf_map(doc, root, "repair"));
+    config.pod.research = yconf_bool(doc, root, "research", false);
     read_ocs(&config, doc, yconf_map(doc, root, "ocs"));
     read_agents(&config, doc, yconf_map(doc, root, "agents"));
     read_listen(&config, doc, yconf_map(doc, root, "listen"));
@@ -575,6 +576,7 @@ void config_print(const struct config *config, FILE *out)
                   pod->preflight.required ? "refuse" : "skip", pod->preflight.timeout_ms);
     (void)fprintf(out, "repair:\n  burn_in_ms: %" PRId64 "\n  probation_ms: %" PRId64 "\n",
                   pod->repair.burn_in_ms, pod->repair.probation_ms);
+    (void)fprintf(out, "research: %s\n", pod->research ? "true" : "false");
     (void)fputs("ocs:\n", out);
     print_text(out, "url", config->ocs_url);
     (void)fprintf(out, "  timeout_ms: %u\n", config->ocs_timeout_ms);

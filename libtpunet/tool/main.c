@@ -7,8 +7,11 @@
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {
-    {"routes", cmd_routes}, {"bound", cmd_bound}, {"verify", cmd_verify}, {"compare", cmd_compare}};
+} commands[] = {{"routes", cmd_routes},
+                {"bound", cmd_bound},
+                {"verify", cmd_verify},
+                {"compare", cmd_compare},
+                {"optimise", cmd_optimise}};
 
 int main(int argc, char **argv)
 {
@@ -21,7 +24,8 @@ int main(int argc, char **argv)
             "  routes SHAPE [--fault F]...   route, prove, say how good; --json, --dot, --svg\n"
             "  verify FILE                   prove what routes --json wrote\n"
             "  bound SHAPE [--fault F]...    what no routes can beat\n"
-            "  compare                       every shape, the worst of its 48 dead switches\n\n"
+            "  compare                       every shape, the worst of its 48 dead switches\n"
+            "  optimise SHAPE                search a weave with more all-to-all throughput\n\n"
             "`tpunet COMMAND --help` says more.\n\n"
             "Exit status: 0 proved, 1 not (chips are apart, tables refuted), 2 usage.",
         .options = options,

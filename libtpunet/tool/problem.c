@@ -6,6 +6,18 @@
 #include "tool/faults.h"
 #include "tool/tool.h"
 
+/* Takes the topology over. */
+static int problem_finish(struct problem *p, const char *faults, struct tpunet_error *err)
+{
+    int rc = faults_apply(p->topology, faults, err);
+    if (rc < 0) {
+        tpunet_topology_destroy(p->topology);
+        return rc;
+    }
+    p->faults = xstrdup(faults);
+    return 0;
+}
+
 int problem_make(struct problem *p, const char *shape, bool twisted, const char *faults,
                  unsigned vcs, struct tpunet_error *err)
 {
@@ -15,15 +27,21 @@ int problem_make(struct problem *p, const char *shape, bool twisted, const char 
     if (rc == 0) {
         rc = tpunet_topology_of_shape(&p->topology, &parsed, err);
     }
+    return rc < 0 ? rc : problem_finish(p, faults, err);
+}
+
+int problem_weave(struct problem *p, struct tpunet_weave *weave, const char *faults, unsigned vcs,
+                  struct tpunet_error *err)
+{
+    *p = (struct problem){.vcs = vcs};
+    int rc = tpunet_topology_of_weave(&p->topology, weave, err);
     if (rc == 0) {
-        rc = faults_apply(p->topology, faults, err);
+        rc = problem_finish(p, faults, err);
     }
-    if (rc < 0) {
-        tpunet_topology_destroy(p->topology);
-        return rc;
+    if (rc == 0) {
+        p->weave = weave;
     }
-    p->faults = xstrdup(faults);
-    return 0;
+    return rc;
 }
 
 /* All faults of the command line as one list: the option may be repeated, and
@@ -51,20 +69,44 @@ static char *join_faults(int argc, char **argv, const char *last)
     return list;
 }
 
+static struct tpunet_weave *weave_load(const struct program *program, const char *path)
+{
+    struct tpunet_weave *weave;
+    struct tpunet_error err;
+    json_error_t where;
+    json_t *json = json_load_file(path, 0, &where);
+    if (json == NULL) {
+        opts_usage_error(program, "%s:%d: %s", path, where.line, where.text);
+    }
+    if (weave_read(&weave, json, &err) < 0) {
+        opts_usage_error(program, "%s: %s", path, err.text);
+    }
+    json_decref(json);
+    return weave;
+}
+
 void problem_init(struct problem *p, const struct program *program, const struct problem_args *args,
                   int argc, char **argv, int first)
 {
     struct tpunet_error err;
     const char *vcs = args->vcs != NULL ? args->vcs : "3";
 
-    if (argc - first != 1) {
-        opts_usage_error(program, "which shape? one, such as 8x8x8");
+    if (args->weave != NULL ? first != argc || args->twisted : argc - first != 1) {
+        opts_usage_error(program, args->weave != NULL
+                                      ? "--weave names the shape too: no operand, no --twisted"
+                                      : "which shape? one, such as 8x8x8");
     }
     if (strcmp(vcs, "2") != 0 && strcmp(vcs, "3") != 0) {
         opts_usage_error(program, "--vcs %s: 2 or 3", vcs);
     }
     char *faults = join_faults(argc, argv, args->fault);
-    if (problem_make(p, argv[first], args->twisted, faults, vcs[0] == '2' ? 2 : 3, &err) < 0) {
+    const unsigned n_vcs = vcs[0] == '2' ? 2 : 3;
+    if (args->weave != NULL) {
+        struct tpunet_weave *weave = weave_load(program, args->weave);
+        if (problem_weave(p, weave, faults, n_vcs, &err) < 0) {
+            opts_usage_error(program, "%s", err.text);
+        }
+    } else if (problem_make(p, argv[first], args->twisted, faults, n_vcs, &err) < 0) {
         opts_usage_error(program, "%s", err.text);
     }
     free(faults);
@@ -73,6 +115,7 @@ void problem_init(struct problem *p, const struct program *program, const struct
 void problem_fini(struct problem *p)
 {
     tpunet_topology_destroy(p->topology);
+    tpunet_weave_destroy(p->weave);
     free(p->faults);
 }
 
@@ -80,7 +123,9 @@ const char *problem_name(const struct problem *p, char buf[static 32])
 {
     char shape[24];
     (void)snprintf(buf, 32, "%s%s", tpunet_shape_format(&p->topology->shape, shape),
-                   p->topology->shape.twisted ? " twisted" : "");
+                   p->weave != NULL             ? " woven"
+                   : p->topology->shape.twisted ? " twisted"
+                                                : "");
     return buf;
 }
 

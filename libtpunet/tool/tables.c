@@ -3,6 +3,7 @@
  *   {"format": "tpunet-tables", "version": 1,
  *    "shape": "4x4x8", "twisted": false, "faults": "ocs:17", "vcs": 3,
  *    "algorithm": "wild-first", "n_vcs": 3, "planes": [0, 1, 1, 1],
+ *    "weave": null or as in the file of a weave (optimise.c),
  *    "figures": {...},
  *    "rows": [["2600...", ...], ...]}
  *
@@ -41,8 +42,10 @@ void tables_write(FILE *out, const struct problem *p, const struct answer *a)
                   FORMAT_VERSION, tpunet_shape_format(&p->topology->shape, shape),
                   p->topology->shape.twisted ? "true" : "false", p->faults, p->vcs, t->algorithm,
                   t->n_vcs, t->plane[0], t->plane[1], t->plane[2], t->plane[3]);
+    (void)fputs(" \"weave\": ", out);
+    weave_write_next(out, p->weave);
     (void)fprintf(out,
-                  " \"figures\": {\"max_link_load\": %.0f, \"cut_bound\": %.4f, \"hop_bound\": "
+                  ",\n \"figures\": {\"max_link_load\": %.0f, \"cut_bound\": %.4f, \"hop_bound\": "
                   "%.4f, \"reference\": %.4f, \"retained\": %.4f, \"max_hops\": %u, \"mean_hops\": "
                   "%.4f, \"bytes_per_chip\": %u},\n \"rows\": [",
                   a->proof.max_link_load, a->bounds.cut, a->bounds.hop, a->reference, a->retained,
@@ -159,7 +162,25 @@ static int read_problem(struct problem *p, const json_t *json, struct tpunet_err
     if (shape == NULL || faults == NULL) {
         return fail(err, "'shape' and 'faults' are missing");
     }
-    return problem_make(p, shape, json_is_true(json_object_get(json, "twisted")), faults, 3, err);
+    const bool twisted = json_is_true(json_object_get(json, "twisted"));
+    const json_t *next = json_object_get(json, "weave");
+    struct tpunet_weave *weave = NULL;
+    struct tpunet_shape parsed;
+    if (next == NULL || json_is_null(next)) {
+        return problem_make(p, shape, twisted, faults, 3, err);
+    }
+    int rc = tpunet_shape_parse(&parsed, shape, twisted, err);
+    if (rc == 0) {
+        rc = weave_read_next(&weave, &parsed, next, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    rc = problem_weave(p, weave, faults, 3, err);
+    if (rc < 0) {
+        tpunet_weave_destroy(weave);
+    }
+    return rc;
 }
 
 int tables_verify(FILE *out, const json_t *json, struct tpunet_error *err)

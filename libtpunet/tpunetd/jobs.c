@@ -230,7 +230,9 @@ static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
     }
     report(job, verdict);
     job->watched = job->watched || verdict->status == 0;
-    if (verdict->status == 0 && !job->check_only && !verdict->degraded) {
+    /* What is kept ready are routes of tori: no use to another weave. */
+    if (verdict->status == 0 && !job->check_only && !verdict->degraded &&
+        strncmp(verdict->algorithm, "dor", 3) == 0) {
         route_store_prepare(job->jobs->t->routes, &job->intent->shape, job->vcs);
     }
     log_info(job->stamp.slice, "%s %s: %zu chips, %.1f ms", job->check_only ? "check" : "bring-up",

@@ -149,6 +149,10 @@ enum part_kind;
 bool part_of_path(struct request *req, enum part_kind kind, struct part *part);
 
 /* handlers */
+/* weave.c: a field of POST /v1/slices, which answers the problem itself. */
+struct slice_spec;
+bool slice_take_weave(struct request *req, const char *name, json_t *value,
+                      struct slice_spec *spec);
 route_fn slices_post, slices_list, slice_get, slice_delete, slice_links, slice_migrate;
 route_fn faults_list, faults_post, faults_delete;
 route_fn drains_list, drains_post, drains_plan, drain_get, drain_delete;

@@ -84,6 +84,7 @@ json_t *render_slice(const struct slice *slice)
         slice->spec.priority, "labels", labels, "accept_degraded", slice->spec.accept_degraded,
         "version", (json_int_t)slice->version, "generation", (json_int_t)slice->generation,
         "created_at", time_json(slice->created), "changed_at", time_json(slice->changed));
+    (void)json_object_set_new(json, "woven", json_boolean(slice_is_woven(slice)));
     (void)json_object_set_new(json, "dead_links", json_integer(slice->dead_links));
     (void)json_object_set_new(json, "operation", id_json(slice->op));
     (void)json_object_set_new(json, "cubes", render_slice_cubes(slice));

@@ -180,7 +180,7 @@ static bool take_labels(struct request *req, const char *name, json_t *value,
     return fits ? true : bad_field(req, name, "at most 4 KiB");
 }
 
-/* In the order in which they are taken: twisted needs the topology. */
+/* In the order in which they are taken: twisted and weave need the topology. */
 static const struct field fields[] = {
     {"topology", take_topology},
     {"twisted", take_twisted},
@@ -191,6 +191,7 @@ static const struct field fields[] = {
     {"owner", take_owner},
     {"priority", take_priority},
     {"labels", take_labels},
+    {"weave", slice_take_weave},
 };
 
 static bool take_fields(struct request *req, json_t *body, struct slice_spec *spec)

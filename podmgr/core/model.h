@@ -254,6 +254,7 @@ struct pod {
     struct remedy_policy remedy;
     struct preflight_policy preflight;
     struct repair_policy repair;
+    bool research; /* slices may ask for a weave of their own */
 };
 
 struct model {

@@ -206,7 +206,7 @@ int quarantine_adopt(const struct model *m, const struct slice_spec *spec, uint1
     if (status < 0) {
         return status;
     }
-    if (tpunet_intent_create(&intent, &spec->shape, out, spec->n_cubes, &net_err) < 0) {
+    if (slice_spec_intent(&intent, spec, out, &net_err) < 0) {
         return err_set(err, E_INVALID, "%s", net_err.text);
     }
     status = tpunet_intent_xcs(intent, m->pod->wiring, &wanted, &n_wanted, &net_err);

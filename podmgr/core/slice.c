@@ -70,6 +70,48 @@ void slice_spec_fini(struct slice_spec *spec)
     free(spec->cubes);
     spec->cubes = NULL;
     spec->n_cubes = 0;
+    free(spec->weave);
+    spec->weave = NULL;
+    spec->n_weave = 0;
+}
+
+int slice_spec_intent(struct tpunet_intent **out, const struct slice_spec *spec,
+                      const uint16_t *cubes, struct tpunet_error *err)
+{
+    const size_t n = tpunet_shape_cubes(&spec->shape);
+    const struct tpunet_weave weave = {
+        .shape = spec->shape, .n_cubes = (uint16_t)n, .next = spec->weave};
+    struct tpunet_intent *intent;
+    int status = tpunet_intent_create(&intent, &spec->shape, cubes, n, err);
+
+    if (status < 0) {
+        return status;
+    }
+    if (spec->weave != NULL) {
+        assert(spec->n_weave == TPUNET_OCSES * n); /* the API has seen to it */
+        status = tpunet_intent_weave(intent, &weave, err);
+    }
+    if (status < 0) {
+        tpunet_intent_destroy(intent);
+        return status;
+    }
+    *out = intent;
+    return 0;
+}
+
+bool slice_is_woven(const struct slice *slice)
+{
+    const struct tpunet_intent *intent = slice->intent;
+    const struct tpunet_shape *shape = &intent->shape;
+    const size_t n = intent->n_cubes;
+
+    for (size_t i = 0; !shape->mesh && i < TPUNET_OCSES * n; i++) {
+        unsigned axis = (unsigned)(i / n / TPUNET_FACE_LINKS);
+        if (intent->next[i] != tpunet_next_cube(shape, (uint16_t)(i % n), axis)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct slice *slice_create(struct id id, const struct slice_spec *spec)
@@ -82,6 +124,8 @@ struct slice *slice_create(struct id id, const struct slice_spec *spec)
     slice->placements = 1;
     slice->spec.cubes = NULL;
     slice->spec.n_cubes = 0;
+    slice->spec.weave = NULL;
+    slice->spec.n_weave = 0;
     slice->state = SLICE_ACTIVATING;
     slice->version = 1;
     slice->planned_ms = slice->programmed_ms = slice->verified_ms = slice->active_ms = -1;

@@ -48,6 +48,8 @@ struct slice_spec {
     struct tpunet_shape shape;
     uint16_t *cubes; /* NULL: placement chooses */
     size_t n_cubes;
+    uint16_t *weave; /* [48][n_weave / 48] as tpunet_weave.next; NULL: the torus */
+    size_t n_weave;
     bool adopt; /* these cubes, with the circuits that they have */
     bool accept_degraded;
     char owner[SLICE_NAME_MAX];
@@ -120,5 +122,10 @@ bool slice_may_move(enum slice_state from, enum slice_state to);
 /* A job may be running on it. */
 bool slice_serves(const struct slice *slice);
 void slice_spec_fini(struct slice_spec *spec);
+/* What the spec wants of these cubes, its weave included. */
+int slice_spec_intent(struct tpunet_intent **out, const struct slice_spec *spec,
+                      const uint16_t *cubes, struct tpunet_error *err);
+/* Its circuits are not those of its shape's torus. */
+bool slice_is_woven(const struct slice *slice);
 
 #endif

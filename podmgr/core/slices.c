@@ -239,8 +239,7 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
         return;
     }
     struct tpunet_error net_err;
-    status = tpunet_intent_create(&intent, &ev->create->shape, cubes,
-                                  tpunet_shape_cubes(&ev->create->shape), &net_err);
+    status = slice_spec_intent(&intent, ev->create, cubes, &net_err);
     if (status < 0) {
         emit_refusal(out, ev->cookie, E_INVALID, "invalid-request", "%s", net_err.text);
         return;

@@ -80,6 +80,7 @@ static void start(void)
     int len = snprintf(yaml, sizeof yaml,
                        "pod: {id: p, cubes: 2, ports_per_side: 4}\n"
                        "ocs: {url: 'ipc:///ocs-%%u'}\n"
+                       "research: true\n"
                        "agents: {url: '" FUZZ_AGENTS_URL "', health_url: '" FUZZ_HEALTH_URL "',\n"
                        "         lease_ms: 60000}\n"
                        "listen: {http: none, socket: %s}\n"

@@ -171,6 +171,7 @@ static void bad_slices_are_refused(void **state)
         {F("\"labels\":[]"), 400, "invalid-field", "labels: must be"},
         {F("\"labels\":{\"a\":1}"), 400, "invalid-field", "labels: must be"},
         {F("\"labels\":{\"a\":{\"b\":\"c\"}}"), 400, "invalid-field", "labels: must be"},
+        {F("\"weave\":[]"), 403, "research-disabled", "weave: this pod takes none"},
         {F("\"colour\":\"red\""), 400, "unknown-field", "'colour'"},
         {F("\"Name\":\"a\""), 400, "unknown-field", "'Name'"},
     };

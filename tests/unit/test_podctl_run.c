@@ -223,6 +223,7 @@ static void what_is_wrong_in_the_line_is_told(void **state)
         {{"slice", "create", "4x4x4", "--wait", "--no-wait"}, "not both"},
         {{"slice", "create", "4x4x4", "--wait=1h"}, "'1h' is not a duration"},
         {{"slice", "create", "4x4x4", "--wait=601s"}, "'601s' is not a duration"},
+        {{"slice", "create", "4x4x8", "--weave", "/dev/null"}, "'/dev/null' is not a file of"},
         {{"slice", "create", "4x4x4", "--cubes", "1,x"}, "'1,x' is not cube numbers"},
         {{"slice", "create", "4x4x4", "--cubes", "1,"}, "'1,' is not cube numbers"},
         {{"slice", "create", "4x4x4", "--priority", "high"}, "'high' is not a whole number"},

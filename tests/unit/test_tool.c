@@ -236,6 +236,106 @@ static void loads_add_up_to_all_hops(void **state)
     problem_fini(&p);
 }
 
+/* --------------------------------------------------------------- weaves -- */
+
+static char *file_of(const char *path)
+{
+    char *text = xcalloc(1, 1 << 20);
+    FILE *in = fopen(path, "re");
+    assert_non_null(in);
+    assert_true(fread(text, 1, (1 << 20) - 1, in) > 0);
+    assert_int_equal(fclose(in), 0);
+    return text;
+}
+
+static void a_weave_is_found_written_routed_and_proved_again(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/tpunet-weave-XXXXXX";
+    char *search[] = {(char[]){"optimise"},
+                      (char[]){"4x8x8"},
+                      (char[]){"--trials=640"},
+                      (char[]){"--rounds=2"},
+                      (char[]){"-o"},
+                      path,
+                      NULL};
+    struct tpunet_weave *weave;
+    struct tpunet_error err;
+    struct problem p;
+    struct answer a;
+    char name[32], *tables;
+    size_t size;
+    assert_int_equal(close(mkstemp(path)), 0);
+    assert_int_equal(cmd_optimise(6, search), 0);
+    json_t *json = json_load_file(path, 0, NULL);
+    assert_int_equal(weave_read(&weave, json, &err), 0);
+    assert_int_equal(problem_weave(&p, weave, "ocs:3", 3, &err), 0);
+    assert_string_equal(problem_name(&p, name), "4x8x8 woven");
+    assert_int_equal(answer_init(&a, &p, NULL, &err), 0);
+    assert_true(a.retained > 1 && a.retained < 1.25);
+    FILE *out = open_memstream(&tables, &size);
+    tables_write(out, &p, &a);
+    assert_int_equal(fclose(out), 0);
+    answer_fini(&a);
+    problem_fini(&p);
+    assert_int_equal(verify(tables), 0);
+    char *torus = replace(tables, "\"weave\": [[", "\"weave\": null, \"x\": [[");
+    assert_int_equal(verify(torus), EXIT_REFUTED); /* routes of other links */
+    free(torus);
+    free(tables);
+    json_decref(json);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void what_is_no_weave_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to, *says;
+    } rows[] = {
+        {"tpunet-weave", "tpunet-tables", "no file of 'tpunet optimise'"},
+        {"\"version\": 1", "\"version\": 2", "another version"},
+        {"\"shape\"", "\"form\"", "'shape' is missing"},
+        {"4x4x8", "4x4x9", "4x4x9"},
+        {"4x4x8", "4x8x8", "48 lists of one logical cube for each cube"},
+        {"[[", "[[0], [", "48 lists"},
+        {"[[", "[[2, ", "48 lists"},
+        {"[[1, ", "[[\"1\", ", "48 lists"},
+        {"[[1, ", "[[-1, ", "48 lists"},
+        {"[[1, 0]", "[[1, 2]", "48 lists"},
+        {"[[1, 0]", "[[1, 1]", "ocs/0: logical cubes 0 and 1 are both to meet cube 1"},
+        {"[[1, 0]", "[[1, true]", "48 lists"},
+    };
+    char path[] = "/tmp/tpunet-weave-XXXXXX";
+    char *search[] = {(char[]){"optimise"},
+                      (char[]){"4x4x8"},
+                      (char[]){"--trials=3200"},
+                      (char[]){"--rounds=1"},
+                      (char[]){"-o"},
+                      path,
+                      NULL};
+    assert_int_equal(close(mkstemp(path)), 0);
+    assert_int_equal(cmd_optimise(6, search), 0);
+    char *text = file_of(path);
+    char *first = strstr(text, "[[");
+    assert_non_null(first);
+    assert_true(memcmp(first, "[[1, 0]", 7) == 0 || memcmp(first, "[[0, 1]", 7) == 0);
+    memcpy(first, "[[1, 0]", 7);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct tpunet_weave *weave;
+        struct tpunet_error err = {.text = ""};
+        char *changed = replace(text, rows[i].from, rows[i].to);
+        json_t *json = json_loads(changed, 0, NULL);
+        assert_non_null(json);
+        assert_true(weave_read(&weave, json, &err) < 0);
+        assert_non_null(strstr(err.text, rows[i].says));
+        json_decref(json);
+        free(changed);
+    }
+    free(text);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -246,6 +346,8 @@ int main(void)
         cmocka_unit_test(what_was_changed_is_refuted),
         cmocka_unit_test(pictures_show_every_link),
         cmocka_unit_test(loads_add_up_to_all_hops),
+        cmocka_unit_test(a_weave_is_found_written_routed_and_proved_again),
+        cmocka_unit_test(what_is_no_weave_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
