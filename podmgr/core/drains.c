@@ -418,7 +418,8 @@ void drains_create(struct model *m, struct event *ev, struct outbox *out)
     look(m, d, ev->now, out);
 }
 
-/* Rule 6. */
+/* Rule 6.  What the switches have lost is put back when they have shown their maps
+ * anew: what we know of a port that nobody was to use may be old (D8). */
 static void give_back(struct model *m, const struct extent *extent, struct now now,
                       struct outbox *out)
 {
@@ -428,12 +429,7 @@ static void give_back(struct model *m, const struct extent *extent, struct now n
         switches |= UINT64_C(1) << extent->ports[i].ocs;
     }
     for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
-        if ((switches >> o & 1) == 0) {
-            continue;
-        }
-        if (m->ocs[o].state == OCS_STATE_REACHABLE) {
-            ops_restore(m, o, now, out);
-        } else {
+        if ((switches >> o & 1) != 0) {
             emit_effect(out, EFFECT_OCS_ATTACH)->ocs = o;
         }
     }
