@@ -235,3 +235,36 @@ const char *part_kind_name(enum part_kind kind)
     assert((size_t)kind < ARRAY_LEN(kinds));
     return kinds[kind].name;
 }
+
+bool part_same(const struct part *a, const struct part *b)
+{
+    bool face = a->cube == b->cube && a->axis == b->axis && a->minus == b->minus;
+    bool chip = a->cube == b->cube && memcmp(a->at, b->at, sizeof a->at) == 0;
+
+    if (a->kind != b->kind) {
+        return false;
+    }
+    switch (a->kind) {
+    case PART_CUBE:
+        return a->cube == b->cube;
+    case PART_HOST:
+        return a->cube == b->cube && a->host == b->host;
+    case PART_CHIP:
+        return chip;
+    case PART_OCS:
+        return a->ocs == b->ocs;
+    case PART_PORT:
+        return a->ocs == b->ocs && a->south == b->south && a->port == b->port;
+    case PART_FIBRE:
+        return face && a->a == b->a && a->b == b->b;
+    case PART_FACE:
+        return face;
+    case PART_LINK:
+        return face && chip;
+    case PART_POD:
+    case PART_POWER:
+    case PART_SLICE:
+        return strcmp(a->id, b->id) == 0;
+    }
+    return false;
+}

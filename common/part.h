@@ -48,5 +48,6 @@ int part_parse(struct part *out, const char *text, struct error *err);
 /* Writes the name and returns buf. */
 const char *part_format(const struct part *part, char buf[static 80]);
 const char *part_kind_name(enum part_kind kind);
+bool part_same(const struct part *a, const struct part *b);
 
 #endif

@@ -11,12 +11,6 @@
 #include "core/riskmap.h"
 #include "mem.h"
 
-static bool same_part(const struct part *a, const struct part *b)
-{
-    char x[80], y[80];
-    return strcmp(part_format(a, x), part_format(b, y)) == 0;
-}
-
 /* Rule 2. */
 static bool read_fed(struct part *out, const struct pod *pod, struct yconf *doc,
                      const struct yconf_node *item, const char *text)
@@ -43,7 +37,7 @@ static bool read_fed(struct part *out, const struct pod *pod, struct yconf *doc,
 static bool is_fed(const struct pod *pod, const struct part *part, const char **domain)
 {
     for (size_t i = 0; i < pod->n_feeds; i++) {
-        if (same_part(&pod->feeds[i].part, part)) {
+        if (part_same(&pod->feeds[i].part, part)) {
             *domain = pod->feeds[i].domain;
             return true;
         }

@@ -16,13 +16,13 @@
 /* What podmgr believes is what it was told: the difference is news. */
 static void believe(struct job *job, const Wire__AgentBringUp *in)
 {
+    slice_links_told_up(&job->links);
     for (size_t i = 0; i < in->n_down_links; i++) {
         const Wire__AgentLinkEnd *end = in->down_links[i];
         uint32_t logical =
             end->chip < TPUNET_CHIPS_MAX ? slice_logical(job->intent, end->chip) : TPUNET_NONE;
         if (logical != TPUNET_NONE && end->port < TPUNET_PORTS) {
             slice_links_tell(&job->links, logical, end->port, false);
-            job->links.untold = true;
         }
     }
 }

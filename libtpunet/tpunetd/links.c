@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "mem.h"
 
@@ -81,6 +82,13 @@ void slice_links_tell(struct slice_links *l, uint32_t logical, unsigned port, bo
         (void)put_bit(&l->told[logical], port, !up);
         (void)put_bit(&l->again[logical], port, false);
     }
+}
+
+void slice_links_told_up(struct slice_links *l)
+{
+    memset(l->told, 0, l->n_chips);
+    memset(l->again, 0, l->n_chips);
+    l->untold = true;
 }
 
 void slice_links_tell_again(struct slice_links *l)

@@ -31,6 +31,8 @@ bool slice_links_see(struct slice_links *l, uint32_t logical, unsigned port, boo
 bool slice_links_untold(const struct slice_links *l, uint32_t *at, uint32_t *logical,
                         unsigned *port, bool *up);
 void slice_links_tell(struct slice_links *l, uint32_t logical, unsigned port, bool up);
+/* Whom we tell believes that all are up. */
+void slice_links_told_up(struct slice_links *l);
 /* Whom we tell may have forgotten: what is down, or was when it was told, is news. */
 void slice_links_tell_again(struct slice_links *l);
 

@@ -142,7 +142,7 @@ static bool choose_coordinator(struct model *m, struct slice *slice)
     return false;
 }
 
-static void ask(const struct slice *slice, bool check_only, struct outbox *out)
+static void ask(const struct model *m, struct slice *slice, bool check_only, struct outbox *out)
 {
     struct effect *effect = emit_effect(out, EFFECT_BRING_UP);
 
@@ -150,6 +150,7 @@ static void ask(const struct slice *slice, bool check_only, struct outbox *out)
     effect->agent = slice->coordinator_agent;
     effect->generation = slice->generation;
     effect->check_only = check_only;
+    remedy_asked(m, slice);
 }
 
 static void say_waiting(struct slice *slice, const char *why, struct outbox *out)
@@ -179,6 +180,18 @@ static bool find_dead(const struct model *m, struct tpunet_xc xc, void *arg)
     return false;
 }
 
+/* Numbers begin anew with each epoch, so the next one may be what it has. */
+struct id bringup_new_generation(struct model *m, struct slice *slice)
+{
+    struct id id = model_new_id(m);
+
+    if (id.seq == slice->generation) {
+        id = model_new_id(m);
+    }
+    slice->generation = id.seq;
+    return id;
+}
+
 void bringup_start(struct model *m, struct slice *slice, struct now now, struct outbox *out)
 {
     char dead[SLICE_REASON_MAX] = "";
@@ -202,12 +215,11 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
         slice->waiting = false;
         slice->verified = false;
         /* Rises across slices too: chips refuse what is older than they hold. */
-        slice->routed = model_new_id(m);
-        slice->generation = slice->routed.seq;
+        slice->routed = bringup_new_generation(m, slice);
         slice->reason[0] = '\0';
         slice->dead_links = count_dead(m, slice);
         emit_slice(out, slice->id);
-        ask(slice, false, out);
+        ask(m, slice, false, out);
     }
 }
 
@@ -217,7 +229,7 @@ static void check(struct model *m, struct slice *slice, struct outbox *out)
     slice->check_at.ns = m->last_tick.ns + CHECK_AGAIN_MS * INT64_C(1000000);
     if (is_whole(m, slice) && choose_coordinator(m, slice)) {
         emit_slice(out, slice->id);
-        ask(slice, true, out);
+        ask(m, slice, true, out);
     }
 }
 
@@ -274,11 +286,17 @@ static void take_check(struct model *m, struct slice *slice, const struct verdic
         return;
     }
     found_symptoms(m, slice, verdict, now);
+    if (slice_serves(slice) && !ok) {
+        watch_again(m, slice, out);
+    }
     if (!slice_serves(slice) || (!ok && slice->check_failed)) {
         return; /* told already */
     }
     slice->verified = ok;
     slice->check_failed = !ok;
+    if (ok) {
+        remedy_proved(m, slice, now);
+    }
     slice_tell(m, slice, ok ? "slice.checked" : "slice.check-failed", now, out,
                json_pack("{s:s}", "reason", verdict->text));
 }
@@ -292,6 +310,10 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
     }
     if (!is_whole(m, slice)) {
         say_waiting(slice, "waiting for circuits that a switch has lost", out);
+        return;
+    }
+    if (count_dead(m, slice) != slice->dead_links) {
+        bringup_start(m, slice, now, out); /* what is to be gone around has changed since */
         return;
     }
     if (!verdict->ok) {
@@ -325,9 +347,7 @@ void bringup_fit(struct model *m, struct slice *slice, struct now now, struct ou
     if (slice->active_ms < 0) {
         slice->active_ms = slice_age_ms(slice, now);
     }
-    if (!slice->degraded) {
-        remedy_proved(m, slice, now);
-    }
+    remedy_proved(m, slice, now);
     slice_enter(m, slice, slice->degraded ? SLICE_ACTIVE_DEGRADED : SLICE_ACTIVE, now, out);
 }
 

@@ -42,11 +42,8 @@ struct drain *model_drain(const struct model *m, struct id id)
 
 struct drain *model_drain_of(const struct model *m, const struct part *part)
 {
-    char name[80], other[80];
-
-    (void)part_format(part, name);
     for (size_t i = 0; i < m->n_drains; i++) {
-        if (strcmp(part_format(&m->drains[i]->order.part, other), name) == 0) {
+        if (part_same(&m->drains[i]->order.part, part)) {
             return m->drains[i];
         }
     }

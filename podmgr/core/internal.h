@@ -77,6 +77,8 @@ bool found_down(struct model *m, struct slice *slice, const struct verdict *verd
 
 /* Hands the slice's intent to a coordinator, once its circuits are there. */
 void bringup_start(struct model *m, struct slice *slice, struct now now, struct outbox *out);
+/* Another generation of the slice's intent, by which verdicts are told apart. */
+struct id bringup_new_generation(struct model *m, struct slice *slice);
 /* A serving slice gets its routes anew. */
 void bringup_again(struct model *m, struct slice *slice, const char *reason, struct now now,
                    struct outbox *out);
@@ -108,6 +110,7 @@ void bringup_stop(const struct model *m, struct slice *slice, struct outbox *out
 
 /* The slice serves; it is about to change or go. */
 void watch_begin(const struct model *m, const struct slice *slice, struct outbox *out);
+void watch_again(const struct model *m, const struct slice *slice, struct outbox *out);
 void watch_end(const struct model *m, const struct slice *slice, struct outbox *out);
 /* The agent has hosts that it had not before. */
 void watch_agent_came(const struct model *m, const struct agent *agent, struct outbox *out);

@@ -138,13 +138,6 @@ static void forget_end(struct model *m, struct tpunet_ocs_port port, struct now 
     }
 }
 
-void remedy_proved(struct model *m, const struct slice *slice, struct now now)
-{
-    for (unsigned i = 0; m->remediation->symptoms != NULL && i < slice->intent->n_cubes; i++) {
-        symptoms_cube_proved(m->remediation->symptoms, slice->intent->cubes[i], now.wall);
-    }
-}
-
 void remedy_cleared(struct model *m, const struct part *part, struct now now)
 {
     struct symptoms *s = m->remediation->symptoms;
@@ -255,6 +248,31 @@ static bool is_avoided(const struct model *m, const struct slice *slice, uint32_
     return bringup_goes_around(m, slice) &&
            find_circuit(m, end / TPUNET_PORTS, end % TPUNET_PORTS, &xc) &&
            model_circuit_dead(m, xc);
+}
+
+void remedy_asked(const struct model *m, struct slice *slice)
+{
+    if (m->remediation->symptoms != NULL) {
+        slice->asked_serial = symptoms_serial(m->remediation->symptoms);
+    }
+}
+
+void remedy_proved(struct model *m, const struct slice *slice, struct now now)
+{
+    struct symptoms *s = m->remediation->symptoms;
+    struct tpunet_xc xc;
+
+    for (unsigned i = 0; s != NULL && i < slice->intent->n_cubes; i++) {
+        uint32_t first = slice->intent->cubes[i] * (uint32_t)TPUNET_CUBE_CHIPS;
+        for (uint32_t chip = first; chip < first + TPUNET_CUBE_CHIPS; chip++) {
+            for (unsigned port = 0; port < TPUNET_PORTS; port++) {
+                if (symptoms_is_down(s, chip, port) &&
+                    !(find_circuit(m, chip, port, &xc) && model_circuit_dead(m, xc))) {
+                    symptoms_proved(s, chip, port, slice->asked_serial, now.wall);
+                }
+            }
+        }
+    }
 }
 
 /* Rule 2. */
@@ -427,8 +445,10 @@ static void mend(struct mending *w, const struct riskmap *map, const struct symp
     uint16_t spares[MODEL_CUBES_MAX];
     struct remedies remedies;
 
-    for (uint16_t c = 0; c < MODEL_CUBES_MAX; c++) {
-        is_out[c] = model_fault(w->m, &(struct part){.kind = PART_CUBE, .cube = c}) != NULL;
+    memset(is_out, 0, sizeof is_out);
+    for (size_t i = 0; i < w->m->n_faults; i++) {
+        const struct part *part = &w->m->faults[i].part;
+        is_out[part->kind == PART_CUBE ? part->cube : 0] |= part->kind == PART_CUBE;
     }
     remediation_impact(w->m, map, w->cause->group, &w->impact);
     struct remedy_input in = {

@@ -40,7 +40,9 @@ void remedy_tick(struct model *m, struct now now, struct outbox *out);
 void remedy_links(struct model *m, const struct event *ev);
 /* The mirror of this port did not move. */
 void remedy_stuck(struct model *m, struct tpunet_ocs_port port, struct now now);
-/* Every link of the slice was found up. */
+/* A bring-up or check of the slice begins. */
+void remedy_asked(const struct model *m, struct slice *slice);
+/* Every link of the slice was found up, but for those that it goes around. */
 void remedy_proved(struct model *m, const struct slice *slice, struct now now);
 /* An operator cleared the part: what was said of it before counts no more. */
 void remedy_cleared(struct model *m, const struct part *part, struct now now);

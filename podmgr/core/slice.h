@@ -106,6 +106,7 @@ struct slice {
     uint32_t coordinator; /* host number, UINT32_MAX = none yet */
     uint32_t coordinator_agent;
     /* Of this process: */
+    uint64_t asked_serial;       /* of its last bring-up or check: symptoms_serial() */
     bool waiting;                /* for its circuits, or for a coordinator */
     bool verified;               /* since the last loss or start (A5) */
     bool check_failed;           /* and told of */

@@ -346,7 +346,7 @@ static void move_to(struct model *m, struct slice *slice, const uint16_t *cubes,
     slice->fit = false;
     preflight_drop(slice);
     bringup_stop(m, slice, out);
-    slice->generation = model_new_id(m).seq; /* what was asked of the old cubes is void */
+    (void)bringup_new_generation(m, slice); /* what was asked of the old cubes is void */
     ops_reconfigure(m, slice, intent_on(slice, cubes), now, out);
 }
 

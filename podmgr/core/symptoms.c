@@ -42,6 +42,7 @@ struct link_end {
     struct wall_ms reckoned;
     float penalty; /* at `reckoned` */
     bool down, flapping;
+    uint64_t serial; /* of going down */
 };
 struct heard {
     uint32_t observer; /* the last who stood for it, or RISKMAP_NONE */
@@ -54,6 +55,7 @@ struct heard {
 enum { FIRST_AGENT = MODEL_HOSTS_MAX + 1, OBSERVERS = FIRST_AGENT + MODEL_HOSTS_MAX };
 
 struct symptoms {
+    uint64_t serial; /* of the newest link that went down */
     const struct pod *pod;
     const struct symptom_params *params;
     struct riskmap *map;
@@ -150,9 +152,23 @@ void symptoms_link(struct symptoms *s, uint32_t chip, unsigned port, bool up, st
     }
     end->down = !up;
     if (!up) {
+        end->serial = ++s->serial;
         end->penalty = (float)(penalty_at(s, end, at) + 1);
         end->reckoned = at;
         end->since = end->flapping ? end->since : at;
+    }
+}
+
+uint64_t symptoms_serial(const struct symptoms *s)
+{
+    return s->serial;
+}
+
+void symptoms_proved(struct symptoms *s, uint32_t chip, unsigned port, uint64_t serial,
+                     struct wall_ms at)
+{
+    if (s->ends[riskmap_end(chip, port)].serial <= serial) {
+        symptoms_link(s, chip, port, true, at);
     }
 }
 

@@ -29,6 +29,11 @@ struct riskmap *symptoms_map(struct symptoms *s);
 
 /* An end of a link went down or came up. */
 void symptoms_link(struct symptoms *s, uint32_t chip, unsigned port, bool up, struct wall_ms at);
+/* Rises with each link that goes down: no clock, since clocks jump. */
+uint64_t symptoms_serial(const struct symptoms *s);
+/* The link was found up by who began to look when the serial was this. */
+void symptoms_proved(struct symptoms *s, uint32_t chip, unsigned port, uint64_t serial,
+                     struct wall_ms at);
 bool symptoms_is_down(const struct symptoms *s, uint32_t chip, unsigned port);
 /* All links of the cube were found up just now. */
 void symptoms_cube_proved(struct symptoms *s, unsigned cube, struct wall_ms at);

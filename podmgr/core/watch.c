@@ -4,8 +4,8 @@
  *      watches since it brought the slice up.
  *   2. Who arrives, or takes hosts over, is told of every slice that serves there.
  *   3. Before the circuits move, or the slice goes, all are told to stop.
- *   4. With the order goes what is believed to be down, so that what came up while
- *      nobody looked is told, too. */
+ *   4. With the order goes what is believed to be down: each tells what is not so.
+ *      A check that finds something down has all of them look again. */
 #include "core/internal.h"
 #include "core/remedy.h"
 
@@ -44,6 +44,12 @@ static void tell_all(const struct model *m, const struct slice *slice, enum effe
 void watch_begin(const struct model *m, const struct slice *slice, struct outbox *out)
 {
     tell_all(m, slice, EFFECT_WATCH, slice->coordinator_agent, out);
+}
+
+/* Rule 4, when a check has found what they had not told. */
+void watch_again(const struct model *m, const struct slice *slice, struct outbox *out)
+{
+    tell_all(m, slice, EFFECT_WATCH, 0, out);
 }
 
 /* Rule 2. */

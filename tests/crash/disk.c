@@ -10,12 +10,17 @@
 
 /* ---------------------------------------------------------------- bytes -- */
 
-static void resize(struct bytes *b, size_t size, uint8_t filling)
+static void reserve(struct bytes *b, size_t size)
 {
     if (size > b->cap) {
         b->cap = size > 2 * b->cap ? size : 2 * b->cap;
         b->at = xrealloc_array(b->at, b->cap, 1);
     }
+}
+
+static void resize(struct bytes *b, size_t size, uint8_t filling)
+{
+    reserve(b, size);
     if (size > b->size) {
         memset(b->at + b->size, filling, size - b->size);
     }
@@ -32,8 +37,8 @@ static void put(struct bytes *b, const void *bytes, size_t n, size_t offset, uin
 
 static void copy_bytes(struct bytes *to, const struct bytes *from)
 {
-    to->size = 0;
-    resize(to, from->size, 0);
+    reserve(to, from->size);
+    to->size = from->size;
     if (from->size > 0) {
         memcpy(to->at, from->at, from->size);
     }

@@ -201,11 +201,11 @@ void watch_order(struct daemon *d, const struct slice *slice, uint64_t epoch,
         watch_begin_eye(d, &as, daemon_copy_intent(slice->intent), d->s->w->log_next);
         eye = *find(d, slice->id);
     }
+    slice_links_told_up(&eye->links);
     for (size_t i = 0; i < n_down; i++) {
         slice_links_tell(&eye->links, slice_logical(eye->intent, down[i].chip), down[i].port,
                          false);
     }
     ask_chips(d, eye);
-    eye->links.untold = true;
     watch_tell(d);
 }

@@ -73,6 +73,18 @@ static void every_kind_has_a_golden_name(void **state)
     assert_int_equal(seen, (1u << (PART_SLICE + 1)) - 1);
 }
 
+/* Same part, same name. */
+static void a_part_is_itself_and_no_other(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(golden); i++) {
+        for (size_t k = 0; k < ARRAY_LEN(golden); k++) {
+            bool same = strcmp(golden[i].name, golden[k].name) == 0;
+            assert_int_equal(part_same(&golden[i].part, &golden[k].part), same);
+        }
+    }
+}
+
 static void every_chip_link_and_fibre_round_trips(void **state)
 {
     (void)state;
@@ -89,6 +101,7 @@ static void every_chip_link_and_fibre_round_trips(void **state)
             struct part back;
             assert_int_equal(part_parse(&back, part_format(&parts[i], first), NULL), 0);
             assert_string_equal(part_format(&back, second), first);
+            assert_true(part_same(&back, &parts[i]));
         }
     }
 }
@@ -170,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_read_and_written_back),
         cmocka_unit_test(every_kind_has_a_golden_name),
+        cmocka_unit_test(a_part_is_itself_and_no_other),
         cmocka_unit_test(every_chip_link_and_fibre_round_trips),
         cmocka_unit_test(what_is_not_a_name_is_refused),
         cmocka_unit_test(a_complaint_quotes_printably_and_in_bounds),
