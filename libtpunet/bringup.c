@@ -16,7 +16,8 @@
  *     can deadlock (R1).  A failure after QUIESCING leaves the slice quiet;
  *     the cure is another bring-up with a newer generation.
  *  5. In TPUNET_CHECK mode it stops after rule 1, and asks that every chip forward
- *     by tables of this slice and generation.
+ *     by tables of this slice and generation, and that no port is disabled that
+ *     the slice needs.
  *
  * Each phase has one step function, called whenever no call of the fabric (or
  * work of the executor) is under way: it starts the next one, or says that the
@@ -108,11 +109,38 @@ static int called(struct tpunet_bringup *b, int rc)
 
 /* --------------------------------------------------------- discovering -- */
 
+/* Rule 5: ports that the slice needs and that somebody disabled since it was
+ * installed; an installation enables them. */
+static int find_disabled(struct tpunet_bringup *b)
+{
+    const struct tpunet_graph *graph = tpunet_discovery_graph(b->discovery);
+    struct port_change *changes;
+    size_t n_changes, n = 0, first = 0;
+    int rc = ports_to_change(&changes, &n_changes, graph, b->intent, b->dead, b->n_dead,
+                             &b->verdict.error);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < n_changes; i++) {
+        first = n == 0 ? i : first;
+        n += changes[i].enabled;
+    }
+    if (n > 0)
+        rc = tpunet_fail(&b->verdict.error, TPUNET_ETABLES,
+                         "%zu ports that the slice needs are disabled, the first is %s%s", n,
+                         chip_name(graph->chips[changes[first].found].chip).text,
+                         tpunet_port_name(changes[first].port));
+    free(changes);
+    return rc;
+}
+
 static int compare_with_intent(struct tpunet_bringup *b)
 {
     struct tpunet_verdict *v = &b->verdict;
     const struct tpunet_graph *graph = tpunet_discovery_graph(b->discovery);
     v->chips_found = graph->n;
+    int disabled = b->mode == TPUNET_CHECK ? find_disabled(b) : 0;
+    if (disabled < 0)
+        return disabled;
     int n =
         tpunet_place(graph, b->intent, b->wiring, b->dead, b->n_dead, &v->mismatches, &v->error);
     if (n < 0)

@@ -24,6 +24,7 @@ struct incident_action {
 };
 
 struct incident {
+    struct mono_ns hurt_since; /* of this process: a slice is hurt since, 0: none is */
     struct id id;
     enum risk_kind kind; /* of the cause */
     char part[RISKMAP_NAME_MAX];

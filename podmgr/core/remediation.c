@@ -6,7 +6,8 @@
  *   2. An observer, the network or podmgr itself: wait and write a ticket.
  *      Silence never evicts.
  *   3. A switch that does not answer while its light goes on: wait, ticket (D7).
- *   4. A cause of which we are not sure enough: wait for more evidence.
+ *   4. A cause of which we are not sure enough: wait for more evidence, but no longer
+ *      than PATIENCE_MS while a slice is hurt: then the likeliest it is.
  *   5. A part that is merely DEGRADED: a ticket, no slice is touched.
  *   6. A cube to be without is given to nobody: once swapped, or at once if it is
  *      idle and the budget (16) has room; a board of ports takes no idle cubes along.
@@ -39,6 +40,8 @@
 #include <stdlib.h>
 
 #include "mem.h"
+
+enum { PATIENCE_MS = 10000 };
 
 const char *remedy_kind_name(enum remedy_kind kind)
 {
@@ -138,7 +141,7 @@ static bool ends_with_the_cause(struct deciding *d)
         write_ticket(d, rule);
         return true;
     }
-    if (in->confidence < in->confidence_min) {
+    if (in->confidence < in->confidence_min && in->hurt_ms < PATIENCE_MS) {
         add(d, REMEDY_WAIT, 4, "%s is to blame with confidence %.2f; %.2f is needed", in->part,
             in->confidence, in->confidence_min);
         return true;

@@ -41,6 +41,7 @@ struct remedy_input {
     enum risk_kind kind;
     enum severity severity;
     double confidence;
+    double hurt_ms;   /* how long a slice has been hurt by it */
     const char *part; /* for texts */
     const struct impact *impact;
     const struct remedy_slice *slices;

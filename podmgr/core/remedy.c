@@ -369,6 +369,19 @@ static bool others_are_mended(const struct mending *w)
     return false;
 }
 
+/* For how long slices have been hurt without a break. */
+static double hurt_ms(struct mending *w, const struct remedy_slice *slices, size_t n)
+{
+    struct mono_ns *since = &w->incident->hurt_since;
+    bool hurt = false;
+
+    for (size_t i = 0; i < n; i++) {
+        hurt = hurt || !slices[i].works;
+    }
+    *since = !hurt ? (struct mono_ns){0} : since->ns == 0 ? w->now.mono : *since;
+    return hurt ? mono_ms_since(*since, w->now.mono) : 0;
+}
+
 /* Rule 6. */
 static void see_recovery(struct mending *w, const struct symptom *symptoms)
 {
@@ -471,6 +484,7 @@ static void mend(struct mending *w, const struct riskmap *map, const struct symp
         .swaps_per_hour_max = policy->swaps_per_hour_max,
         .confidence_min = policy->confidence_min,
     };
+    in.hurt_ms = hurt_ms(w, slices, in.n_slices);
     remediation_decide(&in, &remedies);
     remedy_carry_out(w, &remedies);
     see_recovery(w, symptoms);

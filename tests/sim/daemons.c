@@ -256,6 +256,8 @@ static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
         job->verdict.routes.max_link_load = verdict->proof.max_link_load;
     } else {
         (void)snprintf(job->verdict.text, sizeof job->verdict.text, "%s", verdict->error.text);
+        (void)snprintf(job->verdict.code, sizeof job->verdict.code, "%s",
+                       verdict->status == TPUNET_ETABLES ? "tables" : "mismatch");
         list_down(&job->verdict, verdict);
     }
     oracle_proved(s, &job->verdict, job->intent, job->links_since, job->dead,

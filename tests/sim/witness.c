@@ -65,6 +65,22 @@ static void hear_links(struct oracle *oracle, const struct event *ev)
     }
 }
 
+/* A link that a bring-up misses is down at both ends, whichever it names. */
+static void hear_verdict(struct sim *s, const struct verdict *verdict)
+{
+    uint8_t *down = s->oracle->told_down;
+
+    for (size_t i = 0; i < verdict->n_down; i++) {
+        const struct chip_port *end = &verdict->down[i];
+        unsigned peer_port;
+        uint32_t peer;
+        down[end->chip] |= (uint8_t)(1U << end->port);
+        if (world_wired(s->w, end->chip, end->port, &peer, &peer_port)) {
+            down[peer] |= (uint8_t)(1U << peer_port);
+        }
+    }
+}
+
 static void hear(struct manager *m, const struct event *ev)
 {
     struct oracle *oracle = m->s->oracle;
@@ -90,10 +106,7 @@ static void hear(struct manager *m, const struct event *ev)
         hear_links(oracle, ev);
         return;
     case EV_VERDICT:
-        for (size_t i = 0; i < ev->verdict->n_down; i++) {
-            const struct chip_port *end = &ev->verdict->down[i];
-            oracle->told_down[end->chip] |= (uint8_t)(1U << end->port);
-        }
+        hear_verdict(m->s, ev->verdict);
         return;
     default: /* daemons are heard where they speak: oracle_heard() */
         return;

@@ -17,7 +17,7 @@ static const uint16_t spares[] = {60, 61};
  * o breaker open, x another domain busy, y dry run, n no spares, h the hour's
  * swaps used up, c the cubes' budget used up, 2 the slice has both cubes,
  * 0 it has none of the cubes, s a second slice that accepts nothing, i the cube is
- * idle, q it is given to nobody already, p port is known. */
+ * idle, t it has hurt for long, q it is given to nobody already, p port is known. */
 static void decide(enum risk_kind kind, enum severity severity, double confidence,
                    const char *letters, struct remedies *out)
 {
@@ -44,6 +44,7 @@ static void decide(enum risk_kind kind, enum severity severity, double confidenc
         .kind = kind,
         .severity = severity,
         .confidence = confidence,
+        .hurt_ms = HAS('t') ? 10000 : 9999,
         .part = "host/5-3",
         .impact = &impact,
         .slices = slices,
@@ -109,6 +110,7 @@ static void a_row_for_each_rule(void **state)
         {2, RISK_SELF, SEVERITY_FATAL, 1, "", "WAIT (2), TICKET (2)"},
         {3, RISK_OCS_CONTROL, SEVERITY_DEGRADED, 1, "", "WAIT (3), TICKET (3)"},
         {4, RISK_HOST, SEVERITY_FATAL, 0.2, "", "WAIT (4)"},
+        {4, RISK_HOST, SEVERITY_FATAL, 0.2, "t", SWAP_5 ", TICKET (7)"},
         {5, RISK_LINK, SEVERITY_DEGRADED, 1, "", "TICKET (5)"},
         {6, RISK_HOST, SEVERITY_FATAL, 1, "i", "QUARANTINE 5 (6), TICKET (7)"},
         {6, RISK_PORT_GROUP, SEVERITY_FATAL, 1, "i2", "TICKET (7)"},
