@@ -394,6 +394,7 @@ static void forget_what_was_told(struct oracle *oracle, const struct model *m)
     }
     memset(oracle->reached, 0, sizeof oracle->reached);
     memset(oracle->told_down, 0, sizeof oracle->told_down);
+    memset(oracle->told_flaps, 0, sizeof oracle->told_flaps);
     oracle->swaps = 0;
     memset(oracle->lit, 0xff, sizeof oracle->lit);
     for (size_t h = 0; h < ORACLE_HOSTS_MAX; h++) {

@@ -77,7 +77,8 @@ static void judge_circuit(struct sim *s, const struct record *record, bool make,
     } else if (make && (north == NULL || north != south)) {
         sim_found(s, V_D2, "operation %s joins cube/%u and cube/%u on ocs/%u, not of one owner",
                   id_format(record->id, id), xc.north, xc.south, xc.ocs);
-    } else if (!make && oracle->restored && oracle->unexplained[xc.ocs][xc.north] == xc.south) {
+    } else if (!make && oracle->restored && oracle->unexplained[xc.ocs][xc.north] == xc.south &&
+               record->id.epoch > oracle->old_epoch) { /* what the backup had open is finished */
         sim_found(s, V_D3, "operation %s breaks ocs/%u north %u to south %u, unexplained so far",
                   id_format(record->id, id), xc.ocs, xc.north, xc.south);
     } else if (!make && oracle_intends(oracle, north, xc) &&

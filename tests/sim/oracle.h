@@ -73,7 +73,8 @@ struct oracle {
     bool reached[SIM_OCSES];
     bool failed[SIM_OCSES];   /* by somebody's word, until it is taken back */
     struct drained *answered; /* drains, until he ends them */
-    uint8_t told_down[SIM_CUBES_MAX * SIM_CUBE_CHIPS]; /* bit per port: the link is down */
+    uint8_t told_down[SIM_CUBES_MAX * SIM_CUBE_CHIPS];  /* bit per port: the link is down */
+    uint8_t told_flaps[SIM_CUBES_MAX * SIM_CUBE_CHIPS]; /* of the chip's links: times down */
     unsigned swaps;                         /* that podmgr has begun by itself, since it started */
     uint16_t lit[SIM_OCSES][SIM_PORTS_MAX]; /* south port of what it was shown lit */
     int64_t heard_ns[ORACLE_HOSTS_MAX];

@@ -9,7 +9,8 @@ static const char *unsettled_slice(struct oracle *oracle, const struct sim *s,
     const struct slice *slice = model_slice(s->current->model, entry->id);
     char id[48];
 
-    if (slice == NULL || slice->state != SLICE_ACTIVE || !id_is_none(slice->op)) {
+    if (slice == NULL || slice->state != SLICE_ACTIVE || !id_is_none(slice->op) ||
+        !slice->verified) { /* it is checked, and mended if need be */
         (void)snprintf(oracle->text, sizeof oracle->text, "slice/%s is %s: %.100s",
                        id_format(entry->id, id), slice_state_name(entry->state),
                        slice != NULL ? slice->reason : "gone");

@@ -55,6 +55,13 @@ static void see(struct manager *m, uint16_t ocs, const struct seen_circuit *seen
     }
 }
 
+static void count_flap(struct oracle *oracle, uint32_t chip, bool down)
+{
+    uint8_t *flaps = &oracle->told_flaps[chip];
+
+    *flaps = (uint8_t)(*flaps + (down && *flaps < UINT8_MAX));
+}
+
 /* Ends of links that podmgr was told are down. */
 static void hear_links(struct oracle *oracle, const struct event *ev)
 {
@@ -62,6 +69,7 @@ static void hear_links(struct oracle *oracle, const struct event *ev)
         const struct link_change *change = &ev->links.links[i];
         uint8_t bit = (uint8_t)(1U << change->port), *down = &oracle->told_down[change->chip];
         *down = (uint8_t)(change->up ? *down & ~bit : *down | bit);
+        count_flap(oracle, change->chip, !change->up);
     }
 }
 
@@ -75,8 +83,10 @@ static void hear_verdict(struct sim *s, const struct verdict *verdict)
         unsigned peer_port;
         uint32_t peer;
         down[end->chip] |= (uint8_t)(1U << end->port);
+        count_flap(s->oracle, end->chip, true);
         if (world_wired(s->w, end->chip, end->port, &peer, &peer_port)) {
             down[peer] |= (uint8_t)(1U << peer_port);
+            count_flap(s->oracle, peer, true);
         }
     }
 }
@@ -348,8 +358,9 @@ static bool has_cause(const struct manager *m, const struct entry *entry)
 
     for (size_t i = 0; i < entry->n_cubes; i++) {
         const uint8_t *chips = &oracle->told_down[entry->cubes[i] * SIM_CUBE_CHIPS];
+        const uint8_t *flaps = &oracle->told_flaps[entry->cubes[i] * SIM_CUBE_CHIPS];
         for (unsigned c = 0; c < SIM_CUBE_CHIPS; c++) {
-            has = has || chips[c] != 0;
+            has = has || chips[c] != 0 || flaps[c] >= symptom_defaults.evict;
         }
     }
     return has;
