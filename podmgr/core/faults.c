@@ -211,7 +211,8 @@ void faults_say(struct model *m, const struct part *part, const char *reason, st
         return;
     }
     if (part->kind == PART_OCS) {
-        give_up_switch(m, model_fault(m, part), true, now, out);
+        struct part_fault fault = *model_fault(m, part); /* what follows may move the list */
+        give_up_switch(m, &fault, true, now, out);
     } else if (part->kind == PART_PORT) {
         bringup_part_doubted(m, *part, reason, now, out);
     }

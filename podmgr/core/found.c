@@ -1,8 +1,8 @@
 /* What a bring-up or a check found down, though every circuit is made and lit.
  *
- * Links are watched by the coordinator of a slice that serves.  So what broke
- * before, or together with the coordinator, is found here and nowhere else; and
- * a slice asked for anew would get the same lowest free cubes again.  The rules:
+ * Links are watched while a slice serves.  So what broke before is found here and
+ * nowhere else; and a slice asked for anew would get the same lowest free cubes
+ * again.  The rules:
  *
  *   1. Each link end that is missing is a symptom, at both ends: root cause blames,
  *      and somebody gets a ticket.  That is all for a slice that serves: remediation

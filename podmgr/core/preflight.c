@@ -168,6 +168,18 @@ static bool is_current(const struct model *m, const struct slice *slice, const s
            f->order == slice->preflight->order && f->generation == slice->generation;
 }
 
+/* Rule 4: an observer speaks of no other slice's parts. */
+static bool is_about(const struct model *m, const struct slice *slice, const struct fitness *f)
+{
+    bool about = true;
+
+    for (size_t i = 0; i < f->n_unfit; i++) {
+        struct id owner = m->cubes[f->unfit[i].host / TPUNET_CUBE_HOSTS].owner;
+        about = about && id_compare(owner, slice->id) == 0;
+    }
+    return about;
+}
+
 /* Its places among those that are asked; how many hosts it speaks for. */
 static size_t take_hosts(struct slice *slice, const struct fitness *f)
 {
@@ -204,7 +216,7 @@ void preflight_verdict(struct model *m, struct event *ev, struct outbox *out)
     struct slice *slice = model_slice(m, f->slice);
     char id[48];
 
-    if (!is_current(m, slice, f) || take_hosts(slice, f) == 0) {
+    if (!is_current(m, slice, f) || !is_about(m, slice, f) || take_hosts(slice, f) == 0) {
         emit_refusal(out, ev->cookie, E_STALE, "stale",
                      "nobody waits for order %" PRIu64 " of slice/%s", f->order,
                      id_format(f->slice, id));
@@ -336,7 +348,8 @@ static void refuse(struct model *m, struct slice *slice, struct preflight *p, st
     bool cubes[MODEL_CUBES_MAX] = {false};
     char more[48] = "";
     size_t n = blame(m, p, cubes, now, out);
-    bool may = n > 0 && remediation_cubes_out(m) + n <= m->pod->remedy.cubes_out_max;
+    bool may = n > 0 && !m->remediation->breaker_open && m->pod->remedy.mode != REMEDY_DRY_RUN &&
+               remediation_cubes_out(m) + n <= m->pod->remedy.cubes_out_max;
 
     if (p->failures > 1) {
         (void)snprintf(more, sizeof more, "; and %" PRIu64 " more", p->failures - 1);

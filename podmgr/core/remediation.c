@@ -10,7 +10,8 @@
  *      than PATIENCE_MS while a slice is hurt: then the likeliest it is.
  *   5. A part that is merely DEGRADED: a ticket, no slice is touched.
  *   6. A cube to be without is given to nobody: once swapped, or at once if it is
- *      idle and the budget (16) has room; a board of ports takes no idle cubes along.
+ *      idle and the budget (16) has room: beyond it nobody gets the cube all the same
+ *      while it is blamed (remedy.c).  A board of ports takes no idle cubes along.
  *   7. Whoever is to blame gets a ticket; for an optical link it names the spare
  *      port to which a technician can move the fibre.
  *
@@ -185,11 +186,8 @@ static void quarantine_idle(struct deciding *d)
 
     for (size_t i = 0; i < impact->n_cubes && in->kind != RISK_PORT_GROUP; i++) {
         uint16_t cube = impact->cubes[i];
-        if (is_used(in, cube) || d->breaker_open || in->is_out[cube]) {
-            continue;
-        }
-        if (d->cubes_out >= in->cubes_out_max) {
-            trip(d, 1);
+        if (is_used(in, cube) || d->breaker_open || in->is_out[cube] ||
+            d->cubes_out >= in->cubes_out_max) {
             continue;
         }
         add(d, REMEDY_QUARANTINE, 6, "cube/%u is idle and %s is broken", cube, in->part)->cube =

@@ -52,7 +52,8 @@ struct remedy_input {
     enum remedy_mode mode;
     bool breaker_open;
     bool other_domain_busy; /* remediation changes things in another failure domain now */
-    const bool *is_out;     /* [MODEL_CUBES_MAX]: the cubes that are given to nobody already */
+    const bool *is_out; /* [MODEL_CUBES_MAX]: cubes that are not to be taken: given to nobody, or
+                           somebody's */
     unsigned cubes_out, cubes_out_max; /* made unavailable by remediation, now */
     unsigned swaps_last_hour, swaps_per_hour_max;
     double confidence_min;

@@ -62,7 +62,9 @@ unsigned remediation_cubes_out(const struct model *m)
     unsigned n = 0;
 
     for (size_t i = 0; i < m->n_faults; i++) {
-        n += m->faults[i].part.kind == PART_CUBE && m->faults[i].health == HEALTH_SUSPECT;
+        const struct part_fault *fault = &m->faults[i];
+        n += fault->part.kind == PART_CUBE && fault->health == HEALTH_SUSPECT &&
+             m->cubes[fault->part.cube].in_hand != HEALTH_PROBATION;
     }
     return n;
 }
@@ -458,7 +460,9 @@ static void mend(struct mending *w, const struct riskmap *map, const struct symp
     uint16_t spares[MODEL_CUBES_MAX];
     struct remedies remedies;
 
-    memset(is_out, 0, sizeof is_out);
+    for (unsigned c = 0; c < MODEL_CUBES_MAX; c++) { /* be the slice FAILED or coming up */
+        is_out[c] = c < w->m->pod->n_cubes && !id_is_none(w->m->cubes[c].owner);
+    }
     for (size_t i = 0; i < w->m->n_faults; i++) {
         const struct part *part = &w->m->faults[i].part;
         is_out[part->kind == PART_CUBE ? part->cube : 0] |= part->kind == PART_CUBE;

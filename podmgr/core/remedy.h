@@ -31,7 +31,8 @@ struct remediation *remediation_create(const struct pod *pod);
 void remediation_destroy(struct remediation *r);
 
 /* What counts against the budgets: cubes that remediation has taken out of
- * service, and swaps of the last hour. */
+ * service, until a person has mended them (on probation they are his doing), and
+ * swaps of the last hour. */
 unsigned remediation_cubes_out(const struct model *m);
 unsigned remediation_swaps(const struct model *m, struct mono_ns now);
 

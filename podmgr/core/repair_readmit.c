@@ -135,6 +135,11 @@ void repairs_follow(struct model *m, struct now now, const struct ticket *ticket
         return;
     case TICKET_VERIFYING: /* rule 1 */
         remedy_mended(m, &extent, now);
+        for (uint16_t h = 0; h < model_hosts(m); h++) {
+            if (extent.cubes[h / TPUNET_CUBE_HOSTS]) {
+                health_forgive(m, h, now, out);
+            }
+        }
         return;
     case TICKET_PROBATION:
         readmit_light(m, ticket, &extent, now, out);

@@ -413,6 +413,7 @@ static bool try_other_cubes(struct model *m, struct slice *slice,
     struct swap swaps[MODEL_CUBES_MAX];
     uint16_t cubes[MODEL_CUBES_MAX];
     size_t n = 0;
+    char why[400];
 
     for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
         if (bad[slice->intent->cubes[i]]) {
@@ -421,6 +422,7 @@ static bool try_other_cubes(struct model *m, struct slice *slice,
     }
     bool pinned = slice->pinned && slice->state == SLICE_ACTIVATING;
     if (n == 0 || pinned || slice->placements >= PLACEMENTS_MAX ||
+        !switches_all_reachable(m, slice, slice->spec.accept_degraded, why, sizeof why) || /* D7 */
         placement_replace(m, slice->intent, swaps, n, cubes, NULL) < 0) {
         return false;
     }
@@ -476,10 +478,7 @@ static void take_failure(struct model *m, struct slice *slice, const struct op *
 void slices_unfit(struct model *m, struct slice *slice, const bool cubes[static MODEL_CUBES_MAX],
                   bool may_move, struct now now, struct outbox *out)
 {
-    char why[400];
-    bool all = switches_all_reachable(m, slice, slice->spec.accept_degraded, why, sizeof why);
-
-    if (!may_move || !all || !try_other_cubes(m, slice, cubes, now, out)) {
+    if (!may_move || !try_other_cubes(m, slice, cubes, now, out)) {
         slice_fail(m, slice, now, out, slice->reason);
     }
 }

@@ -82,15 +82,14 @@ size_t core_down_ends(const struct model *m, const struct slice *slice, uint32_t
     const struct symptoms *symptoms = m->remediation->symptoms;
     size_t n = 0;
 
-    for (unsigned i = 0; symptoms != NULL && i < slice->intent->n_cubes; i++) {
-        uint32_t first = slice->intent->cubes[i] * (uint32_t)TPUNET_CUBE_CHIPS;
-        for (uint32_t chip = first; chip < first + TPUNET_CUBE_CHIPS; chip++) {
-            struct tpunet_chip at = tpunet_chip_of(chip);
-            unsigned host = at.cube * (unsigned)TPUNET_CUBE_HOSTS + tpunet_chip_host(at);
-            for (uint8_t p = 0; p < TPUNET_PORTS && m->hosts[host].agent == agent; p++) {
-                if (n < max && symptoms_is_down(symptoms, chip, p)) {
-                    out[n++] = (struct chip_port){chip, p};
-                }
+    for (unsigned h = 0; symptoms != NULL && h < slice->intent->n_cubes * TPUNET_CUBE_HOSTS; h++) {
+        uint16_t cube = slice->intent->cubes[h / TPUNET_CUBE_HOSTS];
+        unsigned host = h % TPUNET_CUBE_HOSTS;
+        bool its = m->hosts[cube * TPUNET_CUBE_HOSTS + host].agent == agent;
+        for (unsigned end = 0; its && end < 4 * TPUNET_PORTS && n < max; end++) {
+            uint32_t chip = tpunet_chip_number(tpunet_host_chip(cube, host, end / TPUNET_PORTS));
+            if (symptoms_is_down(symptoms, chip, end % TPUNET_PORTS)) {
+                out[n++] = (struct chip_port){chip, (uint8_t)(end % TPUNET_PORTS)};
             }
         }
     }

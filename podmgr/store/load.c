@@ -247,9 +247,11 @@ static const char *take_slice(struct slice *slice, const struct model *m, sqlite
     slice->routed = (struct id){column_u64(s, 40), column_u64(s, 41)};
     slice->served = slice->active_ms >= 0;
     slice->preflight_ms = sqlite3_column_double(s, 39);
-    slice->fit = slice_serves(slice);
-    return take_losses(&slice->losses, m, s, 36) ? take_intent(slice, m, s, 16, net_err)
-                                                 : "'swapped' names no cubes";
+    if (!take_losses(&slice->losses, m, s, 36)) {
+        return "'swapped' names no cubes";
+    }
+    slice->fit = slice->served && slice->losses.n_cubes == 0; /* else it has cubes unchecked */
+    return take_intent(slice, m, s, 16, net_err);
 }
 
 static int load_slice(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)

@@ -1,6 +1,7 @@
 /* A client of the REST API, as seen by the core: it creates and deletes
  * slices, repeats what was not answered with the same key, tries stale
  * versions and used keys, and remembers what it was promised (A2 to A4). */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,7 @@ static void wish_for(struct sim *s, const char *shape, bool accept_degraded)
     struct slice_spec *spec = &wish->spec;
     struct tpunet_error err;
 
+    assert(c->n < SLICES_MAX);
     *wish = (struct wish){0};
     if (tpunet_shape_parse(&spec->shape, shape, false, &err) < 0) {
         abort();
@@ -138,7 +140,7 @@ static void create(struct sim *s)
                                          "4x4x8", "4x4x8", "4x4x12", "4x8x8"};
     struct client *c = s->client;
 
-    if (c->n == SLICES_MAX) {
+    if (c->n == SLICES_MAX - 1) { /* the last one is the drill's */
         return;
     }
     wish_for(s, shapes[sim_random(s, ARRAY_LEN(shapes))], sim_chance(s, 0.5));

@@ -438,7 +438,8 @@ static void judge_budgets(struct manager *m, const struct before *before)
     }
     for (size_t i = 0; i < m->model->n_faults; i++) {
         const struct part_fault *fault = &m->model->faults[i];
-        out += fault->part.kind == PART_CUBE && strcmp(fault->who, "podmgr") == 0;
+        out += fault->part.kind == PART_CUBE && strcmp(fault->who, "podmgr") == 0 &&
+               m->model->cubes[fault->part.cube].in_hand != HEALTH_PROBATION;
     }
     if (out > policy->cubes_out_max || oracle->swaps > policy->swaps_per_hour_max) {
         sim_found(m->s, V_A7, "%u cubes are out of service of %u, %u swaps of %u", out,

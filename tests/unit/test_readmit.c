@@ -131,9 +131,11 @@ static void a_cube_comes_back_by_itself(void **state)
     mend(w, ticket);
     assert_false(model_cube_free(w->model, 1, why, sizeof why));
     assert_int_equal(model_cube_health(w->model, 1), HEALTH_QUARANTINED);
+    assert_int_equal(remediation_cubes_out(w->model), 1);
     cw_pass(w, BURN_IN_MS + 1200); /* nobody uses the links that were down */
     assert_int_equal(ticket->state, TICKET_PROBATION);
     assert_non_null(cw_fault(w, "cube/1"));
+    assert_int_equal(remediation_cubes_out(w->model), 0);        /* a person's doing now */
     assert_false(model_cube_free(w->model, 1, why, sizeof why)); /* A6 */
     cw_pass(w, PROBATION_MS + 1200);
     assert_int_equal(ticket->state, TICKET_CLOSED);

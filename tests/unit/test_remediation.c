@@ -116,7 +116,7 @@ static void a_row_for_each_rule(void **state)
         {6, RISK_PORT_GROUP, SEVERITY_FATAL, 1, "i2", "TICKET (7)"},
         {6, RISK_HOST, SEVERITY_FATAL, 1, "io", "TICKET (7)"},
         {6, RISK_HOST, SEVERITY_FATAL, 1, "iqc", "TICKET (7)"},
-        {6, RISK_CUBE, SEVERITY_FATAL, 1, "i2c", "TRIP_BREAKER (16), TICKET (7)"},
+        {6, RISK_CUBE, SEVERITY_FATAL, 1, "i2c", "TICKET (7)"},
         {7, RISK_PORT, SEVERITY_SEVERE, 1, "dp", "REROUTE 3-41 (12), TICKET>64 (7)"},
         {8, RISK_HOST, SEVERITY_FATAL, 1, "b", "WAIT 3-41 (8), TICKET (7)"},
         {9, RISK_FIBRE, SEVERITY_SEVERE, 1, "w", "NOTHING 3-41 (9), TICKET (7)"},
