@@ -1,4 +1,4 @@
-/* Jobs: the slices that this daemon coordinates.
+/* Jobs: the slices that this daemon coordinates, or watches for another.
  *
  *   1. A command of an epoch older than the newest seen is answered "stale".
  *   2. An install of a newer (epoch, generation) replaces the job of its slice;

@@ -1,5 +1,5 @@
 /* Link changes of our hosts, by long polls on the chips' endpoint, passed on
- * for the slices that we coordinate.
+ * for the slices that we watch.
  *
  * Looks are a few milliseconds apart, so that a burst of changes is one
  * answer, and what changed and changed back meanwhile is no change.  After a

@@ -96,8 +96,8 @@ struct cube {
 
 /* ------------------------------------------------------------ switches -- */
 
-/* UNKNOWN until first heard of; UNREACHABLE is not FAILED (D7): that is an
- * operator's word.  Only REACHABLE ones are commanded. */
+/* UNKNOWN until first heard of; UNREACHABLE is not FAILED (D7): that is a
+ * word that somebody has said (faults.c).  Only REACHABLE ones are commanded. */
 #define OCS_STATES(X) X(UNKNOWN) X(REACHABLE) X(UNREACHABLE) X(FAILED)
 enum ocs_state {
 #define X(name) OCS_STATE_##name,
@@ -176,7 +176,7 @@ struct op {
 /* A part not to be relied on: FAILED by an operator's word (a switch, cube or
  * host) or podmgr's (a switch), or SUSPECT by what was read back (a port) or by
  * remediation (a port, a cube).  It stays so until an
- * operator clears it. */
+ * operator clears it, or podmgr takes its own word back (repair_readmit.c). */
 struct part_fault {
     struct part part;
     enum health health;

@@ -14,7 +14,7 @@
  *      database says and nothing else.
  *   5. A switch that does not answer is UNREACHABLE, never FAILED: its map is
  *      unknown, nothing is evicted because of it (D7).
- *   6. FAILED is an operator's word (faults.c).  Such a switch is claimed and its
+ *   6. FAILED is a person's word, or podmgr's own (faults.c).  Such a switch is claimed and its
  *      map read as that of any other, but nothing is asked of it.
  *   7. A DRAINED one (drains.c) that does not answer is waited for by nobody.
  */

@@ -263,7 +263,7 @@ static void on_verdict(void *arg, const struct tpunet_verdict *verdict)
     oracle_proved(s, &job->verdict, job->intent, job->links_since, job->dead,
                   job->accept_degraded ? job->n_dead : 0);
     if (verdict->status == 0 && job->instance == job->d->instance) {
-        watch_begin_eye(job->d, &job->verdict, job->intent, job->links_since);
+        watch_eye(job->d, &job->verdict, job->intent, job->links_since);
         job->intent = NULL;
     }
     job->ended = true;

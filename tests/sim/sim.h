@@ -324,8 +324,8 @@ bool daemon_is_heard(const struct daemon *d); /* podmgr knows it and takes what 
 /* watch.c: the links of the slices that a daemon coordinates */
 void watch_init(struct sim *s);
 /* After a good verdict; the intent is taken; since: place in the world's log of links. */
-void watch_begin_eye(struct daemon *d, const struct verdict *verdict, struct tpunet_intent *intent,
-                     uint64_t since);
+void watch_eye(struct daemon *d, const struct verdict *verdict, struct tpunet_intent *intent,
+               uint64_t since);
 /* On podmgr's order: from how the links are now, and what it believes of them. */
 void watch_order(struct daemon *d, const struct slice *slice, uint64_t epoch,
                  const struct chip_port *down, size_t n_down);

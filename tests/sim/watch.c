@@ -152,10 +152,28 @@ void watch_tell_again(struct daemon *d)
 
 /* --------------------------------------------------------------- watching -- */
 
-void watch_begin_eye(struct daemon *d, const struct verdict *verdict, struct tpunet_intent *intent,
-                     uint64_t since)
+static struct eye *begin(struct daemon *d, const struct verdict *of, struct tpunet_intent *intent,
+                         uint64_t since)
 {
-    struct eye **at = find(d, verdict->slice), *eye;
+    struct eye *eye = xcalloc(1, sizeof *eye);
+
+    *eye = (struct eye){.next = d->eyes,
+                        .slice = of->slice,
+                        .epoch = of->epoch,
+                        .generation = of->generation,
+                        .intent = intent,
+                        .since = since};
+    if (slice_links_init(&eye->links, intent, NULL) < 0) {
+        abort();
+    }
+    d->eyes = eye;
+    return eye;
+}
+
+void watch_eye(struct daemon *d, const struct verdict *verdict, struct tpunet_intent *intent,
+               uint64_t since)
+{
+    struct eye **at = find(d, verdict->slice);
 
     if (*at != NULL && verdict->check_only) {
         tpunet_intent_destroy(intent); /* watched as before */
@@ -164,18 +182,7 @@ void watch_begin_eye(struct daemon *d, const struct verdict *verdict, struct tpu
     if (*at != NULL) {
         drop(at);
     }
-    eye = xcalloc(1, sizeof *eye);
-    *eye = (struct eye){.next = d->eyes,
-                        .slice = verdict->slice,
-                        .epoch = verdict->epoch,
-                        .generation = verdict->generation,
-                        .intent = intent,
-                        .since = since};
-    if (slice_links_init(&eye->links, intent, NULL) < 0) {
-        abort();
-    }
-    d->eyes = eye;
-    see(d, eye);
+    see(d, begin(d, verdict, intent, since));
     watch_tell(d);
 }
 
@@ -194,12 +201,15 @@ static void ask_chips(struct daemon *d, struct eye *eye)
 void watch_order(struct daemon *d, const struct slice *slice, uint64_t epoch,
                  const struct chip_port *down, size_t n_down)
 {
-    struct eye *eye = *find(d, slice->id);
+    struct eye **at = find(d, slice->id), *eye = *at;
 
-    if (eye == NULL || eye->epoch != epoch || eye->generation != slice->generation) {
+    if (eye != NULL && (eye->epoch != epoch || eye->generation != slice->generation)) {
+        drop(at);
+        eye = NULL;
+    }
+    if (eye == NULL) {
         struct verdict as = {.slice = slice->id, .epoch = epoch, .generation = slice->generation};
-        watch_begin_eye(d, &as, daemon_copy_intent(slice->intent), d->s->w->log_next);
-        eye = *find(d, slice->id);
+        eye = begin(d, &as, daemon_copy_intent(slice->intent), d->s->w->log_next);
     }
     slice_links_told_up(&eye->links);
     for (size_t i = 0; i < n_down; i++) {
