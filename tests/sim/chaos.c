@@ -367,6 +367,9 @@ void chaos_init(struct sim *s)
     for (unsigned f = 0; f < F_COUNT; f++) {
         s->on[f] = sim_chance(s, 0.5);
     }
+    for (unsigned o = 0; o < SIM_OCSES; o++) {
+        s->sw[o].blind = s->on[F_BLIND] && sim_chance(s, 0.25);
+    }
     for (size_t i = 0; i < ARRAY_LEN(strikers); i++) {
         struct striker *striker = sim_copy(s, &strikers[i], sizeof strikers[i]);
         striker->s = s;

@@ -175,7 +175,6 @@ void switches_init(struct sim *s)
     s->w->hook_arg = s;
     for (unsigned o = 0; o < SIM_OCSES; o++) {
         s->sw[o].last = &s->sw[o].first;
-        s->sw[o].blind = s->on[F_BLIND] && sim_chance(s, 0.25);
     }
 }
 
