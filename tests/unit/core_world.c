@@ -1,3 +1,4 @@
+#include "core/remedy.h"
 #include "core_world.h"
 
 #include <setjmp.h>
@@ -251,4 +252,42 @@ const struct part_fault *cw_fault(const struct world *w, const char *name)
 
     assert_int_equal(part_parse(&part, name, NULL), 0);
     return model_fault(w->model, &part);
+}
+
+void cw_cut(struct world *w, const struct slice *slice, uint32_t chip, unsigned port)
+{
+    uint32_t end = riskmap_end(chip, port),
+             far = riskmap_far_end(symptoms_map(w->model->remediation->symptoms), end);
+    struct event ev = {.kind = EV_LINKS, .links = {.n = far == RISKMAP_NONE ? 1 : 2}};
+
+    ev.links.links = xcalloc(2, sizeof *ev.links.links);
+    ev.links.links[0] =
+        (struct link_change){.slice = slice->id, .chip = chip, .port = (uint8_t)port};
+    if (far != RISKMAP_NONE) {
+        ev.links.links[1] = (struct link_change){
+            .slice = slice->id, .chip = far / TPUNET_PORTS, .port = (uint8_t)(far % TPUNET_PORTS)};
+    }
+    cw_step(w, &ev);
+}
+
+void cw_kill_host(struct world *w, const struct slice *slice, uint16_t cube, unsigned host)
+{
+    for (unsigned k = 0; k < 4; k++) {
+        uint32_t chip = tpunet_chip_number(tpunet_host_chip(cube, host, k));
+        for (unsigned port = 0; port < TPUNET_PORTS; port++) {
+            cw_cut(w, slice, chip, port);
+        }
+    }
+}
+
+void cw_cut_switch(struct world *w, const struct slice *slice, uint16_t ocs)
+{
+    for (uint16_t p = 0; p < PORTS; p++) {
+        const struct circuit *c = &w->model->ocs[ocs].north[p];
+        struct chip_port end;
+        if (c->south != TPUNET_NONE && id_compare(c->slice, slice->id) == 0 &&
+            model_chip_port(w->model, (struct tpunet_ocs_port){ocs, TPUNET_NORTH, p}, &end)) {
+            cw_cut(w, slice, end.chip, end.port);
+        }
+    }
 }

@@ -45,6 +45,11 @@ struct slice *cw_create(struct world *w, bool accept_degraded);
 /* The switch falls silent, and keeps its map or not. */
 void cw_silence(struct world *w, uint16_t ocs);
 void cw_lose_power(struct world *w, uint16_t ocs);
+/* The slice's watchers tell that links are down: both ends of one, all of a host's
+ * chips, those over a switch (whose controller may go on answering). */
+void cw_cut(struct world *w, const struct slice *slice, uint32_t chip, unsigned port);
+void cw_kill_host(struct world *w, const struct slice *slice, uint16_t cube, unsigned host);
+void cw_cut_switch(struct world *w, const struct slice *slice, uint16_t ocs);
 const struct part_fault *cw_fault(const struct world *w, const char *name);
 
 #endif

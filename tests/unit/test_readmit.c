@@ -28,46 +28,6 @@ static int setup(void **state)
 
 /* --------------------------------------------------------------- helpers -- */
 
-/* Both ends of the link, as the slice's coordinator tells. */
-static void cut(struct world *w, const struct slice *slice, uint32_t chip, unsigned port)
-{
-    uint32_t end = riskmap_end(chip, port),
-             far = riskmap_far_end(symptoms_map(w->model->remediation->symptoms), end);
-    struct event ev = {.kind = EV_LINKS, .links = {.n = far == RISKMAP_NONE ? 1 : 2}};
-
-    ev.links.links = xcalloc(2, sizeof *ev.links.links);
-    ev.links.links[0] =
-        (struct link_change){.slice = slice->id, .chip = chip, .port = (uint8_t)port};
-    if (far != RISKMAP_NONE) {
-        ev.links.links[1] = (struct link_change){
-            .slice = slice->id, .chip = far / TPUNET_PORTS, .port = (uint8_t)(far % TPUNET_PORTS)};
-    }
-    cw_step(w, &ev);
-}
-
-static void kill_host(struct world *w, const struct slice *slice, uint16_t cube, unsigned host)
-{
-    for (unsigned k = 0; k < 4; k++) {
-        uint32_t chip = tpunet_chip_number(tpunet_host_chip(cube, host, k));
-        for (unsigned port = 0; port < TPUNET_PORTS; port++) {
-            cut(w, slice, chip, port);
-        }
-    }
-}
-
-/* The light of the slice on this switch goes, while its controller answers. */
-static void cut_switch(struct world *w, const struct slice *slice, uint16_t ocs)
-{
-    for (uint16_t p = 0; p < PORTS; p++) {
-        const struct circuit *c = &w->model->ocs[ocs].north[p];
-        struct chip_port end;
-        if (c->south != TPUNET_NONE && id_compare(c->slice, slice->id) == 0 &&
-            model_chip_port(w->model, (struct tpunet_ocs_port){ocs, TPUNET_NORTH, p}, &end)) {
-            cut(w, slice, end.chip, end.port);
-        }
-    }
-}
-
 static struct ticket *ticket_of(const struct world *w, const char *part)
 {
     struct ticket *ticket = tickets_of_part(w->model->tickets, part);
@@ -112,7 +72,7 @@ static struct ticket *after_a_dead_host(struct world *w)
 {
     struct slice *slice = cw_create(w, true);
 
-    kill_host(w, slice, 1, 3);
+    cw_kill_host(w, slice, 1, 3);
     cw_pass(w, 100);
     assert_int_equal(slice->intent->cubes[1], 2);
     assert_int_equal(model_cube_health(w->model, 1), HEALTH_SUSPECT);
@@ -210,7 +170,7 @@ static void a_switch_comes_back_on_probation(void **state)
     struct world *w = *state;
     struct slice *slice = cw_create(w, true);
 
-    cut_switch(w, slice, OCS_CUT);
+    cw_cut_switch(w, slice, OCS_CUT);
     cw_pass(w, 200);
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(w->model->ocs[OCS_CUT].state, OCS_STATE_FAILED);
@@ -225,7 +185,7 @@ static void a_switch_comes_back_on_probation(void **state)
     assert_int_equal(slice->dead_links, 0);
 
     /* It breaks again: the same ticket, once more from the start. */
-    cut_switch(w, slice, OCS_CUT);
+    cw_cut_switch(w, slice, OCS_CUT);
     cw_pass(w, 200);
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
     assert_ptr_equal(ticket_of(w, "ocs/17"), ticket);
@@ -239,7 +199,7 @@ static void a_switch_that_is_silent_does_not_burn_in(void **state)
     struct world *w = *state;
     struct slice *slice = cw_create(w, true);
 
-    cut_switch(w, slice, OCS_CUT);
+    cw_cut_switch(w, slice, OCS_CUT);
     cw_pass(w, 200);
     struct ticket *ticket = ticket_of(w, "ocs/17");
     mend(w, ticket);

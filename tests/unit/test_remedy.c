@@ -19,46 +19,6 @@ enum { OCS_LOST = 17 };
 
 /* --------------------------------------------------------------- helpers -- */
 
-/* Both ends of the link, as the slice's coordinator tells. */
-static void cut(struct world *w, const struct slice *slice, uint32_t chip, unsigned port)
-{
-    uint32_t end = riskmap_end(chip, port),
-             far = riskmap_far_end(symptoms_map(w->model->remediation->symptoms), end);
-    struct event ev = {.kind = EV_LINKS, .links = {.n = far == RISKMAP_NONE ? 1 : 2}};
-
-    ev.links.links = xcalloc(2, sizeof *ev.links.links);
-    ev.links.links[0] =
-        (struct link_change){.slice = slice->id, .chip = chip, .port = (uint8_t)port};
-    if (far != RISKMAP_NONE) {
-        ev.links.links[1] = (struct link_change){
-            .slice = slice->id, .chip = far / TPUNET_PORTS, .port = (uint8_t)(far % TPUNET_PORTS)};
-    }
-    cw_step(w, &ev);
-}
-
-static void kill_host(struct world *w, const struct slice *slice, uint16_t cube, unsigned host)
-{
-    for (unsigned k = 0; k < 4; k++) {
-        uint32_t chip = tpunet_chip_number(tpunet_host_chip(cube, host, k));
-        for (unsigned port = 0; port < TPUNET_PORTS; port++) {
-            cut(w, slice, chip, port);
-        }
-    }
-}
-
-/* The light of every circuit of the slice on this switch is gone. */
-static void cut_switch(struct world *w, const struct slice *slice, uint16_t ocs)
-{
-    for (uint16_t p = 0; p < PORTS; p++) {
-        const struct circuit *c = &w->model->ocs[ocs].north[p];
-        struct chip_port end;
-        if (c->south != TPUNET_NONE && id_compare(c->slice, slice->id) == 0 &&
-            model_chip_port(w->model, (struct tpunet_ocs_port){ocs, TPUNET_NORTH, p}, &end)) {
-            cut(w, slice, end.chip, end.port);
-        }
-    }
-}
-
 static void clear(struct world *w, const char *name)
 {
     struct event ev = {.kind = EV_CLEAR_PART, .cookie = 3, .who = "operator"};
@@ -97,7 +57,7 @@ static void a_dead_host_costs_one_cube(void **state)
     struct world *w = *state;
     struct slice *slice = cw_create(w, true);
 
-    kill_host(w, slice, 1, 3);
+    cw_kill_host(w, slice, 1, 3);
     cw_pass(w, 75);
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[0], 0);
@@ -136,7 +96,7 @@ static void the_scheduler_hears_what_to_do(void **state)
 
     assert_string_equal(w->advice, "created=wait active=start ");
     w->advice[0] = '\0';
-    kill_host(w, swapped, 1, 3);
+    cw_kill_host(w, swapped, 1, 3);
     cw_pass(w, 75);
     assert_string_equal(w->advice, "reconfiguring=restart-from-checkpoint "
                                    "active=restart-from-checkpoint ");
@@ -150,7 +110,7 @@ static void the_scheduler_hears_what_to_do(void **state)
 
     w->advice[0] = '\0';
     cw_lose_power(w, OCS_LOST);
-    cut_switch(w, swapped, OCS_LOST);
+    cw_cut_switch(w, swapped, OCS_LOST);
     cw_pass(w, 100);
     assert_string_equal(w->advice, "reconfiguring=wait degraded=continue ");
     (void)snprintf(cause, sizeof cause, "incident/%s",
@@ -167,14 +127,14 @@ static void it_is_known_before_it_is_mended(void **state)
     struct world *w = *state;
     struct slice *slice = cw_create(w, true);
 
-    cut(w, slice, 64 + 1, 0);
+    cw_cut(w, slice, 64 + 1, 0);
     cw_pass(w, TICK_MS);
     assert_int_equal(incidents_count(w->model->incidents), 1);
     const struct incident *incident = incidents_at(w->model->incidents, 0);
     assert_string_equal(incident->part, "link/1-1-0-0+x");
     assert_int_equal(incident->n_actions, 0);
     assert_int_equal(slice->intent->cubes[1], 1);
-    kill_host(w, slice, 1, 0); /* whose chip that was */
+    cw_kill_host(w, slice, 1, 0); /* whose chip that was */
     cw_pass(w, TICK_MS);
     assert_int_equal(slice->intent->cubes[1], 1);
     cw_pass(w, 75);
@@ -190,7 +150,7 @@ static void a_cleared_cube_stays_cleared(void **state)
     struct world *w = *state;
     struct slice *slice = cw_create(w, true);
 
-    kill_host(w, slice, 1, 3);
+    cw_kill_host(w, slice, 1, 3);
     cw_pass(w, 1000);
     assert_false(model_cube_free(w->model, 1, NULL, 0));
     clear(w, "cube/1");
@@ -204,7 +164,7 @@ static void without_a_spare_the_slice_fails_by_name(void **state)
     struct world *w = *state;
     struct slice *slice = cw_create(w, true), *other = cw_create(w, true);
 
-    kill_host(w, slice, 1, 3);
+    cw_kill_host(w, slice, 1, 3);
     cw_pass(w, 100);
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_non_null(strstr(slice->reason, "host/1-3 is broken and no healthy cube is free"));
@@ -219,8 +179,8 @@ static void a_lost_switch_is_gone_around_until_it_is_back(void **state)
     struct slice *accepts = cw_create(w, true), *refuses = cw_create(w, false);
 
     cw_lose_power(w, OCS_LOST);
-    cut_switch(w, accepts, OCS_LOST);
-    cut_switch(w, refuses, OCS_LOST);
+    cw_cut_switch(w, accepts, OCS_LOST);
+    cw_cut_switch(w, refuses, OCS_LOST);
     cw_pass(w, 100);
     assert_int_equal(accepts->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(accepts->dead_links, 2);
@@ -248,13 +208,13 @@ static void who_works_over_a_blamed_switch_is_left_alone(void **state)
 
     w->dead[OCS_LOST] = true;
     cw_step(w, &lost);
-    cut_switch(w, hurt, OCS_LOST);
+    cw_cut_switch(w, hurt, OCS_LOST);
     cw_pass(w, 2000);
     assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_FAILED);
     assert_int_equal(hurt->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(hurt->dead_links, 2);
     assert_int_equal(works->state, SLICE_ACTIVE);
-    cut_switch(w, works, OCS_LOST);
+    cw_cut_switch(w, works, OCS_LOST);
     cw_pass(w, 2000);
     assert_int_equal(works->state, SLICE_FAILED);
 }
@@ -265,15 +225,15 @@ static void a_second_switch_is_gone_around_as_well(void **state)
     struct world *w = *state;
     struct slice *first = cw_create(w, true), *second = cw_create(w, true);
 
-    cut_switch(w, first, OCS_LOST + 1);
-    cut_switch(w, second, OCS_LOST + 1);
+    cw_cut_switch(w, first, OCS_LOST + 1);
+    cw_cut_switch(w, second, OCS_LOST + 1);
     cw_pass(w, 2000);
     assert_int_equal(first->dead_links, 2);
-    cut_switch(w, first, OCS_LOST);
+    cw_cut_switch(w, first, OCS_LOST);
     cw_pass(w, 2000);
     assert_int_equal(first->dead_links, 4);
     assert_int_equal(second->state, SLICE_ACTIVE_DEGRADED);
-    cut_switch(w, second, OCS_LOST);
+    cw_cut_switch(w, second, OCS_LOST);
     cw_pass(w, 2000);
     assert_int_equal(second->dead_links, 4);
 }
@@ -285,7 +245,7 @@ static void it_is_back_for_a_new_podmgr_too(void **state)
     struct slice *slice = cw_create(w, true);
 
     cw_lose_power(w, OCS_LOST);
-    cut_switch(w, slice, OCS_LOST);
+    cw_cut_switch(w, slice, OCS_LOST);
     cw_pass(w, 100);
     assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_FAILED);
     w->model->ocs[OCS_LOST].boot_id[0] = '\0';
@@ -318,7 +278,7 @@ static void a_dark_fibre_is_gone_around_or_its_cube_swapped(void **state)
         unsigned port;
         struct tpunet_fibre fibre = {.cube = cube, .axis = 0, .a = 1, .b = 2};
         uint32_t chip = tpunet_chip_number(tpunet_fibre_chip(fibre, &port));
-        cut(w, slice, chip, port);
+        cw_cut(w, slice, chip, port);
         cw_pass(w, 100);
         assert_int_equal(slice->state, accepts != 0 ? SLICE_ACTIVE_DEGRADED : SLICE_ACTIVE);
         assert_int_equal(slice->dead_links, accepts);
@@ -340,7 +300,7 @@ static void a_cut_bundle_costs_a_cube(void **state)
         struct tpunet_fibre fibre = {
             .cube = 1, .axis = 2, .a = (uint8_t)(i % 4), .b = (uint8_t)(i / 4)};
         uint32_t chip = tpunet_chip_number(tpunet_fibre_chip(fibre, &port));
-        cut(w, slice, chip, port);
+        cw_cut(w, slice, chip, port);
     }
     cw_pass(w, 200);
     assert_int_equal(slice->state, SLICE_ACTIVE);
@@ -369,7 +329,7 @@ static void beyond_the_budget_the_breaker_trips(void **state)
 
     w->pod.remedy.swaps_per_hour_max = 0;
     struct slice *slice = cw_create(w, true);
-    kill_host(w, slice, 1, 3);
+    cw_kill_host(w, slice, 1, 3);
     cw_pass(w, 100);
     assert_true(w->model->remediation->breaker_open);
     assert_non_null(strstr(w->journal, "remediation.breaker-open "));
@@ -389,7 +349,7 @@ static void behind_an_open_breaker_light_degrades(void **state)
     uint32_t chip = tpunet_chip_number(tpunet_fibre_chip(fibre, &port));
 
     w->model->remediation->breaker_open = true;
-    cut(w, slice, chip, port);
+    cw_cut(w, slice, chip, port);
     cw_pass(w, 100);
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(slice->dead_links, 0);
@@ -406,7 +366,7 @@ static void a_dry_run_tells_and_does_nothing(void **state)
     struct slice *slice = cw_create(w, true);
 
     w->pod.remedy.mode = REMEDY_DRY_RUN;
-    kill_host(w, slice, 1, 3);
+    cw_kill_host(w, slice, 1, 3);
     cw_pass(w, 3000);
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[1], 1);
@@ -429,7 +389,7 @@ static void new_slices_leave_the_hot_spares(void **state)
     assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x8", false, NULL), 0);
     cw_step(w, &ev);
     assert_int_equal(w->status, E_FULL);
-    kill_host(w, slice, 1, 3); /* they are for this */
+    cw_kill_host(w, slice, 1, 3); /* they are for this */
     cw_pass(w, 100);
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[1], 2);
@@ -440,7 +400,7 @@ static void a_cube_in_repair_is_a_spare_taken(void **state)
     struct world *w = *state;
 
     w->pod.remedy.hot_spares = 1;
-    kill_host(w, cw_create(w, true), 1, 3); /* now 0 and 2; 1 is out */
+    cw_kill_host(w, cw_create(w, true), 1, 3); /* now 0 and 2; 1 is out */
     cw_pass(w, 100);
     struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
     ev.create = xcalloc(1, sizeof *ev.create);
@@ -555,7 +515,7 @@ static void what_is_blamed_is_not_given_again(void **state)
     const struct slice *slice = cw_create(w, true);
 
     w->model->remediation->breaker_open = true;
-    kill_host(w, slice, 1, 3);
+    cw_kill_host(w, slice, 1, 3);
     cw_pass(w, 100);
     assert_int_equal(slice->state, SLICE_FAILED);
     struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
@@ -587,7 +547,7 @@ static void a_technicians_word_begins_the_burn_in(void **state)
 {
     struct world *w = *state;
 
-    kill_host(w, cw_create(w, true), 1, 3);
+    cw_kill_host(w, cw_create(w, true), 1, 3);
     cw_pass(w, 2000);
     const struct ticket *ticket = tickets_of_part(w->model->tickets, "host/1-3");
     advance(w, ticket, TICKET_IN_REPAIR);

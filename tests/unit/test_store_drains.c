@@ -13,88 +13,7 @@
 
 #include "core/drain.h"
 #include "mem.h"
-#include "store/store.h"
-
-struct fixture {
-    char dir[40], path[64];
-    struct pod pod;
-    struct model *m;
-    struct store *store;
-    struct outbox batch;
-};
-
-static int open_all(struct fixture *f, struct error *err)
-{
-    int status = store_open(&f->store, f->path, 100, err);
-
-    assert_int_equal(status, 0);
-    f->m = model_create(&f->pod, 1);
-    return store_load(f->store, f->m, err);
-}
-
-static void close_all(struct fixture *f)
-{
-    model_destroy(f->m);
-    store_close(f->store);
-}
-
-static void reopen(struct fixture *f)
-{
-    struct error err;
-
-    close_all(f);
-    assert_int_equal(open_all(f, &err), 0);
-}
-
-static void change(struct fixture *f, enum change_kind kind, struct id id)
-{
-    VEC_GROW(f->batch.changes, f->batch.n_changes, f->batch.cap_changes);
-    f->batch.changes[f->batch.n_changes++] = (struct change){.kind = kind, .id = id};
-}
-
-static void commit(struct fixture *f)
-{
-    struct error err;
-
-    assert_int_equal(store_commit(f->store, f->m, &f->batch, &err), 0);
-    outbox_clear(&f->batch);
-}
-
-static int set_up(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    struct error err;
-
-    (void)strcpy(f->dir, "/tmp/test_store_drains.XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    (void)snprintf(f->path, sizeof f->path, "%s/podmgr.db", f->dir);
-    f->pod = (struct pod){.id = "pod-1", .n_cubes = 8, .ports_per_side = 12};
-    assert_int_equal(tpunet_wiring_create(&f->pod.wiring, 8, 12, NULL, 0, NULL), 0);
-    assert_int_equal(open_all(f, &err), 0);
-    f->m->epoch = 2;
-    change(f, CHANGE_META, (struct id){0});
-    commit(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
-    struct fixture *f = *state;
-    char name[80];
-
-    close_all(f);
-    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-        (void)snprintf(name, sizeof name, "%s%s", f->path, suffixes[i]);
-        (void)unlink(name);
-    }
-    (void)rmdir(f->dir);
-    outbox_fini(&f->batch);
-    tpunet_wiring_destroy(f->pod.wiring);
-    free(f);
-    return 0;
-}
+#include "store_fixture.h"
 
 static struct drain *add(struct fixture *f, uint64_t seq, const char *target)
 {
@@ -114,7 +33,7 @@ static struct drain *add(struct fixture *f, uint64_t seq, const char *target)
     (void)snprintf(d->order.key, sizeof d->order.key, "k%llu", (unsigned long long)seq);
     assert_int_equal(part_parse(&d->order.part, target, NULL), 0);
     model_add_drain(f->m, d);
-    change(f, CHANGE_DRAIN, d->id);
+    sf_change(f, CHANGE_DRAIN, d->id);
     return d;
 }
 
@@ -127,8 +46,8 @@ static void what_was_ordered_comes_back(void **state)
     for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
         before[i] = *add(f, i + 1, targets[i]);
     }
-    commit(f);
-    reopen(f);
+    sf_commit(f);
+    sf_reopen(f);
     assert_int_equal(f->m->n_drains, ARRAY_LEN(targets));
     for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
         const struct drain *d = f->m->drains[i];
@@ -159,29 +78,29 @@ static void the_state_moves_and_the_end_leaves_nothing(void **state)
     struct fixture *f = *state;
     struct drain *d = add(f, 1, "ocs/12");
 
-    commit(f);
+    sf_commit(f);
     d->state = ADMIN_DRAINED;
     d->drained.ms = 1700000000500;
     d->version = 2;
-    change(f, CHANGE_DRAIN, d->id);
-    commit(f);
-    reopen(f);
+    sf_change(f, CHANGE_DRAIN, d->id);
+    sf_commit(f);
+    sf_reopen(f);
     assert_int_equal(f->m->drains[0]->state, ADMIN_DRAINED);
     assert_int_equal(f->m->drains[0]->drained.ms, 1700000000500);
     assert_int_equal(f->m->drains[0]->version, 2);
 
     /* Ended and given again in one batch: the part is another drain's by then. */
-    change(f, CHANGE_DRAIN, f->m->drains[0]->id);
+    sf_change(f, CHANGE_DRAIN, f->m->drains[0]->id);
     model_remove_drain(f->m, f->m->drains[0]->id);
     (void)add(f, 2, "ocs/12");
-    commit(f);
-    reopen(f);
+    sf_commit(f);
+    sf_reopen(f);
     assert_int_equal(f->m->n_drains, 1);
     assert_int_equal(f->m->drains[0]->id.seq, 2);
-    change(f, CHANGE_DRAIN, f->m->drains[0]->id);
+    sf_change(f, CHANGE_DRAIN, f->m->drains[0]->id);
     model_remove_drain(f->m, f->m->drains[0]->id);
-    commit(f);
-    reopen(f);
+    sf_commit(f);
+    sf_reopen(f);
     assert_int_equal(f->m->n_drains, 0);
     assert_int_equal(f->m->ocs[12].admin, ADMIN_IN_SERVICE);
 }
@@ -194,8 +113,8 @@ static void a_drained_switch_is_known_at_load(void **state)
     struct drain *d = add(f, 1, "ocs/12");
 
     d->state = ADMIN_DRAINED;
-    commit(f);
-    reopen(f);
+    sf_commit(f);
+    sf_reopen(f);
     assert_int_equal(f->m->ocs[12].admin, ADMIN_DRAINED);
     assert_false(model_given_up(f->m, 12));
     f->m->ocs[12].state = OCS_STATE_UNREACHABLE;
@@ -219,39 +138,39 @@ static void rows_that_make_no_sense(void **state)
     struct fixture *f = *state;
 
     (void)add(f, 1, "cube/5");
-    commit(f);
+    sf_commit(f);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct error err = {0};
         sqlite3 *db;
         char good[128], *why = NULL;
 
-        close_all(f);
+        sf_close_all(f);
         assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db, rows[i].sql, NULL, NULL, &why), SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
-        assert_int_equal(open_all(f, &err), E_CORRUPT);
+        assert_int_equal(sf_open_all(f, &err), E_CORRUPT);
         if (strstr(err.text, "table drains, ") == NULL || strstr(err.text, rows[i].what) == NULL) {
             fail_msg("%s: %s", rows[i].sql, err.text);
         }
-        close_all(f);
+        sf_close_all(f);
         assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
         (void)snprintf(good, sizeof good,
                        "UPDATE drains SET epoch = 2, target = 'cube/5', mode = 'now', "
                        "state = 'DRAINING'");
         assert_int_equal(sqlite3_exec(db, good, NULL, NULL, &why), SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
-        assert_int_equal(open_all(f, &err), 0);
+        assert_int_equal(sf_open_all(f, &err), 0);
     }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_was_ordered_comes_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_state_moves_and_the_end_leaves_nothing, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_drained_switch_is_known_at_load, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(rows_that_make_no_sense, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_ordered_comes_back, sf_set_up, sf_tear_down),
+        cmocka_unit_test_setup_teardown(the_state_moves_and_the_end_leaves_nothing, sf_set_up,
+                                        sf_tear_down),
+        cmocka_unit_test_setup_teardown(a_drained_switch_is_known_at_load, sf_set_up, sf_tear_down),
+        cmocka_unit_test_setup_teardown(rows_that_make_no_sense, sf_set_up, sf_tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

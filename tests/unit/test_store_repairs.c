@@ -14,79 +14,7 @@
 #include "core/incident.h"
 #include "core/repair.h"
 #include "mem.h"
-#include "store/store.h"
-
-struct fixture {
-    char dir[40], path[64];
-    struct pod pod;
-    struct model *m;
-    struct store *store;
-    struct outbox batch;
-};
-
-static int open_all(struct fixture *f, struct error *err)
-{
-    int status = store_open(&f->store, f->path, 100, err);
-
-    assert_int_equal(status, 0);
-    f->m = model_create(&f->pod, 1);
-    return store_load(f->store, f->m, err);
-}
-
-static void close_all(struct fixture *f)
-{
-    model_destroy(f->m);
-    store_close(f->store);
-}
-
-static void change(struct fixture *f, enum change_kind kind, struct id id)
-{
-    VEC_GROW(f->batch.changes, f->batch.n_changes, f->batch.cap_changes);
-    f->batch.changes[f->batch.n_changes++] = (struct change){.kind = kind, .id = id};
-}
-
-static void commit(struct fixture *f)
-{
-    struct error err;
-    assert_int_equal(store_commit(f->store, f->m, &f->batch, &err), 0);
-    outbox_clear(&f->batch);
-}
-
-static int set_up(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    struct error err;
-
-    (void)strcpy(f->dir, "/tmp/test_store_repairs.XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    (void)snprintf(f->path, sizeof f->path, "%s/podmgr.db", f->dir);
-    f->pod = (struct pod){.id = "pod-1", .n_cubes = 8, .ports_per_side = 12};
-    assert_int_equal(tpunet_wiring_create(&f->pod.wiring, 8, 12, NULL, 0, NULL), 0);
-    assert_int_equal(open_all(f, &err), 0);
-    f->m->epoch = 2;
-    change(f, CHANGE_META, (struct id){0});
-    commit(f);
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    static const char *const suffixes[] = {"", "-wal", "-shm"};
-    struct fixture *f = *state;
-    char name[80];
-
-    close_all(f);
-    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
-        (void)snprintf(name, sizeof name, "%s%s", f->path, suffixes[i]);
-        (void)unlink(name);
-    }
-    (void)rmdir(f->dir);
-    outbox_fini(&f->batch);
-    tpunet_wiring_destroy(f->pod.wiring);
-    free(f);
-    return 0;
-}
+#include "store_fixture.h"
 
 static struct incident *add_incident(struct fixture *f, uint64_t seq)
 {
@@ -110,7 +38,7 @@ static struct incident *add_incident(struct fixture *f, uint64_t seq)
     incident_act(i, (struct wall_ms){26}, "cube/6 instead of cube/5");
     incident_act(i, (struct wall_ms){27}, "a tab\tand a\nline");
     incidents_add(f->m->incidents, i);
-    change(f, CHANGE_INCIDENT, i->id);
+    sf_change(f, CHANGE_INCIDENT, i->id);
     return i;
 }
 
@@ -134,7 +62,7 @@ static struct ticket *add_ticket(struct fixture *f, uint64_t seq)
     assert_int_equal(
         ticket_advance(t, TICKET_DRAINING, "unix uid 0", "go\ton", (struct wall_ms){30}, &err), 0);
     tickets_add(f->m->tickets, t);
-    change(f, CHANGE_TICKET, t->id);
+    sf_change(f, CHANGE_TICKET, t->id);
     return t;
 }
 
@@ -146,9 +74,9 @@ static void they_come_back(void **state)
     (void)add_incident(f, 1);
     add_incident(f, 2)->merged_into = (struct id){2, 1};
     (void)add_ticket(f, 5);
-    commit(f);
-    close_all(f);
-    assert_int_equal(open_all(f, &err), 0);
+    sf_commit(f);
+    sf_close_all(f);
+    assert_int_equal(sf_open_all(f, &err), 0);
 
     assert_int_equal(incidents_count(f->m->incidents), 2);
     const struct incident *i = incidents_at(f->m->incidents, 0);
@@ -188,14 +116,14 @@ static void what_is_forgotten_goes(void **state)
     struct error err;
 
     (void)add_incident(f, 1);
-    commit(f);
-    change(f, CHANGE_INCIDENT, (struct id){2, 1});
-    change(f, CHANGE_TICKET, (struct id){2, 5});
+    sf_commit(f);
+    sf_change(f, CHANGE_INCIDENT, (struct id){2, 1});
+    sf_change(f, CHANGE_TICKET, (struct id){2, 5});
     incidents_destroy(f->m->incidents);
     f->m->incidents = incidents_create();
-    commit(f);
-    close_all(f);
-    assert_int_equal(open_all(f, &err), 0);
+    sf_commit(f);
+    sf_close_all(f);
+    assert_int_equal(sf_open_all(f, &err), 0);
     assert_int_equal(incidents_count(f->m->incidents), 0);
     assert_int_equal(tickets_count(f->m->tickets), 0);
 }
@@ -230,26 +158,26 @@ static void rows_without_sense_are_refused(void **state)
         sqlite3 *db;
         (void)add_incident(f, 1);
         (void)add_ticket(f, 5);
-        commit(f);
-        close_all(f);
+        sf_commit(f);
+        sf_close_all(f);
         assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db, rows[i].sql, NULL, NULL, NULL), SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
-        assert_int_equal(open_all(f, &err), E_CORRUPT);
+        assert_int_equal(sf_open_all(f, &err), E_CORRUPT);
         if (strstr(err.text, rows[i].why) == NULL) {
             fail_msg("%s: %s", rows[i].sql, err.text);
         }
-        close_all(f);
+        sf_close_all(f);
         assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
         assert_int_equal(
             sqlite3_exec(db, "DELETE FROM incidents; DELETE FROM repairs", NULL, NULL, NULL),
             SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);
-        assert_int_equal(open_all(f, &err), 0);
+        assert_int_equal(sf_open_all(f, &err), 0);
     }
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, sf_set_up, sf_tear_down)
 
 int main(void)
 {

@@ -31,10 +31,6 @@ static void on_journal(void *arg, const struct journal_entry *entry)
 {
     struct year *y = arg;
 
-    if (getenv("YEAR_TRACE") != NULL) {
-        (void)fprintf(stderr, "%14.3f %s %s %s\n", (double)lab_now_ns(y->lab) / 1e9, entry->type,
-                      entry->subject, entry->data);
-    }
     if (!y->over) {
         jobs_journal(y, entry);
         people_journal(y, entry);
