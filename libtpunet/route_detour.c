@@ -164,23 +164,25 @@ static int mend_routes(struct detour *d, struct tpunet_error *err)
 
 /* ---------------------------------------------------------------- balance -- */
 
-static void try_pair(struct detour *d, uint32_t src, uint32_t dst, uint32_t limit)
+static bool try_pair(struct detour *d, uint32_t src, uint32_t dst, uint32_t limit)
 {
     uint8_t before = d->inject[dst * d->n + src];
     load_pair(d, src, dst, UINT32_MAX);
     d->tries -= d->tries > 0;
-    if (!choose(d, src, dst, limit)) {
-        d->inject[dst * d->n + src] = before;
-        load_pair(d, src, dst, 1);
-    }
+    if (choose(d, src, dst, limit))
+        return true;
+    d->inject[dst * d->n + src] = before;
+    load_pair(d, src, dst, 1);
+    return false;
 }
 
 /* Moves pairs from a link to ways whose links all carry two packets less or
  * fewer, down to the bound: those that come by in dimension order, and those
- * that do after a first hop. */
-static void relieve(struct detour *d, size_t link, uint32_t limit)
+ * that do after a first hop.  Returns whether any has moved. */
+static bool relieve(struct detour *d, size_t link, uint32_t limit)
 {
     const uint32_t chip = (uint32_t)(link / TPUNET_PORTS);
+    bool moved = false;
     for (uint32_t dst = 0; dst < d->n && d->tries > 0; dst++) {
         if (chip == dst || d->transit[dst * d->n + chip] == TPUNET_NO_ROUTE ||
             link_of(d, chip, dst) != link)
@@ -189,17 +191,18 @@ static void relieve(struct detour *d, size_t link, uint32_t limit)
         for (uint32_t i = 0; i < n; i++) {
             const uint32_t src = d->stack[i];
             if (d->load[link] <= limit)
-                return;
+                return moved;
             if (d->inject[dst * d->n + src] == d->transit[dst * d->n + src])
-                try_pair(d, src, dst, d->load[link] - 1);
+                moved |= try_pair(d, src, dst, d->load[link] - 1);
             for (unsigned port = 0; port < TPUNET_PORTS; port++) {
                 uint16_t from = d->topology->peer[(size_t)src * TPUNET_PORTS + port];
                 if (from != TPUNET_NONE &&
                     d->inject[dst * d->n + from] == tpunet_entry(tpunet_port_peer(port), WILD_VC))
-                    try_pair(d, from, dst, d->load[link] - 1);
+                    moved |= try_pair(d, from, dst, d->load[link] - 1);
             }
         }
     }
+    return moved;
 }
 
 static uint32_t largest(const struct detour *d)
@@ -210,16 +213,19 @@ static uint32_t largest(const struct detour *d)
     return most;
 }
 
+/* A sweep that moves nothing leaves all as it was, so the next would not either. */
 static void wear_down(struct detour *d, uint32_t bound)
 {
-    for (unsigned sweep = 0; sweep < SWEEPS && d->tries > 0; sweep++) {
+    bool moved = true;
+    for (unsigned sweep = 0; sweep < SWEEPS && d->tries > 0 && moved; sweep++) {
         uint32_t most = largest(d);
         if (most <= bound)
             break;
         uint32_t floor = bound + (most - bound) / 2;
+        moved = false;
         for (size_t link = 0; link < d->n * TPUNET_PORTS; link++) {
             if (d->load[link] > floor)
-                relieve(d, link, floor);
+                moved |= relieve(d, link, floor);
         }
     }
 }
