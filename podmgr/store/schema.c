@@ -385,13 +385,30 @@ static int take_over(struct store *store, struct error *err)
     return status;
 }
 
+static int prepare_all(struct store *store, struct error *err)
+{
+    for (int i = 0; i < ST_COUNT; i++) {
+        if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->stmt[i],
+                               NULL) != SQLITE_OK) {
+            return store_failed(store, err, "prepare");
+        }
+    }
+    return 0;
+}
+
+/* Whether closing leaves the log as it is. */
+static void keep_log(struct store *store, bool keep)
+{
+    (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep, NULL);
+}
+
 /* Everything is checked before anything is written: a newer database, or one
  * that is not ours, is left as it was, to the byte, its log included. */
 int store_schema_open(struct store *store, struct error *err)
 {
     int version = 0;
 
-    (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    keep_log(store, true);
     int status = exec(store,
                       "PRAGMA locking_mode = EXCLUSIVE; PRAGMA trusted_schema = OFF;"
                       "PRAGMA cell_size_check = ON",
@@ -408,14 +425,12 @@ int store_schema_open(struct store *store, struct error *err)
     if (status == 0 && version < SCHEMA_VERSION) {
         status = migrate(store, version, err);
     }
-    for (int i = 0; i < ST_COUNT && status == 0; i++) {
-        if (sqlite3_prepare_v3(store->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &store->stmt[i],
-                               NULL) != SQLITE_OK) {
-            status = store_failed(store, err, "prepare");
-        }
-    }
     if (status == 0) {
-        (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+        keep_log(store, false); /* first: it makes SQLite prepare all statements again */
+        status = prepare_all(store, err);
+    }
+    if (status < 0) {
+        keep_log(store, true);
     }
     return status;
 }

@@ -953,6 +953,20 @@ static void version_1_becomes_today(void **state)
     assert_int_equal(f->store->audit.seq, 1);
 }
 
+static void statements_are_prepared_once(void **state)
+{
+    struct fixture *f = *state;
+
+    reopen(f);
+    take_epoch(f, 2);
+    add_journal(f);
+    commit(f);
+    for (int i = 0; i < ST_COUNT; i++) {
+        assert_int_equal(sqlite3_stmt_status(f->store->stmt[i], SQLITE_STMTSTATUS_REPREPARE, false),
+                         0);
+    }
+}
+
 /* -------------------------------------------------------------- restore -- */
 
 static void backup_comes_back_marked(void **state)
@@ -1055,6 +1069,7 @@ int main(void)
         TEST(keys_come_back),
         TEST(webhooks_come_back),
         TEST(version_1_becomes_today),
+        TEST(statements_are_prepared_once),
         TEST(backup_comes_back_marked),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
