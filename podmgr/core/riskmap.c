@@ -234,21 +234,24 @@ void riskmap_set_circuit(struct riskmap *map, unsigned ocs, unsigned north, unsi
     }
 }
 
-/* Of whom its silence tells: of the one host or cube for which it stands. */
+/* Of whom an observer's silence tells: of the one host or cube for which it stands. */
+static void add_host(struct observer *o, uint32_t host)
+{
+    uint32_t cube = host / (uint32_t)TPUNET_CUBE_HOSTS;
+
+    o->host = o->n_hosts == 0 ? host : RISKMAP_NONE;
+    o->cube = o->n_hosts == 0 || o->cube == cube ? cube : RISKMAP_NONE;
+    o->n_hosts++;
+}
+
+/* Again of all its hosts, when it has lost one. */
 static void describe_observer(struct riskmap *map, uint32_t number)
 {
-    struct observer *o = &map->observers[number];
-
-    o->host = o->cube = RISKMAP_NONE;
-    o->n_hosts = 0;
+    map->observers[number].n_hosts = 0;
     for (uint32_t h = 0; h < map->n_hosts; h++) {
-        uint32_t cube = h / (uint32_t)TPUNET_CUBE_HOSTS;
-        if (map->observer_of_host[h] != number) {
-            continue;
+        if (map->observer_of_host[h] == number) {
+            add_host(&map->observers[number], h);
         }
-        o->host = o->n_hosts == 0 ? h : RISKMAP_NONE;
-        o->cube = o->n_hosts == 0 || o->cube == cube ? cube : RISKMAP_NONE;
-        o->n_hosts++;
     }
 }
 
@@ -267,7 +270,7 @@ void riskmap_set_observer(struct riskmap *map, unsigned host, uint32_t observer,
         describe_observer(map, before);
     }
     if (observer != RISKMAP_NONE) {
-        describe_observer(map, observer);
+        add_host(&map->observers[observer], host);
     }
 }
 

@@ -234,21 +234,28 @@ enum watch riskmap_watch(const struct riskmap *map, uint32_t signal)
     abort();
 }
 
-const struct watched *riskmap_watched(struct riskmap *map)
+static void count_watched(struct riskmap *map, enum signal_kind kind)
 {
     uint32_t groups[RISKMAP_OF_SIGNAL];
 
-    if (map->watched_valid) {
-        return map->watched;
-    }
-    memset(map->watched, 0, riskmap_groups(map) * sizeof *map->watched);
-    for (uint32_t s = 0; s < riskmap_signals(map); s++) {
+    for (uint32_t s = map->signal_base[kind]; s < map->signal_base[kind + 1]; s++) {
         enum watch by = riskmap_watch(map, s);
         unsigned n = by != WATCH_NOT ? riskmap_groups_of(map, s, false, groups) : 0;
         for (unsigned i = 0; i < n; i++) {
             map->watched[groups[i]].by[by]++;
         }
     }
-    map->watched_valid = true;
+}
+
+/* Signals of other kinds are watched by nobody (riskmap_watch), and are many. */
+const struct watched *riskmap_watched(struct riskmap *map)
+{
+    if (!map->watched_valid) {
+        memset(map->watched, 0, riskmap_groups(map) * sizeof *map->watched);
+        count_watched(map, SIGNAL_LINK_END);
+        count_watched(map, SIGNAL_HOST_LEASE);
+        count_watched(map, SIGNAL_OCS);
+        map->watched_valid = true;
+    }
     return map->watched;
 }
