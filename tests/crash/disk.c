@@ -8,42 +8,6 @@
 #include "mem.h"
 #include "simulator/chance.h"
 
-/* ---------------------------------------------------------------- bytes -- */
-
-static void reserve(struct bytes *b, size_t size)
-{
-    if (size > b->cap) {
-        b->cap = size > 2 * b->cap ? size : 2 * b->cap;
-        b->at = xrealloc_array(b->at, b->cap, 1);
-    }
-}
-
-static void resize(struct bytes *b, size_t size, uint8_t filling)
-{
-    reserve(b, size);
-    if (size > b->size) {
-        memset(b->at + b->size, filling, size - b->size);
-    }
-    b->size = size;
-}
-
-static void put(struct bytes *b, const void *bytes, size_t n, size_t offset, uint8_t filling)
-{
-    if (offset + n > b->size) {
-        resize(b, offset + n, filling);
-    }
-    memcpy(b->at + offset, bytes, n);
-}
-
-static void copy_bytes(struct bytes *to, const struct bytes *from)
-{
-    reserve(to, from->size);
-    to->size = from->size;
-    if (from->size > 0) {
-        memcpy(to->at, from->at, from->size);
-    }
-}
-
 /* ---------------------------------------------------------------- files -- */
 
 static void forget_unsynced(struct disk_file *f)
@@ -58,8 +22,8 @@ static void release(struct disk_file *f)
 {
     forget_unsynced(f);
     free(f->unsynced);
-    free(f->now.at);
-    free(f->durable.at);
+    bytes_fini(&f->now);
+    bytes_fini(&f->durable);
     *f = (struct disk_file){.used = false};
 }
 
@@ -172,8 +136,8 @@ void disk_copy(struct disk *d, const struct disk_file *from, const char *name, b
 {
     struct disk_file *f = disk_create(d, name);
 
-    copy_bytes(&f->now, durable ? &from->durable : &from->now);
-    copy_bytes(&f->durable, &f->now);
+    bytes_copy(&f->now, durable ? &from->durable : &from->now);
+    bytes_copy(&f->durable, &f->now);
 }
 
 void disk_remove(struct disk *d, const char *name)
@@ -214,13 +178,16 @@ static struct unsynced *add_unsynced(struct disk_file *f)
 
 void disk_write(struct disk_file *f, const void *bytes, size_t n, size_t offset)
 {
-    put(&f->now, bytes, n, offset, 0);
+    if (bytes_share(&f->now, &f->durable, bytes, n, offset)) {
+        return; /* it is there already, and on the platter */
+    }
+    bytes_write(&f->now, bytes, n, offset, 0);
     *add_unsynced(f) = (struct unsynced){offset, n, xmemdup(bytes, n)};
 }
 
 void disk_truncate(struct disk_file *f, size_t size)
 {
-    resize(&f->now, size, 0);
+    bytes_resize(&f->now, size, 0);
     *add_unsynced(f) = (struct unsynced){0, size, NULL};
 }
 
@@ -229,9 +196,11 @@ void disk_sync(struct disk *d, struct disk_file *f)
     for (size_t i = 0; i < f->n; i++) {
         const struct unsynced *u = &f->unsynced[i];
         if (u->bytes == NULL) {
-            resize(&f->durable, u->size, 0);
+            bytes_resize(&f->durable, u->size, 0);
+        } else if (f->failed) {
+            bytes_write(&f->durable, u->bytes, u->size, u->offset, 0);
         } else {
-            put(&f->durable, u->bytes, u->size, u->offset, 0);
+            bytes_copy_part(&f->durable, &f->now, u->size, u->offset);
         }
     }
     d->durable_changes += f->n > 0;
@@ -240,6 +209,7 @@ void disk_sync(struct disk *d, struct disk_file *f)
 
 void disk_fail_sync(struct disk_file *f)
 {
+    f->failed = true;
     forget_unsynced(f);
 }
 
@@ -266,7 +236,7 @@ static void keep_some(struct disk_file *f, const struct unsynced *u, const struc
 {
     if (u->bytes == NULL) {
         if (draw(loss, state)) {
-            resize(&f->durable, u->size, loss->filling);
+            bytes_resize(&f->durable, u->size, loss->filling);
         }
         return;
     }
@@ -274,7 +244,7 @@ static void keep_some(struct disk_file *f, const struct unsynced *u, const struc
         size_t next = (at / loss->sector + 1) * loss->sector;
         size_t to = next < end ? next : end;
         if (draw(loss, state)) {
-            put(&f->durable, u->bytes + (at - u->offset), to - at, at, loss->filling);
+            bytes_write(&f->durable, u->bytes + (at - u->offset), to - at, at, loss->filling);
         }
         at = to;
     }
@@ -311,7 +281,8 @@ void disk_lose_power(struct disk *d, const struct disk_loss *loss)
             keep_some(f, &f->unsynced[k], loss, &state);
         }
         forget_unsynced(f);
-        copy_bytes(&f->now, &f->durable);
+        bytes_copy(&f->now, &f->durable);
+        f->failed = false;
     }
     keep_some_names(d, loss, &state);
     release_unnamed(d);

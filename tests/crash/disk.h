@@ -13,12 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DISK_NAME_MAX = 64, DISK_FILES_MAX = 32 };
+#include "bytes.h"
 
-struct bytes {
-    uint8_t *at;
-    size_t size, cap;
-};
+enum { DISK_NAME_MAX = 64, DISK_FILES_MAX = 32 };
 
 /* Not synced yet: bytes at an offset, or (no bytes) a new size. */
 struct unsynced {
@@ -28,6 +25,7 @@ struct unsynced {
 
 struct disk_file {
     bool used;
+    bool failed; /* a sync, so that what is shown may never reach the platter */
     unsigned opened;
     struct bytes now, durable;
     struct unsynced *unsynced;

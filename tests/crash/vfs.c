@@ -56,7 +56,7 @@ static int on_read(sqlite3_file *file, void *out, int n, sqlite3_int64 offset)
     size_t have = at >= now->size ? 0 : now->size - at < want ? now->size - at : want;
 
     if (have > 0) {
-        memcpy(out, now->at + at, have);
+        bytes_read(now, out, have, at);
     }
     memset((char *)out + have, 0, want - have);
     return have == want ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
