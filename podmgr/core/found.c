@@ -38,12 +38,7 @@ static bool is_optical(uint32_t chip, unsigned port)
 
 static bool is_of(const struct slice *slice, uint32_t chip)
 {
-    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
-        if (slice->intent->cubes[i] == chip / TPUNET_CUBE_CHIPS) {
-            return true;
-        }
-    }
-    return false;
+    return slice_has_cube(slice, chip / (uint32_t)TPUNET_CUBE_CHIPS);
 }
 
 /* Rule 1. */

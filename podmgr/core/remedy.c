@@ -219,16 +219,6 @@ static bool is_busy(const struct slice *slice)
     return !id_is_none(slice->op) || slice->state == SLICE_RECONFIGURING;
 }
 
-static bool has_cube(const struct slice *slice, unsigned cube)
-{
-    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
-        if (slice->intent->cubes[i] == cube) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool has_circuit_on(const struct model *m, const struct slice *slice, const bool *switches)
 {
     for (unsigned o = 0; o < TPUNET_OCSES; o++) {
@@ -285,12 +275,12 @@ static bool symptom_hurts(const struct model *m, const struct slice *slice, cons
     }
     switch (symptom_signal_kind(s->kind)) {
     case SIGNAL_LINK_END:
-        return has_cube(slice, s->number / (uint32_t)(TPUNET_PORTS * TPUNET_CUBE_CHIPS)) &&
+        return slice_has_cube(slice, s->number / (uint32_t)(TPUNET_PORTS * TPUNET_CUBE_CHIPS)) &&
                !is_avoided(m, slice, s->number);
     case SIGNAL_CHIP:
-        return has_cube(slice, s->number / (uint32_t)TPUNET_CUBE_CHIPS);
+        return slice_has_cube(slice, s->number / (uint32_t)TPUNET_CUBE_CHIPS);
     case SIGNAL_HOST:
-        return has_cube(slice, s->number / (uint32_t)TPUNET_CUBE_HOSTS);
+        return slice_has_cube(slice, s->number / (uint32_t)TPUNET_CUBE_HOSTS);
     case SIGNAL_HOST_LEASE:
     case SIGNAL_PORT_LIGHT:
     case SIGNAL_OCS:
@@ -327,7 +317,7 @@ static size_t collect_slices(struct mending *w, const struct symptom *symptoms,
                                    .busy = is_busy(slice),
                                    .works = !is_hurt(w, slice, symptoms)};
         for (size_t c = 0; c < w->impact.n_cubes; c++) {
-            if (has_cube(slice, w->impact.cubes[c])) {
+            if (slice_has_cube(slice, w->impact.cubes[c])) {
                 s->cubes[s->n_cubes++] = w->impact.cubes[c];
             }
         }

@@ -96,12 +96,7 @@ static bool is_in_use(const struct model *m, uint16_t cube)
 {
     const struct slice *slice = model_slice(m, m->cubes[cube].owner);
 
-    for (unsigned i = 0; slice != NULL && i < slice->intent->n_cubes; i++) {
-        if (slice->intent->cubes[i] == cube) {
-            return true;
-        }
-    }
-    return false;
+    return slice != NULL && slice_has_cube(slice, cube);
 }
 
 static void quarantine(struct mending *w, const struct remedy *r)

@@ -65,6 +65,16 @@ bool slice_serves(const struct slice *slice)
     return slice->state == SLICE_ACTIVE || slice->state == SLICE_ACTIVE_DEGRADED;
 }
 
+bool slice_has_cube(const struct slice *slice, unsigned cube)
+{
+    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
+        if (slice->intent->cubes[i] == cube) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void slice_spec_fini(struct slice_spec *spec)
 {
     free(spec->cubes);

@@ -122,6 +122,8 @@ void slice_move(struct slice *slice, enum slice_state to, struct wall_ms now);
 bool slice_may_move(enum slice_state from, enum slice_state to);
 /* A job may be running on it. */
 bool slice_serves(const struct slice *slice);
+/* Is the cube of its intent?  One that it is leaving is not, though still its own. */
+bool slice_has_cube(const struct slice *slice, unsigned cube);
 void slice_spec_fini(struct slice_spec *spec);
 /* What the spec wants of these cubes, its weave included. */
 int slice_spec_intent(struct tpunet_intent **out, const struct slice_spec *spec,
