@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/drain.h"
 #include "core/internal.h"
 #include "core/remedy.h"
 
@@ -123,6 +124,16 @@ bool bringup_goes_around(const struct model *m, const struct slice *slice)
     return slice->dead_links > 0 && slice->dead_links == count_dead(m, slice);
 }
 
+/* A drain was there when the routes were asked for (drains.c, rule 4); what broke
+ * may have been one of those that came since. */
+bool bringup_is_without(const struct model *m, const struct slice *slice, struct tpunet_xc xc)
+{
+    bool around = slice->state == SLICE_ACTIVE_DEGRADED && slice->dead_links > 0;
+
+    return around &&
+           (drains_avoid(m, xc) || (model_circuit_broken(m, xc) && bringup_goes_around(m, slice)));
+}
+
 /* -------------------------------------------------------------- asking -- */
 
 /* Rule 1. */
@@ -199,6 +210,7 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
 
     assert(is_coming_up(slice) && id_is_none(slice->op));
     preflight_drop(slice);
+    drains_pass(m, slice);
     if (is_whole(m, slice) && !each_circuit(m, slice, is_lit, &dim)) {
         say_waiting(slice, "waiting for a circuit with light", out); /* the next tick sees */
         faults_suspect(m, (struct tpunet_ocs_port){dim.ocs, TPUNET_NORTH, dim.north},
@@ -215,7 +227,7 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
         slice->waiting = false;
         slice->verified = false;
         /* Rises across slices too: chips refuse what is older than they hold. */
-        slice->routed = bringup_new_generation(m, slice);
+        (void)bringup_new_generation(m, slice);
         slice->reason[0] = '\0';
         slice->dead_links = count_dead(m, slice);
         emit_slice(out, slice->id);
@@ -308,6 +320,7 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
     if (!is_coming_up(slice) || slice->waiting || slice->preflight != NULL) {
         return;
     }
+    drains_pass(m, slice); /* who came meanwhile */
     if (!is_whole(m, slice)) {
         say_waiting(slice, "waiting for circuits that a switch has lost", out);
         return;

@@ -69,6 +69,7 @@ struct drain_slice {
     bool leaving;                    /* it is being deleted */
     bool light;                      /* its routes use a switch or port of the part */
     bool cut;                        /* without them an axis of it would have no link left */
+    struct id behind;                /* an older drain that holds it (drain_holds()), or none */
     uint16_t cubes[MODEL_CUBES_MAX]; /* of the part's that are its own */
     size_t n_cubes;
 };
@@ -123,10 +124,22 @@ const struct drain *model_cube_drain(const struct model *m, unsigned cube);
 /* Has a person a right to switch it off? */
 bool model_cube_drained(const struct model *m, unsigned cube);
 
+/* Does the slice go around the light of the part because of this drain?  Then its
+ * circuits there are as dead ones, from the moment when such routes are asked for. */
+bool drain_avoids(const struct drain *d, const struct slice *slice);
+/* The oldest drain that is "now", and older than `before`, around which the slice cannot
+ * go yet: cubes of the part are its own, or (rule 6) it would be cut; NULL: none.
+ * *lost has the switches that it is without, those of the drains up to there too. */
+const struct drain *drain_holds(const struct model *m, const struct slice *slice, struct id before,
+                                uint64_t *lost);
+/* Would the loss of these switches leave an axis of the slice without any link? */
+bool drain_cuts(const struct slice *slice, uint64_t lost);
+/* A slice that is coming up goes around all drains that are "now", up to the first
+ * that holds it. */
+void drains_pass(const struct model *m, struct slice *slice);
+
 /* Is a switch, with all its circuits, the person's?  Of a new slice (NULL), or of
  * one that may have been there before the drain. */
 bool drains_avoid_switch(const struct model *m, unsigned ocs, const struct slice *slice);
-/* Has the slice of this intended circuit routes that go around it for a drain? */
-bool drains_gone_around(const struct model *m, struct tpunet_xc xc);
 
 #endif

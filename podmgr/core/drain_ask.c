@@ -8,18 +8,6 @@
 #include "core/internal.h"
 #include "mem.h"
 
-/* Under another set of routes since: those that were asked for after the drain
- * began go around it. */
-static bool goes_around(const struct model *m, const struct drain *drain, const struct slice *slice,
-                        struct tpunet_xc xc)
-{
-    if (slice->state != SLICE_ACTIVE_DEGRADED || slice->dead_links == 0) {
-        return false;
-    }
-    return (model_circuit_broken(m, xc) && bringup_goes_around(m, slice)) ||
-           (model_circuit_dead(m, xc) && id_compare(slice->routed, drain->id) > 0);
-}
-
 /* The slice of an intended circuit whose routes may use it, or NULL. */
 static const struct slice *user_of(const struct model *m, const struct drain *drain, uint16_t ocs,
                                    uint16_t north)
@@ -32,7 +20,7 @@ static const struct slice *user_of(const struct model *m, const struct drain *dr
     }
     const struct slice *slice = model_slice(m, circuit->slice);
     bool around =
-        slice == NULL || id_compare(slice->id, drain->id) > 0 || goes_around(m, drain, slice, xc);
+        slice == NULL || id_compare(slice->id, drain->id) > 0 || bringup_is_without(m, slice, xc);
     return around ? NULL : slice;
 }
 
@@ -75,21 +63,65 @@ static void take_cubes(struct asking *a)
     }
 }
 
-/* Rule 6 of drain_rules.c: would all 16 switches of an axis be dead to it? */
-static bool would_cut(const struct model *m, const struct drain *drain, const struct slice *slice)
+bool drain_cuts(const struct slice *slice, uint64_t lost)
 {
-    for (unsigned axis = 0; axis < TPUNET_AXES; axis++) {
-        bool left = slice->spec.shape.dim[axis] <= TPUNET_CUBE_DIM;
-        for (unsigned o = axis * TPUNET_FACE_LINKS; o < (axis + 1) * TPUNET_FACE_LINKS && !left;
-             o++) {
-            left = (drain->extent.ocs >> o & 1) == 0 && m->ocs[o].state != OCS_STATE_FAILED &&
-                   !drains_avoid_switch(m, o, slice);
-        }
-        if (!left) {
+    const uint64_t axis = (UINT64_C(1) << TPUNET_FACE_LINKS) - 1;
+
+    for (unsigned a = 0; a < TPUNET_AXES; a++) {
+        if (slice->spec.shape.dim[a] > TPUNET_CUBE_DIM &&
+            (~lost & axis << a * TPUNET_FACE_LINKS) == 0) {
             return true;
         }
     }
     return false;
+}
+
+static bool has_any_cube(const struct slice *slice, const struct extent *extent)
+{
+    for (unsigned i = 0; i < slice->intent->n_cubes; i++) {
+        if (extent->cubes[slice->intent->cubes[i]]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One that takes no light along is between the slice and its cubes alone. */
+static bool may_hold(const struct drain *d, const struct slice *slice)
+{
+    return d->order.mode == DRAIN_NOW && !drain_avoids(d, slice) &&
+           (d->extent.ocs != 0 || d->extent.n_ports > 0);
+}
+
+const struct drain *drain_holds(const struct model *m, const struct slice *slice, struct id before,
+                                uint64_t *lost)
+{
+    *lost = 0;
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        bool without = m->ocs[o].state == OCS_STATE_FAILED || drains_avoid_switch(m, o, slice);
+        *lost |= (uint64_t)without << o;
+    }
+    for (size_t i = 0; i < m->n_drains && id_compare(m->drains[i]->id, before) < 0; i++) {
+        const struct drain *d = m->drains[i];
+        if (!may_hold(d, slice)) {
+            continue;
+        }
+        if (has_any_cube(slice, &d->extent) || drain_cuts(slice, *lost | d->extent.ocs)) {
+            return d;
+        }
+        *lost |= d->extent.ocs;
+    }
+    return NULL;
+}
+
+static void take_lit(struct asking *a, const struct slice *slice, struct drain_slice *entry)
+{
+    uint64_t lost;
+    const struct drain *held = drain_holds(a->m, slice, a->drain->id, &lost);
+
+    entry->light = true;
+    entry->cut = drain_cuts(slice, lost | a->drain->extent.ocs);
+    entry->behind = held != NULL ? held->id : (struct id){0};
 }
 
 static void take_light(struct asking *a)
@@ -104,8 +136,7 @@ static void take_light(struct asking *a)
             const struct slice *slice = user_of(a->m, a->drain, o, p);
             struct drain_slice *entry = slice != NULL ? entry_of(a, slice) : NULL;
             if (entry != NULL && !entry->light) {
-                entry->light = true;
-                entry->cut = would_cut(a->m, a->drain, slice);
+                take_lit(a, slice, entry);
             }
         }
     }

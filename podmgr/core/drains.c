@@ -8,9 +8,12 @@
  *   3. "Now" moves jobs off as drain_rules.c says; what is blocked is tried again
  *      every LOOK_MS, for ever, and budgets of remediation do not count: it is a
  *      person's word.
- *   4. A slice that was there before keeps a drained switch in use only while its
- *      routes lead over it.  Afterwards its circuits there are as dead ones: not
- *      made, not put back, no reason to wait.
+ *   4. A slice that was there before keeps a drained switch in use until other routes
+ *      are asked for, or the drain is DRAINED.  Afterwards its circuits there are as
+ *      dead ones: not made, not put back, no reason to wait.  While it is BLOCKED they
+ *      are as good as any: put back when lost, a symptom when down.
+ *      Drains that are "now" are gone around in the order of their age (`routed` of
+ *      the slice is the newest of them), so one that blocks holds those after it.
  *   5. A DRAINED switch that does not answer is waited for by nobody (D7: nothing
  *      that is made needs it): what it should break becomes a lien (A8).  Not so
  *      after a restore, before its map was read: what stands there is not known.
@@ -146,14 +149,25 @@ bool model_cube_drained(const struct model *m, unsigned cube)
     return false;
 }
 
-/* Rule 4.  An operation that was begun before the drain ends as it was planned. */
-static bool goes_around(const struct drain *d, const struct slice *slice)
+/* Rule 4. */
+bool drain_avoids(const struct drain *d, const struct slice *slice)
 {
     bool newer = id_compare(slice->id, d->id) > 0;
-    bool planned_without = id_is_none(slice->op) || id_compare(slice->op, d->id) > 0;
+    bool moved = d->order.mode == DRAIN_NOW && id_compare(slice->routed, d->id) >= 0;
 
-    return slice->spec.accept_degraded &&
-           (newer || (d->order.mode == DRAIN_NOW && planned_without));
+    return slice->spec.accept_degraded && (newer || moved || d->state == ADMIN_DRAINED);
+}
+
+void drains_pass(const struct model *m, struct slice *slice)
+{
+    uint64_t lost;
+    const struct drain *held = drain_holds(m, slice, DRAIN_PREVIEW, &lost);
+
+    for (size_t i = 0; i < m->n_drains && m->drains[i] != held; i++) {
+        if (id_compare(slice->routed, m->drains[i]->id) < 0) {
+            slice->routed = m->drains[i]->id;
+        }
+    }
 }
 
 bool drains_avoid(const struct model *m, struct tpunet_xc xc)
@@ -165,22 +179,7 @@ bool drains_avoid(const struct model *m, struct tpunet_xc xc)
     }
     const struct slice *slice = model_slice(m, circuit->slice);
     for (size_t i = 0; slice != NULL && i < m->n_drains; i++) {
-        if (extent_has_circuit(&m->drains[i]->extent, xc) && goes_around(m->drains[i], slice)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool drains_gone_around(const struct model *m, struct tpunet_xc xc)
-{
-    const struct slice *slice = model_slice(m, m->ocs[xc.ocs].north[xc.north].slice);
-    bool serves = slice != NULL && slice->state == SLICE_ACTIVE_DEGRADED && slice->dead_links > 0;
-
-    for (size_t i = 0; serves && i < m->n_drains; i++) {
-        const struct drain *d = m->drains[i];
-        if (extent_has_circuit(&d->extent, xc) && goes_around(d, slice) &&
-            id_compare(slice->routed, d->id) > 0) {
+        if (extent_has_circuit(&m->drains[i]->extent, xc) && drain_avoids(m->drains[i], slice)) {
             return true;
         }
     }
@@ -191,7 +190,7 @@ bool drains_avoid_switch(const struct model *m, unsigned ocs, const struct slice
 {
     for (size_t i = 0; i < m->n_drains && (m->drained_ocs >> ocs & 1) != 0; i++) {
         const struct drain *d = m->drains[i];
-        if ((d->extent.ocs >> ocs & 1) != 0 && (slice == NULL || goes_around(d, slice))) {
+        if ((d->extent.ocs >> ocs & 1) != 0 && (slice == NULL || drain_avoids(d, slice))) {
             return true;
         }
     }
@@ -241,6 +240,24 @@ static void tell(struct model *m, const struct drain *d, const char *type, const
 
 /* ---------------------------------------------------------- carrying out -- */
 
+/* Its new circuits are not made over what is drained, nor waited for there. */
+static int swap_around(struct model *m, const struct drain *d, struct slice *slice,
+                       const struct swap *swaps, size_t n, const char *reason, struct now now,
+                       struct outbox *out, struct error *err)
+{
+    struct id before = slice->routed;
+    uint64_t lost;
+
+    if (id_compare(before, d->id) < 0 && drain_holds(m, slice, d->id, &lost) == NULL) {
+        slice->routed = d->id;
+    }
+    int status = slices_swap(m, slice, swaps, n, reason, now, out, err);
+    if (status < 0) {
+        slice->routed = before;
+    }
+    return status;
+}
+
 static void move_slice(struct model *m, struct drain *d, const struct drain_steps *steps,
                        const struct drain_step *step, struct now now, struct outbox *out)
 {
@@ -254,7 +271,7 @@ static void move_slice(struct model *m, struct drain *d, const struct drain_step
         slice_blame(m, slice, subject);
         bringup_again(m, slice, reason, now, out);
         d->trouble[0] = '\0';
-    } else if (slices_swap(m, slice, steps->swaps + step->first_swap, step->n_swaps, reason, now,
+    } else if (swap_around(m, d, slice, steps->swaps + step->first_swap, step->n_swaps, reason, now,
                            out, &err) < 0) {
         (void)snprintf(d->trouble, sizeof d->trouble, "no swap yet: %s", err.text);
     } else {

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/drain.h"
+#include "core/extent.h"
 #include "core/internal.h"
 #include "core/remedy.h"
 #include "core/repair.h"
@@ -40,10 +40,8 @@ static void ask_circuit(const struct model *m, uint16_t ocs, uint16_t north,
         return;
     }
     const struct slice *slice = model_slice(m, m->ocs[ocs].north[north].slice);
-    bool without = slice != NULL && model_circuit_dead(m, xc) &&
-                   (slice->state == SLICE_FAILED || drains_gone_around(m, xc) ||
-                    (model_circuit_broken(m, xc) && slice->state == SLICE_ACTIVE_DEGRADED &&
-                     bringup_goes_around(m, slice)));
+    bool without = slice != NULL && (bringup_is_without(m, slice, xc) ||
+                                     (slice->state == SLICE_FAILED && model_circuit_dead(m, xc)));
     if (!without) {
         say_user(facts, m->ocs[ocs].north[north].slice);
     }

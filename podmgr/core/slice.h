@@ -92,7 +92,7 @@ struct slice {
     char reason[SLICE_REASON_MAX];
     uint64_t version;             /* rises with each change: the ETag */
     uint64_t generation;          /* of the intent given to the fabric */
-    struct id routed;             /* when its routes were last asked for: around all dead then */
+    struct id routed;             /* up to this drain it goes around those that are "now" */
     struct tpunet_intent *intent; /* cubes and explicit circuits */
     struct id op;                 /* open operation, none if settled */
     struct wall_ms created;

@@ -332,6 +332,174 @@ static void a_power_domain_takes_all_of_it(void **state)
     assert_string_equal(w->code, "part-not-found");
 }
 
+/* ------------------------------------------------------------ what blocks -- */
+
+/* All switches of the axis on which cw_create()'s slices are longer than a cube. */
+static struct drain *drain_axis(struct world *w)
+{
+    static struct power_feed feeds[TPUNET_FACE_LINKS];
+
+    for (uint16_t i = 0; i < TPUNET_FACE_LINKS; i++) {
+        feeds[i] = (struct power_feed){
+            "z", {.kind = PART_OCS, .ocs = (uint16_t)(2 * TPUNET_FACE_LINKS + i)}};
+    }
+    w->pod.feeds = feeds;
+    w->pod.n_feeds = ARRAY_LEN(feeds);
+    return drain(w, "power/z", DRAIN_NOW);
+}
+
+static void assert_blocked(const struct world *w, const struct drain *d, unsigned rule,
+                           const char *text)
+{
+    struct drain_steps steps;
+
+    drain_ask(w->model, d, &steps);
+    assert_int_equal(steps.n, 1);
+    assert_int_equal(steps.items[0].action, DRAIN_BLOCKED);
+    assert_int_equal(steps.items[0].rule, rule);
+    assert_non_null(strstr(steps.items[0].text, text));
+    drain_steps_fini(&steps);
+}
+
+static void come_back(struct world *w, uint16_t ocs)
+{
+    w->dead[ocs] = false;
+    w->boots[ocs]++;
+    cw_attach(w, ocs);
+}
+
+/* What a slice goes on using is kept in order for it. */
+static void who_is_blocked_keeps_its_circuits(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct drain *d = drain_axis(w);
+
+    cw_pass(w, 600);
+    assert_blocked(w, d, 6, "no link left");
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    cw_lose_power(w, 40);
+    come_back(w, 40);
+    cw_pass(w, 300);
+    assert_int_equal(circuits_on(w, 40), 2); /* put back */
+    cw_cut_switch(w, slice, 40);             /* not meant to go */
+    cw_pass(w, 100);
+    assert_true(incidents_count(w->model->incidents) > 0);
+    assert_int_equal(d->state, ADMIN_DRAINING);
+}
+
+/* A bring-up for another reason does not go around what blocks, and says nothing of
+ * it: neither then nor at the next one. */
+static void new_routes_for_another_reason_do_not_pass_it(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct drain *d = drain_axis(w);
+
+    cw_pass(w, 600);
+    cw_cut(w, slice, tpunet_chip_number((struct tpunet_chip){0, {3, 1, 2}}), 0); /* ocs/9 */
+    cw_pass(w, 2500);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(slice->dead_links, 1); /* and not 33 */
+    assert_int_equal(d->state, ADMIN_DRAINING);
+    assert_blocked(w, d, 6, "no link left");
+    cw_lose_power(w, 40);
+    come_back(w, 40);
+    cw_pass(w, 300);
+    assert_int_equal(circuits_on(w, 40), 2);
+    assert_int_equal(slice->dead_links, 1);
+}
+
+/* Light is gone around in the order of age, so nobody believes that the first one is. */
+static void a_newer_drain_waits_for_one_that_blocks(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct drain *before = drain(w, "ocs/3", DRAIN_NOW);
+    struct id first = drain_axis(w)->id;
+    struct drain *after = drain(w, "ocs/4", DRAIN_NOW);
+    struct drain *graceful = drain(w, "ocs/5", DRAIN_GRACEFUL);
+    char id[48];
+
+    cw_pass(w, 600);
+    assert_int_equal(before->state, ADMIN_DRAINED); /* the older one */
+    assert_int_equal(slice->dead_links, 2);
+    assert_blocked(w, after, 6, id_format(first, id));
+    assert_int_equal(end(w, first, 0), 0);
+    cw_pass(w, 600);
+    assert_int_equal(after->state, ADMIN_DRAINED);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(slice->dead_links, 4);
+    assert_int_equal(graceful->state, ADMIN_DRAINING); /* who waits holds nobody */
+}
+
+/* One that no drain alone would cut, but all of them. */
+static void the_last_switch_of_an_axis_blocks(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    char name[16];
+
+    for (unsigned o = 32; o < 48; o++) {
+        (void)snprintf(name, sizeof name, "ocs/%u", o);
+        (void)drain(w, name, DRAIN_NOW);
+    }
+    cw_pass(w, 600);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(slice->dead_links, 30);
+    assert_blocked(w, w->model->drains[15], 6, "no link left");
+    assert_int_equal(end(w, w->model->drains[4]->id, 0), 0);
+    cw_pass(w, 600);
+    assert_int_equal(slice->dead_links, 30);
+    assert_int_equal(w->model->drains[14]->state, ADMIN_DRAINED);
+}
+
+/* Cubes and light of a part go at once: until there are spares its light is used. */
+static void who_waits_for_cubes_keeps_its_circuits(void **state)
+{
+    static struct power_feed feeds[] = {{"a", {.kind = PART_CUBE, .cube = 1}},
+                                        {"a", {.kind = PART_OCS, .ocs = 40}}};
+    struct world *w = *state;
+
+    w->pod.feeds = feeds;
+    w->pod.n_feeds = ARRAY_LEN(feeds);
+    struct slice *slice = cw_create(w, true);
+    struct id other = cw_create(w, false)->id;
+    struct drain *d = drain(w, "power/a", DRAIN_NOW);
+    cw_pass(w, 300);
+    cw_lose_power(w, 40);
+    come_back(w, 40);
+    cw_pass(w, 300);
+    assert_int_equal(circuits_on(w, 40), 4);
+    delete (w, other);
+    cw_pass(w, 900);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(slice->intent->cubes[1], 2);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_int_equal(slice->dead_links, 2);
+}
+
+/* The person may have unplugged it: it is not given back for another's reason. */
+static void what_is_drained_stays_so_when_it_is_well_again(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct event fail = {.kind = EV_FAIL_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
+    struct event clear = {.kind = EV_CLEAR_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
+
+    fail.word.part.ocs = clear.word.part.ocs = 40;
+    cw_step(w, &fail);
+    struct drain *d = drain(w, "ocs/40", DRAIN_GRACEFUL);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    cw_step(w, &clear);
+    cw_pass(w, 600);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(end(w, d->id, 0), 0);
+    cw_pass(w, 600);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+}
+
 /* ------------------------------------------------------------ the person -- */
 
 static void orders_are_checked(void **state)
@@ -528,6 +696,12 @@ int main(void)
         TEST(a_silent_switch_with_work_is_waited_for),
         TEST(an_optical_link_is_one_port),
         TEST(a_power_domain_takes_all_of_it),
+        TEST(who_is_blocked_keeps_its_circuits),
+        TEST(new_routes_for_another_reason_do_not_pass_it),
+        TEST(a_newer_drain_waits_for_one_that_blocks),
+        TEST(the_last_switch_of_an_axis_blocks),
+        TEST(who_waits_for_cubes_keeps_its_circuits),
+        TEST(what_is_drained_stays_so_when_it_is_well_again),
         TEST(orders_are_checked),
         TEST(an_end_is_of_a_version),
         TEST(a_key_gives_the_same_drain),
