@@ -27,6 +27,7 @@
 #include "core/drain.h"
 #include "core/internal.h"
 #include "core/remedy.h"
+#include "mem.h"
 
 enum { CHECK_AGAIN_MS = 5000 };
 
@@ -112,26 +113,53 @@ size_t core_dead_links(const struct model *m, const struct slice *slice, struct 
     return list.n;
 }
 
-static uint16_t count_dead(const struct model *m, const struct slice *slice)
+static bool add_dead(const struct model *m, struct tpunet_xc xc, void *arg)
 {
-    struct chip_port all[TPUNET_OCSES * MODEL_CUBES_MAX];
+    struct circuit_set *set = arg;
 
-    return (uint16_t)core_dead_links(m, slice, all, sizeof all / sizeof all[0]);
+    if (model_circuit_dead(m, xc)) {
+        set->at[xc.ocs][xc.north / 64] |= UINT64_C(1) << xc.north % 64;
+    }
+    return true;
 }
 
-bool bringup_goes_around(const struct model *m, const struct slice *slice)
+static void find_dead_set(const struct model *m, const struct slice *slice, struct circuit_set *out)
 {
-    return slice->dead_links > 0 && slice->dead_links == count_dead(m, slice);
+    *out = (struct circuit_set){0};
+    (void)each_circuit(m, slice, add_dead, out);
 }
 
-/* A drain was there when the routes were asked for (drains.c, rule 4); what broke
- * may have been one of those that came since. */
+static unsigned count_both(const struct circuit_set *a, const struct circuit_set *b)
+{
+    unsigned n = 0;
+
+    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
+        for (unsigned i = 0; i < ARRAY_LEN(a->at[o]); i++) {
+            n += (unsigned)__builtin_popcountll(a->at[o][i] & b->at[o][i]);
+        }
+    }
+    return n;
+}
+
+bool bringup_goes_around(const struct model *m, const struct slice *slice, struct tpunet_xc xc)
+{
+    return (slice->around.at[xc.ocs][xc.north / 64] >> xc.north % 64 & 1) != 0 &&
+           model_circuit_dead(m, xc);
+}
+
 bool bringup_is_without(const struct model *m, const struct slice *slice, struct tpunet_xc xc)
 {
-    bool around = slice->state == SLICE_ACTIVE_DEGRADED && slice->dead_links > 0;
+    return slice->state == SLICE_ACTIVE_DEGRADED && bringup_goes_around(m, slice, xc);
+}
 
-    return around &&
-           (drains_avoid(m, xc) || (model_circuit_broken(m, xc) && bringup_goes_around(m, slice)));
+/* Is something well again that its routes go around?  True also if podmgr was
+ * restarted and does not know what it is (bringup_epoch_taken()). */
+static bool has_some_back(const struct model *m, const struct slice *slice)
+{
+    struct circuit_set dead;
+
+    find_dead_set(m, slice, &dead);
+    return slice->dead_links > count_both(&dead, &slice->around);
 }
 
 /* -------------------------------------------------------------- asking -- */
@@ -203,6 +231,12 @@ struct id bringup_new_generation(struct model *m, struct slice *slice)
     return id;
 }
 
+static void go_around(const struct model *m, struct slice *slice)
+{
+    find_dead_set(m, slice, &slice->around);
+    slice->dead_links = (uint16_t)count_both(&slice->around, &slice->around);
+}
+
 void bringup_start(struct model *m, struct slice *slice, struct now now, struct outbox *out)
 {
     char dead[SLICE_REASON_MAX] = "";
@@ -229,7 +263,7 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
         /* Rises across slices too: chips refuse what is older than they hold. */
         (void)bringup_new_generation(m, slice);
         slice->reason[0] = '\0';
-        slice->dead_links = count_dead(m, slice);
+        go_around(m, slice);
         emit_slice(out, slice->id);
         ask(m, slice, false, out);
     }
@@ -317,6 +351,8 @@ static void take_check(struct model *m, struct slice *slice, const struct verdic
 static void take_bringup(struct model *m, struct slice *slice, const struct verdict *verdict,
                          struct now now, struct outbox *out)
 {
+    struct circuit_set dead;
+
     if (!is_coming_up(slice) || slice->waiting || slice->preflight != NULL) {
         return;
     }
@@ -325,7 +361,8 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
         say_waiting(slice, "waiting for circuits that a switch has lost", out);
         return;
     }
-    if (count_dead(m, slice) != slice->dead_links) {
+    find_dead_set(m, slice, &dead);
+    if (memcmp(&dead, &slice->around, sizeof dead) != 0) {
         bringup_start(m, slice, now, out); /* what is to be gone around has changed since */
         return;
     }
@@ -425,7 +462,7 @@ void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now
     }
     if (is_coming_up(slice) && slice->waiting) {
         bringup_start(m, slice, now, out);
-    } else if (slice_serves(slice) && count_dead(m, slice) < slice->dead_links) {
+    } else if (slice_serves(slice) && has_some_back(m, slice)) {
         bringup_again(m, slice, "links that were dead are back", now, out);
     } else if (slice_serves(slice)) {
         slice->verified = false;
@@ -445,8 +482,8 @@ void bringup_looked(struct model *m, struct now now, struct outbox *out)
 {
     for (size_t i = 0; i < m->n_slices; i++) {
         struct slice *slice = m->slices[i];
-        if (slice_serves(slice) && id_is_none(slice->op) &&
-            slice->dead_links > count_dead(m, slice) && each_circuit(m, slice, is_certain, NULL)) {
+        if (slice_serves(slice) && id_is_none(slice->op) && has_some_back(m, slice) &&
+            each_circuit(m, slice, is_certain, NULL)) {
             bringup_again(m, slice, "links that were dead are back", now, out);
         }
     }
@@ -534,10 +571,25 @@ void bringup_agent_came(struct model *m, struct now now, struct outbox *out)
     }
 }
 
+/* After a restart only their number is on record.  If as many are dead they are taken
+ * for the same; else nothing is known to be gone around, and full routes are asked
+ * for as if something were well again. */
+static void recall_around(const struct model *m, struct slice *slice)
+{
+    struct circuit_set dead;
+
+    find_dead_set(m, slice, &dead);
+    if (count_both(&slice->around, &slice->around) == 0 &&
+        count_both(&dead, &dead) == slice->dead_links) {
+        slice->around = dead;
+    }
+}
+
 void bringup_epoch_taken(struct model *m, struct now now, struct outbox *out)
 {
     for (size_t i = 0; i < m->n_slices; i++) {
         m->slices[i]->coordinator_agent = 0;
+        recall_around(m, m->slices[i]);
         seek_coordinator(m, m->slices[i], now, out);
     }
 }

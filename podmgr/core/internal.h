@@ -90,11 +90,9 @@ void bringup_lost(struct slice *slice, struct outbox *out);
 /* An operation that puts circuits of the slice back has ended. */
 void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now,
                             struct outbox *out);
-/* Do the slice's routes go around every circuit that is not to be relied on?  False
- * for one that has none, and for one that has had no new routes since more failed. */
-bool bringup_goes_around(const struct model *m, const struct slice *slice);
-/* Does the slice serve on routes that go around this intended circuit of it, since it
- * is dead or drained? */
+/* Is this intended circuit of the slice one that is dead or drained, and that its last
+ * routes were to go around?  And does it serve on them? */
+bool bringup_goes_around(const struct model *m, const struct slice *slice, struct tpunet_xc xc);
 bool bringup_is_without(const struct model *m, const struct slice *slice, struct tpunet_xc xc);
 /* podmgr itself does not rely on a switch or a port: who is coming up over it and
  * accepts that goes around it.  Who serves is for remediation. */

@@ -237,9 +237,8 @@ static bool is_avoided(const struct model *m, const struct slice *slice, uint32_
 {
     struct tpunet_xc xc;
 
-    return bringup_goes_around(m, slice) &&
-           find_circuit(m, end / TPUNET_PORTS, end % TPUNET_PORTS, &xc) &&
-           model_circuit_dead(m, xc);
+    return find_circuit(m, end / TPUNET_PORTS, end % TPUNET_PORTS, &xc) &&
+           bringup_goes_around(m, slice, xc);
 }
 
 void remedy_asked(const struct model *m, struct slice *slice)

@@ -80,6 +80,11 @@ struct slice_losses {
     } cubes[MODEL_CUBES_MAX]; /* swapped */
 };
 
+/* By switch and north port. */
+struct circuit_set {
+    uint64_t at[TPUNET_OCSES][(MODEL_PORTS_MAX + 63) / 64];
+};
+
 struct preflight;
 struct slice {
     struct id id;
@@ -106,6 +111,7 @@ struct slice {
     uint32_t coordinator; /* host number, UINT32_MAX = none yet */
     uint32_t coordinator_agent;
     /* Of this process: */
+    struct circuit_set around;   /* its dead_links: which, since others may die; none: unknown */
     uint64_t asked_serial;       /* of its last bring-up or check: symptoms_serial() */
     bool waiting;                /* for its circuits, or for a coordinator */
     bool verified;               /* since the last loss or start (A5) */

@@ -500,6 +500,100 @@ static void what_is_drained_stays_so_when_it_is_well_again(void **state)
     assert_int_equal(slice->state, SLICE_ACTIVE);
 }
 
+/* ------------------------------------------- which circuits, not how many -- */
+
+static const struct part ports[] = {{.kind = PART_PORT, .ocs = 9}, {.kind = PART_PORT, .ocs = 10}};
+
+static void doubt(struct world *w, unsigned i)
+{
+    struct part_fault fault = {.part = ports[i], .health = HEALTH_SUSPECT, .who = "test"};
+
+    model_add_fault(w->model, &fault);
+}
+
+/* The slice goes around ports[0], which is mended while ports[1] breaks; that a switch is
+ * silent keeps it from new routes. */
+static struct slice *exchange(struct world *w)
+{
+    struct slice *slice = cw_create(w, true);
+    struct event fail = {.kind = EV_FAIL_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
+
+    doubt(w, 0);
+    fail.word.part.ocs = 20; /* so it is asked for new routes */
+    cw_step(w, &fail);
+    assert_int_equal(slice->dead_links, 3);
+    cw_silence(w, 30);
+    model_remove_fault(w->model, &ports[0]);
+    doubt(w, 1);
+    return slice;
+}
+
+static void one_mended_and_another_broken_is_not_the_same(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = exchange(w);
+    struct drain *d = drain(w, "link/0-3-1-2+x", DRAIN_GRACEFUL); /* ports[0] */
+    struct drain *e = drain(w, "link/0-3-2-2+x", DRAIN_GRACEFUL); /* ports[1] */
+
+    assert_int_equal(d->extent.ports[0].ocs, 9);
+    assert_int_equal(e->extent.ports[0].ocs, 10);
+    assert_int_equal(e->state, ADMIN_DRAINING); /* its routes may lead over it */
+    assert_int_equal(end(w, d->id, 0), 0);
+    w->dead[30] = false;
+    cw_attach(w, 30);
+    assert_int_equal(slice->dead_links, 3); /* asked anew, since one is back */
+    cw_pass(w, 300);
+    assert_int_equal(e->state, ADMIN_DRAINED);
+}
+
+/* What has changed between the question and the answer. */
+static void routes_around_another_circuit_are_asked_for_again(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct event fail = {.kind = EV_FAIL_PART, .now = w->now, .word = {.part = {.kind = PART_OCS}}};
+    struct event answer = {.kind = EV_VERDICT, .verdict = xcalloc(1, sizeof(struct verdict))};
+
+    doubt(w, 0);
+    fail.word.part.ocs = 20;
+    outbox_clear(&w->out);
+    core_step(w->model, &fail, &w->out); /* nobody answers yet */
+    event_fini(&fail);
+    assert_int_equal(slice->state, SLICE_RECONFIGURING);
+    *answer.verdict = (struct verdict){
+        .slice = slice->id, .epoch = w->model->epoch, .generation = slice->generation, .ok = true};
+    model_remove_fault(w->model, &ports[0]);
+    doubt(w, 1);
+    uint64_t asked = slice->generation;
+    cw_step(w, &answer);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_true(slice->generation > asked);
+    assert_int_equal(drain(w, "link/0-3-2-2+x", DRAIN_GRACEFUL)->state, ADMIN_DRAINED);
+}
+
+/* Only their number is on record. */
+static void a_new_podmgr_recalls_what_it_may(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
+
+    cw_pass(w, 300);
+    for (int others = 0; others < 2; others++) {
+        struct event start = {.kind = EV_START};
+        uint64_t version = slice->version;
+        slice->around = (struct circuit_set){0};
+        if (others != 0) {
+            doubt(w, 1);
+        }
+        cw_step(w, &start);
+        cw_pass(w, 600);
+        assert_int_equal(slice->version > version, others != 0); /* asked for new routes */
+        assert_int_equal(slice->dead_links, 2 + others);
+        assert_int_equal(d->state, ADMIN_DRAINED);
+    }
+}
+
 /* ------------------------------------------------------------ the person -- */
 
 static void orders_are_checked(void **state)
@@ -702,6 +796,9 @@ int main(void)
         TEST(the_last_switch_of_an_axis_blocks),
         TEST(who_waits_for_cubes_keeps_its_circuits),
         TEST(what_is_drained_stays_so_when_it_is_well_again),
+        TEST(one_mended_and_another_broken_is_not_the_same),
+        TEST(routes_around_another_circuit_are_asked_for_again),
+        TEST(a_new_podmgr_recalls_what_it_may),
         TEST(orders_are_checked),
         TEST(an_end_is_of_a_version),
         TEST(a_key_gives_the_same_drain),
