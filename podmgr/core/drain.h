@@ -68,7 +68,7 @@ struct drain_slice {
     bool failed;                     /* it serves nobody and keeps its cubes until it is deleted */
     bool leaving;                    /* it is being deleted */
     bool light;                      /* its routes use a switch or port of the part */
-    bool cut;                        /* without them an axis of it would have no link left */
+    bool cut;                        /* without them it would fall apart */
     struct id behind;                /* an older drain that holds it (drain_holds()), or none */
     uint16_t cubes[MODEL_CUBES_MAX]; /* of the part's that are its own */
     size_t n_cubes;
@@ -132,7 +132,8 @@ bool drain_avoids(const struct drain *d, const struct slice *slice);
  * *lost has the switches that it is without, those of the drains up to there too. */
 const struct drain *drain_holds(const struct model *m, const struct slice *slice, struct id before,
                                 uint64_t *lost);
-/* Would the loss of these switches leave an axis of the slice without any link? */
+/* Would the loss of these switches leave cubes of the slice without any link to the
+ * others? */
 bool drain_cuts(const struct slice *slice, uint64_t lost);
 /* A slice that is coming up goes around all drains that are "now", up to the first
  * that holds it. */

@@ -63,17 +63,26 @@ static void take_cubes(struct asking *a)
     }
 }
 
+/* Inside a cube all is copper, so it is the circuits between cubes that count, be they
+ * those of a torus, twisted or not, or of another weave. */
 bool drain_cuts(const struct slice *slice, uint64_t lost)
 {
-    const uint64_t axis = (UINT64_C(1) << TPUNET_FACE_LINKS) - 1;
+    const struct tpunet_intent *intent = slice->intent;
+    const size_t n = intent->n_cubes;
+    bool reached[MODEL_CUBES_MAX] = {true};
+    size_t n_reached = 1, before = 0;
 
-    for (unsigned a = 0; a < TPUNET_AXES; a++) {
-        if (slice->spec.shape.dim[a] > TPUNET_CUBE_DIM &&
-            (~lost & axis << a * TPUNET_FACE_LINKS) == 0) {
-            return true;
+    while (n_reached != before) {
+        before = n_reached;
+        for (size_t i = 0; i < TPUNET_OCSES * n; i++) {
+            bool *here = &reached[i % n], *there = &reached[intent->next[i]];
+            if ((lost >> i / n & 1) == 0 && *here != *there) {
+                *here = *there = true;
+                n_reached++;
+            }
         }
     }
-    return false;
+    return n_reached < n;
 }
 
 static bool has_any_cube(const struct slice *slice, const struct extent *extent)

@@ -8,8 +8,8 @@
  *   4. Graceful: it keeps what it has until its job ends.
  *   5. A switch or an optical link under a slice that demands fault-free routes
  *      blocks; podmgr does not kill what a person may still want.
- *   6. So does what would leave an axis of the slice without any link, and what is
- *      behind an older drain that blocks: light is gone around in the order of age.
+ *   6. So does what would leave cubes of the slice without any link to the others, and
+ *      what is behind an older drain that blocks: light is gone around in the order of age.
  *   7. Cubes of the part are swapped, all of the slice or none; routes around the
  *      rest of the part come with the new cubes.
  *   8. Without enough free cubes it blocks, until one is free.
@@ -111,7 +111,8 @@ static void decide_slice(const struct drain_input *in, const struct drain_slice 
     } else if (slice->light && !slice->accepts_degraded) {
         say(out, slice, DRAIN_BLOCKED, 5, "it uses %s and demands fault-free routes", in->part);
     } else if (slice->light && slice->cut) {
-        say(out, slice, DRAIN_BLOCKED, 6, "without %s an axis of it has no link left", in->part);
+        say(out, slice, DRAIN_BLOCKED, 6, "without %s no link is left between some of its cubes",
+            in->part);
     } else if (slice->light && !id_is_none(slice->behind)) {
         char id[48];
         say(out, slice, DRAIN_BLOCKED, 6, "drain/%s is older and has to be carried out first",

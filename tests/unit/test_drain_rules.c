@@ -77,7 +77,7 @@ static const struct row {
      4,
      6,
      DRAIN_BLOCKED,
-     "no link left"},
+     "no link is left"},
     {"behind one that blocks",
      DRAIN_NOW,
      {.accepts_degraded = true, .light = true, .cubes = {5}, .n_cubes = 1, .behind = {3, 9}},

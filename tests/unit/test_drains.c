@@ -376,7 +376,7 @@ static void who_is_blocked_keeps_its_circuits(void **state)
     struct drain *d = drain_axis(w);
 
     cw_pass(w, 600);
-    assert_blocked(w, d, 6, "no link left");
+    assert_blocked(w, d, 6, "no link is left");
     assert_int_equal(slice->state, SLICE_ACTIVE);
     cw_lose_power(w, 40);
     come_back(w, 40);
@@ -402,12 +402,53 @@ static void new_routes_for_another_reason_do_not_pass_it(void **state)
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(slice->dead_links, 1); /* and not 33 */
     assert_int_equal(d->state, ADMIN_DRAINING);
-    assert_blocked(w, d, 6, "no link left");
+    assert_blocked(w, d, 6, "no link is left");
     cw_lose_power(w, 40);
     come_back(w, 40);
     cw_pass(w, 300);
     assert_int_equal(circuits_on(w, 40), 2);
     assert_int_equal(slice->dead_links, 1);
+}
+
+/* What joins the cubes counts, on whatever axis it stands. */
+static void what_falls_apart_depends_on_the_circuits(void **state)
+{
+    static const uint64_t x = 0xFFFF, z = UINT64_C(0xFFFF) << 32;
+    static const struct {
+        const char *shape;
+        bool twisted, woven; /* woven: the switches of x and z exchanged */
+        uint64_t lost;
+        bool cut;
+    } rows[] = {
+        {"4x4x4", false, false, UINT64_MAX, false},
+        {"4x4x8", false, false, z, true},
+        {"4x4x8", false, false, z & (z << 1), false}, /* one is left */
+        {"4x4x8", false, false, x, false},            /* each cube has its own way around */
+        {"4x4x8", true, false, z, false},             /* the twist leads along it, too */
+        {"4x4x8", true, false, x, false},
+        {"4x4x8", true, false, UINT64_MAX, true},
+        {"4x4x8", false, true, z, false},
+        {"4x4x8", false, true, x, true},
+        {"8x8x8", false, false, x, true},
+    };
+    static const uint16_t cubes[] = {0, 1, 2, 3, 4, 5, 6, 7};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct slice slice = {0};
+        struct tpunet_shape shape;
+        assert_int_equal(tpunet_shape_parse(&shape, rows[i].shape, false, NULL), 0);
+        shape.twisted = rows[i].twisted;
+        size_t n = tpunet_shape_cubes(&shape), axis = TPUNET_FACE_LINKS * n;
+        assert_int_equal(tpunet_intent_create(&slice.intent, &shape, cubes, n, NULL), 0);
+        for (size_t k = 0; rows[i].woven && k < axis; k++) {
+            uint16_t next = slice.intent->next[k];
+            slice.intent->next[k] = slice.intent->next[2 * axis + k];
+            slice.intent->next[2 * axis + k] = next;
+        }
+        assert_int_equal(drain_cuts(&slice, rows[i].lost), rows[i].cut);
+        tpunet_intent_destroy(slice.intent);
+    }
 }
 
 /* Light is gone around in the order of age, so nobody believes that the first one is. */
@@ -447,7 +488,7 @@ static void the_last_switch_of_an_axis_blocks(void **state)
     cw_pass(w, 600);
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(slice->dead_links, 30);
-    assert_blocked(w, w->model->drains[15], 6, "no link left");
+    assert_blocked(w, w->model->drains[15], 6, "no link is left");
     assert_int_equal(end(w, w->model->drains[4]->id, 0), 0);
     cw_pass(w, 600);
     assert_int_equal(slice->dead_links, 30);
@@ -792,6 +833,7 @@ int main(void)
         TEST(a_power_domain_takes_all_of_it),
         TEST(who_is_blocked_keeps_its_circuits),
         TEST(new_routes_for_another_reason_do_not_pass_it),
+        cmocka_unit_test(what_falls_apart_depends_on_the_circuits),
         TEST(a_newer_drain_waits_for_one_that_blocks),
         TEST(the_last_switch_of_an_axis_blocks),
         TEST(who_waits_for_cubes_keeps_its_circuits),
