@@ -369,7 +369,7 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
     if (!verdict->ok) {
         found_symptoms(m, slice, verdict, now);
         if (!found_down(m, slice, verdict, now, out)) {
-            slice_fail(m, slice, now, out, verdict->text);
+            slice_fail(m, slice, now, out, slice->reason);
         }
         return;
     }

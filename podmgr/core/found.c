@@ -14,8 +14,9 @@
  *      Without spare cubes a slice that has served and accepts degraded goes around
  *      what is optical.
  *   3. Only where remediation may act: not in a dry run, not behind an open breaker,
- *      and no more cubes than may be out (A7).  Else the slice FAILs with what was
- *      found. */
+ *      no more cubes than may be out, and under a slice that has served no more swaps
+ *      an hour than may be (slices.c, rule 6; A7).  Else the slice FAILs with what was
+ *      found, and why nothing was done about it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -60,19 +61,19 @@ void found_symptoms(struct model *m, const struct slice *slice, const struct ver
     }
 }
 
-/* Rule 2, of copper. */
-static bool blame_cube(struct model *m, uint32_t chip, struct now now, struct outbox *out)
+/* Rule 2, of copper; why not, or NULL. */
+static const char *blame_cube(struct model *m, uint32_t chip, struct now now, struct outbox *out)
 {
     struct part cube = cube_of(chip);
 
     if (model_fault(m, &cube) != NULL) {
-        return true;
+        return NULL;
     }
-    if (remediation_cubes_out(m) >= m->pod->remedy.cubes_out_max) {
-        return false; /* rule 3 */
+    const char *stops = remedy_stops(m, 1); /* rule 3 */
+    if (stops == NULL) {
+        faults_say(m, &cube, reason, now, out);
     }
-    faults_say(m, &cube, reason, now, out);
-    return true;
+    return stops;
 }
 
 /* Rule 2, of light. */
@@ -111,46 +112,61 @@ static void blame_ports(struct model *m, const struct chip_port *end, struct now
     }
 }
 
-/* Rule 2; *copper: not only light is to blame. */
-static bool blame(struct model *m, const struct slice *slice, const struct verdict *verdict,
-                  struct now now, struct outbox *out, bool *copper)
+static bool is_copper(const struct slice *slice, const struct chip_port *end)
 {
-    *copper = false;
-    for (size_t i = 0; i < verdict->n_down; i++) {
-        const struct chip_port *end = &verdict->down[i];
-        if (is_of(slice, end->chip) && !is_optical(end->chip, end->port)) {
-            *copper = true;
-            if (!blame_cube(m, end->chip, now, out)) {
-                return false;
-            }
+    return is_of(slice, end->chip) && !is_optical(end->chip, end->port);
+}
+
+/* Rule 2; why not, or NULL. */
+static const char *blame(struct model *m, const struct slice *slice, const struct verdict *verdict,
+                         struct now now, struct outbox *out)
+{
+    const char *stops = remedy_stops(m, 0);
+
+    for (size_t i = 0; i < verdict->n_down && stops == NULL; i++) {
+        if (is_copper(slice, &verdict->down[i])) {
+            stops = blame_cube(m, verdict->down[i].chip, now, out);
         }
     }
-    for (size_t i = 0; i < verdict->n_down; i++) {
+    for (size_t i = 0; i < verdict->n_down && stops == NULL; i++) {
         if (is_of(slice, verdict->down[i].chip)) {
             blame_ports(m, &verdict->down[i], now, out);
         }
     }
-    return true;
+    return stops;
+}
+
+/* Rule 2: it has served, and all that is down is light. */
+static bool may_go_around(const struct slice *slice, const struct verdict *verdict)
+{
+    bool may = slice->state == SLICE_RECONFIGURING && slice->spec.accept_degraded;
+
+    for (size_t i = 0; i < verdict->n_down; i++) {
+        may = may && !is_copper(slice, &verdict->down[i]);
+    }
+    return may;
 }
 
 bool found_down(struct model *m, struct slice *slice, const struct verdict *verdict, struct now now,
                 struct outbox *out)
 {
-    bool copper;
-
-    if (m->pod->remedy.mode != REMEDY_AUTO || m->remediation->breaker_open ||
-        verdict->n_down == 0) {
+    (void)snprintf(slice->reason, sizeof slice->reason, "%s", verdict->text);
+    if (m->pod->remedy.mode == REMEDY_OFF || verdict->n_down == 0) {
         return false;
     }
-    (void)snprintf(slice->reason, sizeof slice->reason, "%s", verdict->text);
+    bool around = may_go_around(slice, verdict);
     slice->waiting = true; /* what follows for slices over a SUSPECT port is decided here */
-    if (blame(m, slice, verdict, now, out, &copper) && slices_other_cubes(m, slice, now, out)) {
+    const char *stops = blame(m, slice, verdict, now, out);
+    if (stops == NULL && slices_other_cubes(m, slice, around, now, out)) {
         return true;
     }
     slice->waiting = false;
-    if (!copper && slice->state == SLICE_RECONFIGURING && slice->spec.accept_degraded) {
-        bringup_start(m, slice, now, out); /* around it */
+    if (stops == NULL && around) {
+        bringup_start(m, slice, now, out);
         return true;
+    }
+    if (stops != NULL) {
+        slice_add_reason(slice, "nothing is done about it: %s", stops);
     }
     return false;
 }

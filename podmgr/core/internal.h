@@ -55,6 +55,9 @@ void slice_tell(struct model *m, const struct slice *slice, const char *type, st
                 struct outbox *out, json_t *data);
 void slice_fail(struct model *m, struct slice *slice, struct now now, struct outbox *out,
                 const char *reason);
+/* Behind what the slice's reason says already. */
+void slice_add_reason(struct slice *slice, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Why it is about to stop serving: the incident under remediation, else this part
  * or word. */
 void slice_blame(const struct model *m, struct slice *slice, const char *otherwise);
@@ -62,14 +65,16 @@ const char *slice_subject(const struct slice *slice, char buf[static 64]);
 double slice_age_ms(const struct slice *slice, struct now now);
 
 /* Other cubes for those that are SUSPECT, or behind SUSPECT ports, under a slice
- * that is coming up; false if it cannot have them. */
-bool slices_other_cubes(struct model *m, struct slice *slice, struct now now, struct outbox *out);
+ * that is coming up; false if it cannot have them.  has_way: it can do without. */
+bool slices_other_cubes(struct model *m, struct slice *slice, bool has_way, struct now now,
+                        struct outbox *out);
 
 /* ------------------------------------- found.c: what a bring-up found down -- */
 
 void found_symptoms(struct model *m, const struct slice *slice, const struct verdict *verdict,
                     struct now now);
-/* True if the slice goes on with other cubes. */
+/* True if the slice goes on, with other cubes or around it; else its reason says why
+ * not. */
 bool found_down(struct model *m, struct slice *slice, const struct verdict *verdict, struct now now,
                 struct outbox *out);
 

@@ -20,7 +20,8 @@
  *      cause, until a later preflight finds its host fit or an operator clears
  *      its cube.  The cubes become SUSPECT by podmgr, and others are tried in
  *      their place, as long as no more than cubes_out_max are out of service: a
- *      limit that is too strict does not empty the pod (A7). */
+ *      limit that is too strict does not empty the pod (A7).  Under a slice that has
+ *      served these are swaps of the hour, too (slices.c, rule 6). */
 #include "core/preflight.h"
 
 #include <assert.h>
@@ -348,13 +349,16 @@ static void refuse(struct model *m, struct slice *slice, struct preflight *p, st
     bool cubes[MODEL_CUBES_MAX] = {false};
     char more[48] = "";
     size_t n = blame(m, p, cubes, now, out);
-    bool may = n > 0 && !m->remediation->breaker_open && m->pod->remedy.mode != REMEDY_DRY_RUN &&
-               remediation_cubes_out(m) + n <= m->pod->remedy.cubes_out_max;
+    const char *stops = remedy_stops(m, n);
+    bool may = n > 0 && stops == NULL;
 
     if (p->failures > 1) {
         (void)snprintf(more, sizeof more, "; and %" PRIu64 " more", p->failures - 1);
     }
     (void)snprintf(slice->reason, sizeof slice->reason, "preflight: %s%s", p->unfit[0].text, more);
+    if (n > 0 && stops != NULL) {
+        slice_add_reason(slice, "no other cubes: %s", stops);
+    }
     slice_tell(m, slice, "slice.preflight-failed", now, out,
                json_pack("{s:s,s:I,s:I,s:b}", "reason", slice->reason, "failures",
                          (json_int_t)p->failures, "cubes", (json_int_t)n, "kept_back", may));

@@ -80,6 +80,51 @@ unsigned remediation_swaps(const struct model *m, struct mono_ns now)
     return n;
 }
 
+const char *remedy_stops(const struct model *m, size_t n_cubes)
+{
+    if (m->remediation->breaker_open) {
+        return "the breaker is open";
+    }
+    if (m->pod->remedy.mode == REMEDY_DRY_RUN) {
+        return "it is a dry run";
+    }
+    return remediation_cubes_out(m) + n_cubes > m->pod->remedy.cubes_out_max
+               ? "as many cubes are out of service as may be"
+               : NULL;
+}
+
+bool remedy_may_swap(const struct model *m, size_t n, struct now now)
+{
+    return !m->remediation->breaker_open &&
+           remediation_swaps(m, now.mono) + n <= m->pod->remedy.swaps_per_hour_max;
+}
+
+void remedy_swapped(struct model *m, size_t n, struct now now)
+{
+    struct remediation *r = m->remediation;
+
+    if (r->n_swaps > 0 && remediation_swaps(m, now.mono) == 0) {
+        r->n_swaps = 0; /* all of them are older than the budget reaches */
+    }
+    for (size_t i = 0; i < n; i++) {
+        VEC_GROW(r->swaps, r->n_swaps, r->cap_swaps);
+        r->swaps[r->n_swaps++] = now.mono;
+    }
+}
+
+void remedy_trip(struct model *m, const char *why, struct now now, struct outbox *out)
+{
+    char subject[48];
+
+    if (!m->remediation->breaker_open) {
+        m->remediation->breaker_open = true;
+        emit_meta(out);
+        (void)snprintf(subject, sizeof subject, "pod/%s", m->pod->id);
+        emit_journal(m, out, now, "remediation.breaker-open", subject,
+                     json_pack("{s:s}", "reason", why));
+    }
+}
+
 /* ---------------------------------------------------------- what is heard -- */
 
 /* The intended circuit that a chip's port leads to; false if there is none. */

@@ -36,6 +36,15 @@ void remediation_destroy(struct remediation *r);
 unsigned remediation_cubes_out(const struct model *m);
 unsigned remediation_swaps(const struct model *m, struct mono_ns now);
 
+/* Outside of an incident, at a bring-up: why podmgr may not take n more cubes out of
+ * service of its own accord, NULL: it may. */
+const char *remedy_stops(const struct model *m, size_t n_cubes);
+/* May it swap n cubes under a slice that has served?  Who does tells of it. */
+bool remedy_may_swap(const struct model *m, size_t n, struct now now);
+void remedy_swapped(struct model *m, size_t n, struct now now);
+/* What is wanted exceeds a budget: the breaker opens, if it is not open. */
+void remedy_trip(struct model *m, const char *why, struct now now, struct outbox *out);
+
 void remedy_tick(struct model *m, struct now now, struct outbox *out);
 /* Links of slices have changed. */
 void remedy_links(struct model *m, const struct event *ev);

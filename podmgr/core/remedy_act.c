@@ -51,7 +51,6 @@ static void note_remedy(struct mending *w, const struct remedy *r)
 /* Rule 1: all the slice's cubes, from the item on. */
 static void swap(struct mending *w, const struct remedies *remedies, size_t from)
 {
-    struct remediation *r = w->m->remediation;
     struct slice *slice = model_slice(w->m, remedies->items[from].slice);
     struct swap swaps[MODEL_CUBES_MAX];
     struct error err = {0};
@@ -70,13 +69,7 @@ static void swap(struct mending *w, const struct remedies *remedies, size_t from
         note(w, text);
         return;
     }
-    if (r->n_swaps > 0 && remediation_swaps(w->m, w->now.mono) == 0) {
-        r->n_swaps = 0; /* all of them are older than the budget reaches */
-    }
-    for (size_t i = 0; i < n; i++) {
-        VEC_GROW(r->swaps, r->n_swaps, r->cap_swaps);
-        r->swaps[r->n_swaps++] = w->now.mono;
-    }
+    remedy_swapped(w->m, n, w->now);
     note_remedy(w, &remedies->items[from]);
 }
 
@@ -171,18 +164,6 @@ static void go_without(struct mending *w, const struct remedy *r)
     note_remedy(w, r);
 }
 
-static void trip(struct mending *w, const struct remedy *r)
-{
-    char subject[48];
-
-    w->m->remediation->breaker_open = true;
-    emit_meta(w->out);
-    (void)snprintf(subject, sizeof subject, "pod/%s", w->m->pod->id);
-    emit_journal(w->m, w->out, w->now, "remediation.breaker-open", subject,
-                 json_pack("{s:s}", "reason", r->text));
-    note_remedy(w, r);
-}
-
 /* ---------------------------------------------------------------- ticket -- */
 
 static struct id new_id(void *arg)
@@ -241,7 +222,8 @@ static void carry_out(struct mending *w, const struct remedies *remedies, size_t
         write_ticket(w, r);
         return;
     case REMEDY_TRIP_BREAKER:
-        trip(w, r);
+        remedy_trip(w->m, r->text, w->now, w->out);
+        note_remedy(w, r);
         return;
     }
 }

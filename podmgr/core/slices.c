@@ -20,11 +20,18 @@
  *      when all are confirmed down, or hold a lien, are the cubes free (A8).
  *   5. Migrate swaps cubes under a serving slice; the other cubes keep their
  *      circuits, and one operation does it all.
+ *   6. Rule 3 under a slice that has served is remediation: each cube counts as a swap
+ *      of the hour, an open breaker forbids it, and what would exceed the budget trips
+ *      the breaker (A7), unless the slice can do without, around the part.
+ *      Under a slice that has not served yet it is placement: no job is disturbed,
+ *      PLACEMENTS_MAX bounds it, and where it ends is what its client is told.  Only
+ *      what such a slice makes SUSPECT counts, against the cubes (found.c, preflight.c).
  */
 #include "core/internal.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +39,7 @@
 #include "core/advice.h"
 #include "core/keys.h"
 #include "core/placement.h"
+#include "core/remedy.h"
 
 enum { PLACEMENTS_MAX = 4 };
 
@@ -127,6 +135,20 @@ void slice_fail(struct model *m, struct slice *slice, struct now now, struct out
         (void)snprintf(slice->reason, sizeof slice->reason, "%s", reason);
     }
     slice_enter(m, slice, SLICE_FAILED, now, out);
+}
+
+void slice_add_reason(struct slice *slice, const char *fmt, ...)
+{
+    size_t len = strlen(slice->reason);
+    va_list ap;
+
+    len += (size_t)snprintf(slice->reason + len, sizeof slice->reason - len, "%s",
+                            len > 0 ? "; " : "");
+    if (len < sizeof slice->reason) {
+        va_start(ap, fmt);
+        (void)vsnprintf(slice->reason + len, sizeof slice->reason - len, fmt, ap);
+        va_end(ap);
+    }
 }
 
 /* ------------------------------------------------------------- create -- */
@@ -405,9 +427,26 @@ void slices_migrate(struct model *m, struct event *ev, struct outbox *out)
 
 /* ------------------------------------------------- an operation has ended -- */
 
-/* Rule 3: for those of its cubes that are `bad`. */
+/* Rule 6. */
+static void ask_a_person(struct model *m, struct slice *slice, size_t n, struct now now,
+                         struct outbox *out)
+{
+    char why[160], subject[64];
+
+    if (m->remediation->breaker_open) {
+        slice_add_reason(slice, "no other cubes: the breaker is open");
+        return;
+    }
+    (void)snprintf(why, sizeof why, "%u swaps in the last hour of %u: %s would need %zu more",
+                   remediation_swaps(m, now.mono), m->pod->remedy.swaps_per_hour_max,
+                   slice_subject(slice, subject), n);
+    remedy_trip(m, why, now, out);
+    slice_add_reason(slice, "no other cubes, the breaker has tripped: %s", why);
+}
+
+/* Rules 3 and 6: for those of its cubes that are `bad`. */
 static bool try_other_cubes(struct model *m, struct slice *slice,
-                            const bool bad[static MODEL_CUBES_MAX], struct now now,
+                            const bool bad[static MODEL_CUBES_MAX], bool has_way, struct now now,
                             struct outbox *out)
 {
     struct swap swaps[MODEL_CUBES_MAX];
@@ -426,6 +465,15 @@ static bool try_other_cubes(struct model *m, struct slice *slice,
         placement_replace(m, slice->intent, swaps, n, cubes, NULL) < 0) {
         return false;
     }
+    if (slice->state == SLICE_RECONFIGURING && !remedy_may_swap(m, n, now)) {
+        if (!has_way) {
+            ask_a_person(m, slice, n, now, out);
+        }
+        return false;
+    }
+    if (slice->state == SLICE_RECONFIGURING) {
+        remedy_swapped(m, n, now);
+    }
     note_swapped(slice, cubes);
     slice_tell(m, slice, "slice.replaced", now, out,
                json_pack("{s:I,s:i,s:s}", "cubes", (json_int_t)n, "first", (int)swaps[0].cube,
@@ -434,7 +482,8 @@ static bool try_other_cubes(struct model *m, struct slice *slice,
     return true;
 }
 
-bool slices_other_cubes(struct model *m, struct slice *slice, struct now now, struct outbox *out)
+bool slices_other_cubes(struct model *m, struct slice *slice, bool has_way, struct now now,
+                        struct outbox *out)
 {
     bool bad[MODEL_CUBES_MAX] = {false};
 
@@ -442,7 +491,7 @@ bool slices_other_cubes(struct model *m, struct slice *slice, struct now now, st
         struct part part = {.kind = PART_CUBE, .cube = c};
         bad[c] = model_port_fault(m, c) != NULL || model_fault(m, &part) != NULL;
     }
-    return try_other_cubes(m, slice, bad, now, out);
+    return try_other_cubes(m, slice, bad, has_way, now, out);
 }
 
 /* Every circuit that it was to make is there, or (if that will do) known to be
@@ -463,12 +512,14 @@ static bool all_made(const struct model *m, const struct op *op, bool dead_will_
 static void take_failure(struct model *m, struct slice *slice, const struct op *op, struct now now,
                          struct outbox *out)
 {
+    bool has_way =
+        slice->state == SLICE_RECONFIGURING && slice->spec.accept_degraded && all_made(m, op, true);
+
     (void)snprintf(slice->reason, sizeof slice->reason, "%s", op->reason);
-    if (slices_other_cubes(m, slice, now, out)) {
+    if (slices_other_cubes(m, slice, has_way, now, out)) {
         return;
     }
-    if (slice->state == SLICE_RECONFIGURING && slice->spec.accept_degraded &&
-        all_made(m, op, true)) {
+    if (has_way) {
         bringup_start(m, slice, now, out);
         return;
     }
@@ -478,7 +529,7 @@ static void take_failure(struct model *m, struct slice *slice, const struct op *
 void slices_unfit(struct model *m, struct slice *slice, const bool cubes[static MODEL_CUBES_MAX],
                   bool may_move, struct now now, struct outbox *out)
 {
-    if (!may_move || !try_other_cubes(m, slice, cubes, now, out)) {
+    if (!may_move || !try_other_cubes(m, slice, cubes, false, now, out)) {
         slice_fail(m, slice, now, out, slice->reason);
     }
 }

@@ -16,6 +16,8 @@
 #include "core/health.h"
 #include "oracle.h"
 
+#include <jansson.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -447,6 +449,31 @@ static void judge_budgets(struct manager *m, const struct before *before)
     }
 }
 
+/* A7: other cubes at a bring-up are swaps, too, under a slice that has served. */
+static void judge_replaced(struct manager *m, const struct before *before)
+{
+    struct oracle *oracle = m->s->oracle;
+    struct id id;
+
+    for (size_t i = before->journal; i < m->out.n_journal; i++) {
+        const struct journal_entry *entry = &m->out.journal[i];
+        const struct slice *slice = strcmp(entry->type, "slice.replaced") == 0 &&
+                                            id_parse(&id, entry->subject + strlen("slice/"))
+                                        ? model_slice(m->model, id)
+                                        : NULL;
+        if (slice == NULL || slice->state != SLICE_RECONFIGURING) {
+            continue;
+        }
+        json_t *data = json_loads(entry->data, 0, NULL);
+        oracle->swaps += (unsigned)json_integer_value(json_object_get(data, "cubes"));
+        json_decref(data);
+        if (before->breaker_open || oracle->swaps > m->s->pod.remedy.swaps_per_hour_max) {
+            sim_found(m->s, V_A7, "%s gets other cubes %s", entry->subject,
+                      before->breaker_open ? "while the breaker is open" : "beyond the budget");
+        }
+    }
+}
+
 static void hear_words(struct manager *m, const struct before *before)
 {
     for (size_t i = before->changes; i < m->out.n_changes; i++) {
@@ -469,6 +496,9 @@ void oracle_step(struct manager *m, struct event *ev)
     if (newest) {
         hear_words(m, &before);
         m->s->oracle->swaps *= ev->kind != EV_RESET_BREAKER; /* the operator has seen to them */
+    }
+    if (newest) {
+        judge_replaced(m, &before);
     }
     if (newest && ev->kind == EV_TICK) {
         judge_budgets(m, &before);

@@ -95,6 +95,18 @@ static void apply(struct world *w, uint16_t ocs, struct id id)
     cw_step(w, &ev);
 }
 
+/* Nobody looks for a link that is known to be dead; named by its + end. */
+static bool is_known(const struct world *w, const struct slice *slice, struct chip_port end)
+{
+    struct chip_port dead[TPUNET_OCSES * CUBES];
+    size_t n = core_dead_links(w->model, slice, dead, ARRAY_LEN(dead));
+
+    while (n > 0 && (dead[n - 1].chip != end.chip || dead[n - 1].port != end.port)) {
+        n--;
+    }
+    return n > 0;
+}
+
 static void approve(struct world *w, const struct effect *effect)
 {
     struct event ev = {.kind = EV_VERDICT, .verdict = xcalloc(1, sizeof(struct verdict))};
@@ -106,7 +118,8 @@ static void approve(struct world *w, const struct effect *effect)
     const struct slice *slice = model_slice(w->model, effect->id);
     for (size_t i = 0; i < w->n_missing; i++) {
         for (unsigned c = 0; c < slice->intent->n_cubes; c++) {
-            if (slice->intent->cubes[c] == w->missing[i].chip / TPUNET_CUBE_CHIPS) {
+            if (slice->intent->cubes[c] == w->missing[i].chip / TPUNET_CUBE_CHIPS &&
+                !is_known(w, slice, w->missing[i])) {
                 ev.verdict->down[ev.verdict->n_down++] = w->missing[i];
             }
         }

@@ -12,6 +12,7 @@
 
 #include "core/core.h"
 #include "core/preflight.h"
+#include "core/remedy.h"
 #include "mem.h"
 
 enum { CUBES = 4, PORTS = 8, TICK_MS = 25, TIMEOUT_MS = 5000, SILENT_MS = 3000 };
@@ -484,7 +485,10 @@ static void beyond_the_budget_nothing_is_kept_back(void **state)
     add_unfit(&ev, TPUNET_CUBE_HOSTS + 3, false, "two");
     step(w, &ev);
     assert_int_equal(slice->state, SLICE_FAILED);
-    assert_string_equal(slice->reason, "preflight: one; and 1 more");
+    assert_string_equal(
+        slice->reason,
+        "preflight: one; and 1 more; no other cubes: as many cubes are out of service "
+        "as may be");
     assert_true(!is_kept_back(w, 0) && !is_kept_back(w, 1));
 }
 
@@ -662,6 +666,51 @@ static void what_has_served_is_not_asked_for_new_routes(void **state)
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
 }
 
+/* A person moves the slice to cube/3, which is not fit. */
+static struct slice *migrate_to_unfit(struct world *w, unsigned swaps_per_hour_max)
+{
+    uint32_t a = observe(w, "healthd/a", 1, 0, CUBES);
+    struct slice *slice = create(w, false);
+    struct event migrate = {.kind = EV_MIGRATE_SLICE, .migrate = {.id = slice->id, .n_swaps = 1}};
+
+    w->pod.remedy.swaps_per_hour_max = swaps_per_hour_max;
+    say_unfit(w, slice, a, 3); /* no job is on it yet: that costs no swap */
+    say_fit(w, slice, a);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 2);
+    migrate.migrate.swaps = xcalloc(1, sizeof *migrate.migrate.swaps);
+    migrate.migrate.swaps[0] = (struct swap){1, 3};
+    step(w, &migrate); /* nor does a person's word */
+    assert_int_equal(remediation_swaps(w->model, w->now.mono), 0);
+    say_unfit(w, slice, a, 3 * TPUNET_CUBE_HOSTS);
+    assert_true(is_kept_back(w, 3));
+    return slice;
+}
+
+/* A7 */
+static void under_a_job_another_cube_is_a_swap(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = migrate_to_unfit(w, 1);
+
+    assert_int_equal(slice->state, SLICE_RECONFIGURING);
+    assert_int_equal(slice->intent->cubes[1], 1);
+    assert_int_equal(remediation_swaps(w->model, w->now.mono), 1);
+    assert_false(w->model->remediation->breaker_open);
+}
+
+static void beyond_the_hour_a_person_is_asked(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = migrate_to_unfit(w, 0);
+
+    assert_int_equal(slice->state, SLICE_FAILED);
+    assert_int_equal(slice->intent->cubes[1], 3);
+    assert_true(w->model->remediation->breaker_open);
+    assert_non_null(
+        strstr(slice->reason, "the breaker has tripped: 0 swaps in the last hour of 0"));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -686,6 +735,8 @@ int main(void)
         TEST(a_link_that_goes_down_meanwhile_begins_it_again),
         TEST(a_delete_meanwhile_ends_it),
         TEST(what_has_served_is_not_asked_for_new_routes),
+        TEST(under_a_job_another_cube_is_a_swap),
+        TEST(beyond_the_hour_a_person_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

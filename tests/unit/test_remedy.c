@@ -473,6 +473,11 @@ static void broken_light_found_is_no_end_for_who_refuses_it(void **state)
 
 static void found_where_nothing_may_be_done_the_slice_fails(void **state)
 {
+    static const char *const reasons[] = {
+        "missing links; nothing is done about it: it is a dry run",
+        "missing links; nothing is done about it: the breaker is open",
+        "missing links; nothing is done about it: as many cubes are out of service as may be",
+    };
     struct world *w = *state;
 
     miss(w, 0, (uint8_t[]){1, 1, 1}, TPUNET_XP);
@@ -482,11 +487,76 @@ static void found_where_nothing_may_be_done_the_slice_fails(void **state)
         w->pod.remedy.cubes_out_max = i == 2 ? 0 : 4;
         const struct slice *slice = ask_for_one(w);
         assert_int_equal(slice->state, SLICE_FAILED);
-        assert_string_equal(slice->reason, "missing links");
+        assert_string_equal(slice->reason, reasons[i]);
         assert_int_equal(w->model->n_faults, 0);
         struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
         cw_step(w, &del);
     }
+}
+
+/* A7: the spare of a swap is broken, too.  podmgr takes another: that is one more. */
+static void what_is_found_under_a_job_counts_as_a_swap(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+
+    miss(w, 2, (uint8_t[]){1, 1, 1}, TPUNET_XP);
+    cw_kill_host(w, slice, 1, 3);
+    cw_pass(w, 100);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[1], 3);
+    assert_int_equal(remediation_swaps(w->model, w->now.mono), 2);
+    assert_false(w->model->remediation->breaker_open);
+}
+
+static void beyond_the_hour_it_fails_and_a_person_is_asked(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+
+    w->pod.remedy.swaps_per_hour_max = 1;
+    miss(w, 2, (uint8_t[]){1, 1, 1}, TPUNET_XP);
+    cw_kill_host(w, slice, 1, 3);
+    cw_pass(w, 100);
+    assert_int_equal(slice->state, SLICE_FAILED);
+    assert_int_equal(slice->intent->cubes[1], 2); /* where it was when it was found */
+    assert_non_null(strstr(slice->reason, "missing links; no other cubes, the breaker has tripped: "
+                                          "1 swaps in the last hour of 1: slice/"));
+    assert_non_null(strstr(w->journal, "remediation.breaker-open "));
+    assert_true(w->model->remediation->breaker_open);
+    assert_int_equal(remediation_swaps(w->model, w->now.mono), 1);
+}
+
+/* It needs no cube for that, so no budget is exceeded. */
+static void beyond_the_hour_light_is_gone_around(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+
+    w->pod.remedy.swaps_per_hour_max = 1;
+    miss(w, 2, (uint8_t[]){3, 1, 2}, TPUNET_XP); /* ocs/9 */
+    cw_kill_host(w, slice, 1, 3);
+    cw_pass(w, 100);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(slice->dead_links, 1);
+    assert_false(w->model->remediation->breaker_open);
+    assert_int_equal(slice->intent->cubes[1], 2);
+    assert_int_equal(remediation_swaps(w->model, w->now.mono), 1);
+    assert_non_null(cw_fault(w, "port/9-n-2"));
+}
+
+/* Nobody's job is disturbed by it: that is placement. */
+static void a_new_slice_costs_no_swaps(void **state)
+{
+    struct world *w = *state;
+
+    w->pod.remedy.swaps_per_hour_max = 0;
+    miss(w, 0, (uint8_t[]){1, 1, 1}, TPUNET_XP);
+    const struct slice *slice = ask_for_one(w);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->intent->cubes[0], 1);
+    assert_int_equal(remediation_swaps(w->model, w->now.mono), 0);
+    assert_false(w->model->remediation->breaker_open);
 }
 
 /* Whoever watched the links has died with them. */
@@ -589,6 +659,10 @@ int main(void)
         TEST(broken_light_found_costs_both_ports),
         TEST(broken_light_found_is_no_end_for_who_refuses_it),
         TEST(found_where_nothing_may_be_done_the_slice_fails),
+        TEST(what_is_found_under_a_job_counts_as_a_swap),
+        TEST(beyond_the_hour_it_fails_and_a_person_is_asked),
+        TEST(beyond_the_hour_light_is_gone_around),
+        TEST(a_new_slice_costs_no_swaps),
         TEST(what_a_check_misses_is_mended),
         TEST(what_is_blamed_is_not_given_again),
         TEST(a_technicians_word_begins_the_burn_in),
