@@ -414,7 +414,11 @@ static double hurt_ms(struct mending *w, const struct remedy_slice *slices, size
     for (size_t i = 0; i < n; i++) {
         hurt = hurt || !slices[i].works;
     }
-    *since = !hurt ? (struct mono_ns){0} : since->ns == 0 ? w->now.mono : *since;
+    if (!hurt) {
+        since->ns = 0;
+    } else if (since->ns == 0) {
+        *since = w->now.mono;
+    }
     return hurt ? mono_ms_since(*since, w->now.mono) : 0;
 }
 
