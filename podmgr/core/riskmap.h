@@ -125,6 +125,8 @@ struct watched {
 const struct watched *riskmap_watched(struct riskmap *map);
 /* The other end of a link, RISKMAP_NONE if there is none now. */
 uint32_t riskmap_far_end(const struct riskmap *map, uint32_t end);
+/* The port to which a circuit leads from that one, numbered as light is; or none. */
+uint32_t riskmap_far_port(const struct riskmap *map, uint32_t port);
 
 /* How many hosts and switches a power domain feeds. */
 uint32_t riskmap_power_parts(const struct riskmap *map, uint32_t domain);

@@ -22,6 +22,11 @@ uint32_t riskmap_far_end(const struct riskmap *map, uint32_t end)
     return far_fibre / CUBE_FIBRES * CUBE_ENDS + map->end_of_fibre[far_fibre % CUBE_FIBRES];
 }
 
+uint32_t riskmap_far_port(const struct riskmap *map, uint32_t port)
+{
+    return map->far_port[port];
+}
+
 /* --------------------------------------------------------- memberships -- */
 
 /* Where the groups of one signal are gathered, each once. */

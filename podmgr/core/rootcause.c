@@ -21,7 +21,8 @@
  *      of a host's chips the host, because one cause is likelier than many.
  *   7. Which symptom a part shows: a stuck mirror is the switch's alone; no
  *      light from a fibre speaks for the fibre and what is before it rather
- *      than for the port, and loss on the circuit the other way round.
+ *      than for the port, and loss on the circuit the other way round.  Loss that
+ *      both its ports show is the circuit's, and tells neither of them apart.
  *   8. A silent host with live links is its daemon's fault; a switch that does
  *      not answer while its light goes on is its controller's (D7).
  *   9. Silence of many at once blames the network between them and podmgr, and
@@ -94,6 +95,7 @@ struct sick {
     uint32_t *groups;
     unsigned n_groups;
     enum watch watch; /* of its kind, be it watched now or not */
+    bool mutual;      /* rule 7: the other port of the circuit shows it as well */
 };
 
 struct ref {
@@ -194,6 +196,30 @@ static enum watch watch_of(uint32_t kinds)
                                                       : WATCH_NOT;
 }
 
+/* Rule 7.  The signals are in order still. */
+static bool is_mutual(const struct work *w, const struct sick *sick)
+{
+    uint32_t port, far;
+    size_t lo = 0, hi = w->n_sick;
+
+    if ((sick->kinds & KIND_BIT(PORT_LOSSY)) == 0) {
+        return false;
+    }
+    (void)riskmap_signal_kind(w->map, sick->signal, &port);
+    far = riskmap_far_port(w->map, port);
+    far = far != RISKMAP_NONE ? riskmap_signal(w->map, SIGNAL_PORT_LIGHT, far) : far;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (w->sick[mid].signal < far) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo < w->n_sick && w->sick[lo].signal == far &&
+           (w->sick[lo].kinds & KIND_BIT(PORT_LOSSY)) != 0;
+}
+
 static void find_groups(struct work *w)
 {
     uint32_t *end = w->groups = xmalloc((w->n_sick + 1) * RISKMAP_OF_SIGNAL * sizeof *w->groups);
@@ -205,6 +231,7 @@ static void find_groups(struct work *w)
         sick->n_groups = riskmap_groups_of(w->map, sick->signal, far, end);
         end += sick->n_groups;
         sick->watch = watch_of(sick->kinds);
+        sick->mutual = is_mutual(w, sick);
         enum watch by = riskmap_watch(w->map, sick->signal);
         for (unsigned k = 0; k < sick->n_groups && by != WATCH_NOT; k++) {
             w->sick_of[sick->groups[k]].by[by]++;
@@ -240,8 +267,9 @@ static double odd_cost(const struct work *w, uint32_t group, const struct sick *
     enum risk_kind kind = riskmap_group_kind(w->map, group, &number);
 
     (void)riskmap_signal_kind(w->map, sick->signal, &port);
-    bool odd = (kind == RISK_PORT && ((sick->kinds & mirror) == 0 || number != port)) ||
-               (kind == RISK_PORT_GROUP && number != port / RISKMAP_PORT_GROUP) ||
+    bool other = kind == RISK_PORT ? number != port : number != port / RISKMAP_PORT_GROUP;
+    bool odd = (kind == RISK_PORT && (sick->kinds & mirror) == 0) ||
+               ((kind == RISK_PORT || kind == RISK_PORT_GROUP) && other && !sick->mutual) ||
                (kind == RISK_FIBRE && (sick->kinds & KIND_BIT(PORT_LOSSY)) != 0);
     return odd ? cost_odd : 0;
 }

@@ -259,6 +259,26 @@ static void rule_7_which_part_shows_what(void **state)
     }
 }
 
+/* A board's circuits lose light, as a read-back shows long after their links went
+ * down: both ports of each say so, and the switch's other links are well. */
+static void rule_7_loss_at_both_ports_is_the_boards(void **state)
+{
+    struct setup *s = *state;
+
+    for (unsigned north = 0; north < RISKMAP_PORT_GROUP - 2; north++) {
+        uint32_t port = riskmap_port(0, false, north);
+        uint32_t far = riskmap_far_port(s->pf.map, port);
+        assert_int_not_equal(far, RISKMAP_NONE);
+        assert_int_equal(riskmap_far_port(s->pf.map, far), port);
+        say(s, SYMPTOM_PORT_LOSSY, SEVERITY_SEVERE, port, noon.ms);
+        say(s, SYMPTOM_PORT_LOSSY, SEVERITY_SEVERE, far, noon.ms);
+    }
+    diagnose(s);
+    assert_int_equal(s->d.n_causes, 1);
+    assert_int_equal(s->d.causes[0].kind, RISK_PORT_GROUP);
+    assert_int_equal(s->d.causes[0].n_symptoms, 2 * (RISKMAP_PORT_GROUP - 2));
+}
+
 static void rule_8_silence_with_live_links_is_the_daemons(void **state)
 {
     struct setup *s = *state;
@@ -405,6 +425,7 @@ int main(void)
         TEST(rule_4_the_unwatched_are_not_fine),
         TEST(rule_5_a_mere_flap_has_no_cause),
         TEST(rule_7_which_part_shows_what),
+        TEST(rule_7_loss_at_both_ports_is_the_boards),
         TEST(rule_8_silence_with_live_links_is_the_daemons),
         TEST(rule_9_many_silent_at_once_are_not_the_cubes),
         TEST(rule_10_confidence_is_shared_with_rivals),
