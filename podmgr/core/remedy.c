@@ -144,8 +144,20 @@ static bool find_circuit(const struct model *m, uint32_t chip, unsigned port, st
     return true;
 }
 
+/* Has the circuit no light that anybody should see?  It is not made, as the switch
+ * itself showed: back from a loss of power, or new since it was given up.  Or its
+ * switch is given up and mended, and carries nothing until it is taken back. */
+static bool is_not_lit(const struct model *m, struct tpunet_xc xc)
+{
+    const struct ocs *ocs = &m->ocs[xc.ocs];
+
+    return ocs->north[xc.north].seen != xc.south ||
+           (ocs->mended && ocs->state == OCS_STATE_FAILED) || drains_avoid(m, xc);
+}
+
 /* Links of a slice that is being changed, or of a cube that it left, are meant to go,
- * and so are those that a drain has taken from under it. */
+ * and so are those whose circuit is not to be lit: the check after it is made finds
+ * what is down then. */
 static bool is_meant_to_go(const struct model *m, const struct link_change *change)
 {
     const struct slice *slice = model_slice(m, change->slice);
@@ -154,7 +166,7 @@ static bool is_meant_to_go(const struct model *m, const struct link_change *chan
 
     return slice == NULL || !slice_serves(slice) ||
            id_compare(m->cubes[cube].owner, slice->id) != 0 ||
-           (find_circuit(m, change->chip, change->port, &xc) && drains_avoid(m, xc));
+           (find_circuit(m, change->chip, change->port, &xc) && is_not_lit(m, xc));
 }
 
 void remedy_links(struct model *m, const struct event *ev)

@@ -229,7 +229,7 @@ int cw_teardown(void **state)
     return 0;
 }
 
-struct slice *cw_create(struct world *w, bool accept_degraded)
+static struct slice *create(struct world *w, bool accept_degraded, enum slice_state becomes)
 {
     struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
 
@@ -240,9 +240,19 @@ struct slice *cw_create(struct world *w, bool accept_degraded)
     assert_int_equal(w->status, 0);
     struct slice *slice = model_slice(w->model, w->made);
     assert_non_null(slice);
-    assert_int_equal(slice->state, SLICE_ACTIVE);
+    assert_int_equal(slice->state, becomes);
     cw_pass(w, 100);
     return slice;
+}
+
+struct slice *cw_create(struct world *w, bool accept_degraded)
+{
+    return create(w, accept_degraded, SLICE_ACTIVE);
+}
+
+struct slice *cw_create_degraded(struct world *w)
+{
+    return create(w, true, SLICE_ACTIVE_DEGRADED);
 }
 
 void cw_silence(struct world *w, uint16_t ocs)

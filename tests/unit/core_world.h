@@ -42,6 +42,7 @@ void cw_hello(struct world *w);
 void cw_pass(struct world *w, unsigned ms);
 /* A slice of two cubes that is ACTIVE. */
 struct slice *cw_create(struct world *w, bool accept_degraded);
+struct slice *cw_create_degraded(struct world *w); /* ACTIVE_DEGRADED, around something */
 /* The switch falls silent, and keeps its map or not. */
 void cw_silence(struct world *w, uint16_t ocs);
 void cw_lose_power(struct world *w, uint16_t ocs);

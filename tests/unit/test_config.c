@@ -73,7 +73,7 @@ static void little_is_needed(void **state)
                               "  timeout_ms: 10000\n"
                               "repair:\n"
                               "  burn_in_ms: 900000\n"
-                              "  probation_ms: 86400000\n"
+                              "  probation_ms: 14400000\n"
                               "research: false\n"
                               "ocs:\n"
                               "  url: \"ipc:///tmp/ocs-%u.sock\"\n"

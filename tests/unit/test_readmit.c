@@ -193,6 +193,29 @@ static void a_switch_comes_back_on_probation(void **state)
     assert_int_equal(w->model->ocs[OCS_CUT].state, OCS_STATE_FAILED);
 }
 
+/* What goes around a switch that is given up has no light there, be it mended or
+ * not: its watchers' word is no reason to blame a cube or the switch anew. */
+static void dark_links_of_what_goes_around_blame_nobody(void **state)
+{
+    struct world *w = *state;
+    struct slice *old = cw_create(w, true);
+
+    cw_cut_switch(w, old, OCS_CUT);
+    cw_pass(w, 200);
+    struct ticket *ticket = ticket_of(w, "ocs/17");
+    struct slice *late = cw_create_degraded(w);
+    cw_cut_switch(w, late, OCS_CUT); /* never lit */
+    mend(w, ticket);
+    cw_cut_switch(w, late, OCS_CUT);
+    cw_cut_switch(w, old, OCS_CUT); /* told anew: podmgr has just forgotten it */
+    cw_pass(w, BURN_IN_MS + 1200);
+    assert_int_equal(ticket->state, TICKET_PROBATION);
+    assert_int_equal(incidents_count(w->model->incidents), 1);
+    assert_int_equal(w->model->n_faults, 0);
+    assert_int_equal(late->state, SLICE_ACTIVE);
+    assert_int_equal(old->state, SLICE_ACTIVE);
+}
+
 /* Silence is a symptom while it is verified. */
 static void a_switch_that_is_silent_does_not_burn_in(void **state)
 {
@@ -295,6 +318,7 @@ int main(void)
         TEST(what_is_in_hand_is_given_to_nobody),
         TEST(nobody_begins_on_what_is_in_use_again),
         TEST(a_switch_comes_back_on_probation),
+        TEST(dark_links_of_what_goes_around_blame_nobody),
         TEST(a_switch_that_is_silent_does_not_burn_in),
         TEST(a_port_comes_back_on_probation),
         TEST(another_ticket_holds_the_word),
