@@ -10,7 +10,11 @@
  *   3. A slice that FAILED is deleted and asked for anew; so is one whose job has
  *      made no progress for watchdog_seconds.
  *   4. A request that is refused waits, and so does a slice that cannot be deleted:
- *      told apart, since nobody has the slice yet, or needs it any more. */
+ *      told apart, since nobody has the slice yet, or needs it any more.
+ *   5. Requests are made in the order in which their jobs came, one after the other;
+ *      so who lost a slice goes first, as schedulers put what they requeue, and a large
+ *      job is not kept waiting by small ones.  Who waits for anything but room (a
+ *      switch that is FAILED) holds nobody up. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,14 +114,65 @@ static void request(struct year *y, struct job *job)
     lab_post(y->lab, &ev);
 }
 
+static bool has_none(const struct job *job)
+{
+    return job->used && !job->ending && id_is_none(job->slice);
+}
+
+/* Rule 5: who is to be asked for next; NULL: nobody waits for room. */
+static struct job *first_in_line(struct year *y)
+{
+    struct job *first = NULL;
+
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        struct job *job = &y->jobs[i];
+        bool waits = has_none(job) && !job->steps_aside;
+        if (waits && (first == NULL || job->number < first->number)) {
+            first = job;
+        }
+    }
+    return first;
+}
+
+static evq_fn request_again;
+
+static void wait_for_room(struct year *y, struct job *job)
+{
+    if (job->waits_ns < 0 && !job->has_run) {
+        job->waits_ns = lab_now_ns(y->lab);
+    }
+    later(y, job, AGAIN_MS, request_again);
+}
+
+static void request_in_turn(struct year *y, struct job *job)
+{
+    if (job == first_in_line(y)) {
+        request(y, job);
+    } else {
+        wait_for_room(y, job);
+    }
+}
+
 static void request_again(void *arg)
 {
     struct errand *errand = arg;
+    struct job *job = errand->job;
 
-    if (is_current(errand) && id_is_none(errand->job->slice)) {
-        request(errand->y, errand->job);
+    if (is_current(errand) && has_none(job) && job->cookie == 0) {
+        job->steps_aside = false;
+        request_in_turn(errand->y, job);
     }
     free(errand);
+}
+
+/* There may be room. */
+static void request_next(struct year *y)
+{
+    struct job *job = first_in_line(y);
+
+    if (job != NULL && job->cookie == 0) {
+        request(y, job);
+    }
 }
 
 /* ----------------------------------------------------------------- drawing -- */
@@ -149,7 +204,7 @@ static void start_job(struct year *y, struct job *job, struct tpunet_shape shape
     job->spec.shape = shape;
     job->spec.accept_degraded = year_chance(y) < y->config->accept_degraded;
     y->tally->jobs++;
-    request(y, job);
+    request_in_turn(y, job);
 }
 
 /* Rule 1. */
@@ -233,12 +288,14 @@ void jobs_reply(struct year *y, uint64_t cookie, struct id id, const struct repl
         if (reply->status == 0) {
             book_waiting(y, job);
             job->slice = id;
+            request_next(y);
         } else { /* rule 4 */
             y->tally->refused += job->waits_ns < 0;
-            if (job->waits_ns < 0 && !job->has_run) {
-                job->waits_ns = lab_now_ns(y->lab);
+            job->steps_aside = strcmp(reply->code, "insufficient-capacity") != 0;
+            wait_for_room(y, job);
+            if (job->steps_aside) {
+                request_next(y);
             }
-            later(y, job, AGAIN_MS, request_again);
         }
         return;
     }
@@ -314,13 +371,14 @@ static void on_deleted(struct year *y, struct job *job)
     job->slice = (struct id){0};
     if (job->resubmits && !job->ending) {
         job->resubmits = false;
-        request(y, job);
+        request_in_turn(y, job);
         return;
     }
     if (job->waits_ns >= 0 && lab_now_ns(y->lab) - job->waits_ns > SLOW_DELETE_MS * LAB_MS) {
         book_waiting(y, job);
     }
     start_job(y, job, job->spec.shape);
+    request_next(y);
 }
 
 static void on_failed(struct year *y, struct job *job)

@@ -56,6 +56,7 @@ struct year_config {
     uint64_t seed;
     double load;
     struct remedy_policy remedy;
+    struct repair_policy repair;
     double failures[CLASS_COUNT]; /* percent a day */
     double share[CAUSE_COUNT];    /* of its class */
     struct {
@@ -105,6 +106,7 @@ struct fault_record {
 
 struct job {
     bool used, works, touched, ending, resubmits, has_run;
+    bool steps_aside; /* refused, and not for want of room */
     struct id slice; /* none: asked for, or waiting */
     struct slice_spec spec;
     unsigned chips, cubes;
