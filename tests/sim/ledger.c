@@ -36,7 +36,8 @@ static bool contains(const struct tpunet_xc *all, size_t n_all, const struct tpu
 }
 
 /* D8: that a switch does not show a circuit, or shows none at all, is no proof
- * that it was lost. */
+ * that it was lost.  Not asked of one that is deposed: its successor may have restored
+ * what it was shown as lost, and the fence keeps it from the switch. */
 static void judge_restore(struct sim *s, const struct op *op)
 {
     char id[48];
@@ -67,7 +68,7 @@ static void record_op(struct sim *s, const struct op *op, bool deposed)
                                .n_breaks = op->n_breaks,
                                .makes = sim_copy(s, op->makes, op->n_makes * sizeof *op->makes),
                                .n_makes = op->n_makes};
-        if (op->kind == OP_RESTORE) {
+        if (op->kind == OP_RESTORE && !deposed) {
             judge_restore(s, op);
         }
     } else if (op->id.epoch > s->oracle->old_epoch && !(*at)->deposed &&
