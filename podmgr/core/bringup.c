@@ -118,7 +118,7 @@ static bool add_dead(const struct model *m, struct tpunet_xc xc, void *arg)
     struct circuit_set *set = arg;
 
     if (model_circuit_dead(m, xc)) {
-        set->at[xc.ocs][xc.north / 64] |= UINT64_C(1) << xc.north % 64;
+        circuit_set_add(set, xc.ocs, xc.north);
     }
     return true;
 }
@@ -143,8 +143,7 @@ static unsigned count_both(const struct circuit_set *a, const struct circuit_set
 
 bool bringup_goes_around(const struct model *m, const struct slice *slice, struct tpunet_xc xc)
 {
-    return (slice->around.at[xc.ocs][xc.north / 64] >> xc.north % 64 & 1) != 0 &&
-           model_circuit_dead(m, xc);
+    return circuit_set_has(&slice->around, xc.ocs, xc.north) && model_circuit_dead(m, xc);
 }
 
 bool bringup_is_without(const struct model *m, const struct slice *slice, struct tpunet_xc xc)
@@ -152,8 +151,7 @@ bool bringup_is_without(const struct model *m, const struct slice *slice, struct
     return slice->state == SLICE_ACTIVE_DEGRADED && bringup_goes_around(m, slice, xc);
 }
 
-/* Is something well again that its routes go around?  True also if podmgr was
- * restarted and does not know what it is (bringup_epoch_taken()). */
+/* Is something well again that its routes go around? */
 static bool has_some_back(const struct model *m, const struct slice *slice)
 {
     struct circuit_set dead;
@@ -220,7 +218,7 @@ static bool find_dead(const struct model *m, struct tpunet_xc xc, void *arg)
 }
 
 /* Numbers begin anew with each epoch, so the next one may be what it has. */
-struct id bringup_new_generation(struct model *m, struct slice *slice)
+void bringup_new_generation(struct model *m, struct slice *slice)
 {
     struct id id = model_new_id(m);
 
@@ -228,7 +226,6 @@ struct id bringup_new_generation(struct model *m, struct slice *slice)
         id = model_new_id(m);
     }
     slice->generation = id.seq;
-    return id;
 }
 
 static void go_around(const struct model *m, struct slice *slice)
@@ -244,7 +241,9 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
 
     assert(is_coming_up(slice) && id_is_none(slice->op));
     preflight_drop(slice);
-    drains_pass(m, slice);
+    if (drains_pass(m, slice)) {
+        emit_slice(out, slice->id);
+    }
     if (is_whole(m, slice) && !each_circuit(m, slice, is_lit, &dim)) {
         say_waiting(slice, "waiting for a circuit with light", out); /* the next tick sees */
         faults_suspect(m, (struct tpunet_ocs_port){dim.ocs, TPUNET_NORTH, dim.north},
@@ -261,7 +260,7 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
         slice->waiting = false;
         slice->verified = false;
         /* Rises across slices too: chips refuse what is older than they hold. */
-        (void)bringup_new_generation(m, slice);
+        bringup_new_generation(m, slice);
         slice->reason[0] = '\0';
         go_around(m, slice);
         emit_slice(out, slice->id);
@@ -356,7 +355,9 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
     if (!is_coming_up(slice) || slice->waiting || slice->preflight != NULL) {
         return;
     }
-    drains_pass(m, slice); /* who came meanwhile */
+    if (drains_pass(m, slice)) { /* who came meanwhile */
+        emit_slice(out, slice->id);
+    }
     if (!is_whole(m, slice)) {
         say_waiting(slice, "waiting for circuits that a switch has lost", out);
         return;
@@ -571,25 +572,10 @@ void bringup_agent_came(struct model *m, struct now now, struct outbox *out)
     }
 }
 
-/* After a restart only their number is on record.  If as many are dead they are taken
- * for the same; else nothing is known to be gone around, and full routes are asked
- * for as if something were well again. */
-static void recall_around(const struct model *m, struct slice *slice)
-{
-    struct circuit_set dead;
-
-    find_dead_set(m, slice, &dead);
-    if (count_both(&slice->around, &slice->around) == 0 &&
-        count_both(&dead, &dead) == slice->dead_links) {
-        slice->around = dead;
-    }
-}
-
 void bringup_epoch_taken(struct model *m, struct now now, struct outbox *out)
 {
     for (size_t i = 0; i < m->n_slices; i++) {
         m->slices[i]->coordinator_agent = 0;
-        recall_around(m, m->slices[i]);
         seek_coordinator(m, m->slices[i], now, out);
     }
 }

@@ -158,8 +158,9 @@ bool drain_avoids(const struct drain *d, const struct slice *slice)
     return slice->spec.accept_degraded && (newer || moved || d->state == ADMIN_DRAINED);
 }
 
-void drains_pass(const struct model *m, struct slice *slice)
+bool drains_pass(const struct model *m, struct slice *slice)
 {
+    struct id before = slice->routed;
     uint64_t lost;
     const struct drain *held = drain_holds(m, slice, DRAIN_PREVIEW, &lost);
 
@@ -168,6 +169,7 @@ void drains_pass(const struct model *m, struct slice *slice)
             slice->routed = m->drains[i]->id;
         }
     }
+    return id_compare(slice->routed, before) != 0;
 }
 
 bool drains_avoid(const struct model *m, struct tpunet_xc xc)

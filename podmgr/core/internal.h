@@ -73,8 +73,8 @@ bool slices_other_cubes(struct model *m, struct slice *slice, bool has_way, stru
 
 void found_symptoms(struct model *m, const struct slice *slice, const struct verdict *verdict,
                     struct now now);
-/* True if the slice goes on, with other cubes or around it; else its reason says why
- * not. */
+/* True if the slice goes on, with other cubes or around it; else its reason says what
+ * was found, and why remediation did nothing about it if it is not off. */
 bool found_down(struct model *m, struct slice *slice, const struct verdict *verdict, struct now now,
                 struct outbox *out);
 
@@ -83,7 +83,7 @@ bool found_down(struct model *m, struct slice *slice, const struct verdict *verd
 /* Hands the slice's intent to a coordinator, once its circuits are there. */
 void bringup_start(struct model *m, struct slice *slice, struct now now, struct outbox *out);
 /* Another generation of the slice's intent, by which verdicts are told apart. */
-struct id bringup_new_generation(struct model *m, struct slice *slice);
+void bringup_new_generation(struct model *m, struct slice *slice);
 /* A serving slice gets its routes anew. */
 void bringup_again(struct model *m, struct slice *slice, const char *reason, struct now now,
                    struct outbox *out);

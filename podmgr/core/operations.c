@@ -431,8 +431,9 @@ static void take_result(struct model *m, struct op *op, uint16_t number,
     }
     bool news = !first && suspect(m, &f, now, out);
     if (news && result->mirror_fault) {
-        enum tpunet_side side = result->south ? TPUNET_SOUTH : TPUNET_NORTH;
-        remedy_stuck(m, (struct tpunet_ocs_port){number, side, result->port}, now);
+        struct tpunet_ocs_port port = {number, result->south ? TPUNET_SOUTH : TPUNET_NORTH,
+                                       result->port};
+        remedy_stuck(m, port, now);
     }
     if (part->attempts < OP_ATTEMPTS || news) {
         try_again(m, op, number, now, out);

@@ -88,7 +88,7 @@ const char *remedy_stops(const struct model *m, size_t n_cubes)
     if (m->pod->remedy.mode == REMEDY_DRY_RUN) {
         return "it is a dry run";
     }
-    return remediation_cubes_out(m) + n_cubes > m->pod->remedy.cubes_out_max
+    return n_cubes > 0 && remediation_cubes_out(m) + n_cubes > m->pod->remedy.cubes_out_max
                ? "as many cubes are out of service as may be"
                : NULL;
 }
@@ -144,15 +144,14 @@ static bool find_circuit(const struct model *m, uint32_t chip, unsigned port, st
     return true;
 }
 
-/* Has the circuit no light that anybody should see?  It is not made, as the switch
- * itself showed: back from a loss of power, or new since it was given up.  Or its
- * switch is given up and mended, and carries nothing until it is taken back. */
-static bool is_not_lit(const struct model *m, struct tpunet_xc xc)
+/* Has the circuit no light that anybody should see?  It is drained; or it was never
+ * seen made, and the slice goes around it or it is just being put back. */
+static bool is_not_lit(const struct model *m, const struct slice *slice, struct tpunet_xc xc)
 {
-    const struct ocs *ocs = &m->ocs[xc.ocs];
+    bool made = m->ocs[xc.ocs].north[xc.north].seen == xc.south;
 
-    return ocs->north[xc.north].seen != xc.south ||
-           (ocs->mended && ocs->state == OCS_STATE_FAILED) || drains_avoid(m, xc);
+    return drains_avoid(m, xc) ||
+           (!made && (bringup_goes_around(m, slice, xc) || plan_is_open(m, xc, true)));
 }
 
 /* Links of a slice that is being changed, or of a cube that it left, are meant to go,
@@ -166,7 +165,7 @@ static bool is_meant_to_go(const struct model *m, const struct link_change *chan
 
     return slice == NULL || !slice_serves(slice) ||
            id_compare(m->cubes[cube].owner, slice->id) != 0 ||
-           (find_circuit(m, change->chip, change->port, &xc) && is_not_lit(m, xc));
+           (find_circuit(m, change->chip, change->port, &xc) && is_not_lit(m, slice, xc));
 }
 
 void remedy_links(struct model *m, const struct event *ev)

@@ -36,10 +36,11 @@ void remediation_destroy(struct remediation *r);
 unsigned remediation_cubes_out(const struct model *m);
 unsigned remediation_swaps(const struct model *m, struct mono_ns now);
 
-/* Outside of an incident, at a bring-up: why podmgr may not take n more cubes out of
- * service of its own accord, NULL: it may. */
+/* Outside of an incident, at a bring-up: why podmgr may not act of its own accord, or
+ * not take n_cubes more out of service; NULL: it may. */
 const char *remedy_stops(const struct model *m, size_t n_cubes);
-/* May it swap n cubes under a slice that has served?  Who does tells of it. */
+/* May it swap n cubes under a slice that has served?  Whoever then does calls
+ * remedy_swapped(). */
 bool remedy_may_swap(const struct model *m, size_t n, struct now now);
 void remedy_swapped(struct model *m, size_t n, struct now now);
 /* What is wanted exceeds a budget: the breaker opens, if it is not open. */

@@ -85,19 +85,29 @@ struct circuit_set {
     uint64_t at[TPUNET_OCSES][(MODEL_PORTS_MAX + 63) / 64];
 };
 
+static inline bool circuit_set_has(const struct circuit_set *set, unsigned ocs, unsigned north)
+{
+    return (set->at[ocs][north / 64] >> north % 64 & 1) != 0;
+}
+static inline void circuit_set_add(struct circuit_set *set, unsigned ocs, unsigned north)
+{
+    set->at[ocs][north / 64] |= UINT64_C(1) << north % 64;
+}
+
 struct preflight;
 struct slice {
     struct id id;
     struct slice_spec spec; /* spec.cubes unused after placement */
     enum slice_state state;
     bool degraded;
-    bool pinned;         /* its cubes were asked for by number */
-    uint16_t placements; /* how often its cubes were chosen */
-    uint16_t dead_links; /* that its routes go around */
+    bool pinned;               /* its cubes were asked for by number */
+    uint16_t placements;       /* how often its cubes were chosen */
+    uint16_t dead_links;       /* that its routes go around */
+    struct circuit_set around; /* which they are, since others may die; of an old database: none */
     char reason[SLICE_REASON_MAX];
-    uint64_t version;             /* rises with each change: the ETag */
-    uint64_t generation;          /* of the intent given to the fabric */
-    struct id routed;             /* up to this drain it goes around those that are "now" */
+    uint64_t version;    /* rises with each change: the ETag */
+    uint64_t generation; /* of the intent given to the fabric */
+    struct id routed; /* up to this drain it goes around those that are "now", if it accepts that */
     struct tpunet_intent *intent; /* cubes and explicit circuits */
     struct id op;                 /* open operation, none if settled */
     struct wall_ms created;
@@ -111,7 +121,6 @@ struct slice {
     uint32_t coordinator; /* host number, UINT32_MAX = none yet */
     uint32_t coordinator_agent;
     /* Of this process: */
-    struct circuit_set around;   /* its dead_links: which, since others may die; none: unknown */
     uint64_t asked_serial;       /* of its last bring-up or check: symptoms_serial() */
     bool waiting;                /* for its circuits, or for a coordinator */
     bool verified;               /* since the last loss or start (A5) */

@@ -20,12 +20,12 @@
  *      when all are confirmed down, or hold a lien, are the cubes free (A8).
  *   5. Migrate swaps cubes under a serving slice; the other cubes keep their
  *      circuits, and one operation does it all.
- *   6. Rule 3 under a slice that has served is remediation: each cube counts as a swap
- *      of the hour, an open breaker forbids it, and what would exceed the budget trips
- *      the breaker (A7), unless the slice can do without, around the part.
- *      Under a slice that has not served yet it is placement: no job is disturbed,
- *      PLACEMENTS_MAX bounds it, and where it ends is what its client is told.  Only
- *      what such a slice makes SUSPECT counts, against the cubes (found.c, preflight.c).
+ *   6. Rule 3 under a slice that has served is remediation, if that is `auto` (else it
+ *      was a person who had the slice moved): each cube counts as a swap of the hour, an open
+ * breaker forbids it, and what would exceed the budget trips the breaker (A7), unless the slice can
+ * do without, around the part. Under a slice that has not served yet it is placement: no job is
+ * disturbed, PLACEMENTS_MAX bounds it, and where it ends is what its client is told.  Only what
+ * such a slice makes SUSPECT counts, against the cubes (found.c, preflight.c).
  */
 #include "core/internal.h"
 
@@ -368,7 +368,7 @@ static void move_to(struct model *m, struct slice *slice, const uint16_t *cubes,
     slice->fit = false;
     preflight_drop(slice);
     bringup_stop(m, slice, out);
-    (void)bringup_new_generation(m, slice); /* what was asked of the old cubes is void */
+    bringup_new_generation(m, slice); /* what was asked of the old cubes is void */
     ops_reconfigure(m, slice, intent_on(slice, cubes), now, out);
 }
 
@@ -465,13 +465,14 @@ static bool try_other_cubes(struct model *m, struct slice *slice,
         placement_replace(m, slice->intent, swaps, n, cubes, NULL) < 0) {
         return false;
     }
-    if (slice->state == SLICE_RECONFIGURING && !remedy_may_swap(m, n, now)) {
+    bool counts = slice->state == SLICE_RECONFIGURING && m->pod->remedy.mode == REMEDY_AUTO;
+    if (counts && !remedy_may_swap(m, n, now)) {
         if (!has_way) {
             ask_a_person(m, slice, n, now, out);
         }
         return false;
     }
-    if (slice->state == SLICE_RECONFIGURING) {
+    if (counts) {
         remedy_swapped(m, n, now);
     }
     note_swapped(slice, cubes);

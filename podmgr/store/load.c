@@ -207,6 +207,22 @@ static bool take_losses(struct slice_losses *losses, const struct model *m, sqli
     return good;
 }
 
+static bool take_circuit_set(struct circuit_set *out, sqlite3_stmt *s, int at)
+{
+    size_t n;
+    uint16_t *list = column_u16s(s, at, &n);
+    bool good = list != NULL && n % 2 == 0;
+
+    for (size_t i = 0; good && i < n; i += 2) {
+        good = list[i] < TPUNET_OCSES && list[i + 1] < MODEL_PORTS_MAX;
+        if (good) {
+            circuit_set_add(out, list[i], list[i + 1]);
+        }
+    }
+    free(list);
+    return good;
+}
+
 /* The columns in the order of the schema, as put_slice() writes them. */
 static const char *take_slice(struct slice *slice, const struct model *m, sqlite3_stmt *s,
                               struct tpunet_error *net_err)
@@ -249,6 +265,9 @@ static const char *take_slice(struct slice *slice, const struct model *m, sqlite
     slice->preflight_ms = sqlite3_column_double(s, 39);
     if (!take_losses(&slice->losses, m, s, 36)) {
         return "'swapped' names no cubes";
+    }
+    if (!take_circuit_set(&slice->around, s, 42)) {
+        return "'around' names no circuits";
     }
     slice->fit = slice->served && slice->losses.n_cubes == 0; /* else it has cubes unchecked */
     return take_intent(slice, m, s, 16, net_err);

@@ -134,6 +134,8 @@ static const char *const migrations[] = {
     "  version INTEGER NOT NULL,"
     "  caller TEXT NOT NULL, key TEXT NOT NULL, body_sha256 BLOB NOT NULL,"
     "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;",
+    /* Which circuits the dead_links are: switch and north port of each, u16 each. */
+    "ALTER TABLE slices ADD COLUMN around BLOB NOT NULL DEFAULT x'';",
 };
 enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations), APPLICATION_ID = 0x706F646D }; /* "podm" */
 
@@ -147,7 +149,8 @@ static const char *const sql[ST_COUNT] = {
     [ST_SLICE_PUT] =
         "INSERT OR REPLACE INTO slices VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
         "?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, "
-        "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42)",
+        "?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, "
+        "?43)",
     [ST_SLICE_DELETE] = "DELETE FROM slices WHERE epoch = ?1 AND seq = ?2",
     [ST_SLICE_ALL] = "SELECT * FROM slices ORDER BY epoch, seq",
     [ST_OP_PUT] =

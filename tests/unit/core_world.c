@@ -146,7 +146,7 @@ static void carry_out(struct world *w, const struct effect *effect)
         }
     } else if (effect->kind == EFFECT_OCS_APPLY && !w->dead[effect->ocs]) {
         apply(w, effect->ocs, effect->id);
-    } else if (effect->kind == EFFECT_BRING_UP) {
+    } else if (effect->kind == EFFECT_BRING_UP && !w->is_slow) {
         approve(w, effect);
     }
 }

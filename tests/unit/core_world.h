@@ -22,6 +22,7 @@ struct world {
     struct chip_port missing[24]; /* link ends that bring-ups and checks miss */
     size_t n_missing;
     bool agent_lives;
+    bool is_slow;  /* verdicts are not told yet */
     int status;    /* of the last reply */
     char code[32]; /* the same, if it refused */
     char text[256];

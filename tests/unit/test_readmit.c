@@ -206,8 +206,7 @@ static void dark_links_of_what_goes_around_blame_nobody(void **state)
     struct slice *late = cw_create_degraded(w);
     cw_cut_switch(w, late, OCS_CUT); /* never lit */
     mend(w, ticket);
-    cw_cut_switch(w, late, OCS_CUT);
-    cw_cut_switch(w, old, OCS_CUT); /* told anew: podmgr has just forgotten it */
+    cw_cut_switch(w, late, OCS_CUT); /* told anew: podmgr has just forgotten it */
     cw_pass(w, BURN_IN_MS + 1200);
     assert_int_equal(ticket->state, TICKET_PROBATION);
     assert_int_equal(incidents_count(w->model->incidents), 1);

@@ -199,6 +199,26 @@ static void a_lost_switch_is_gone_around_until_it_is_back(void **state)
     assert_int_equal(accepts->dead_links, 0);
 }
 
+/* A new podmgr knows no map of a switch that is silent, but that it was lit: what is
+ * told of its links counts. */
+static void links_over_a_map_that_nobody_knows_count(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct ocs *ocs = &w->model->ocs[OCS_LOST];
+
+    cw_silence(w, OCS_LOST);
+    ocs->boot_id[0] = '\0';
+    for (unsigned p = 0; p < PORTS; p++) {
+        ocs->north[p].seen = TPUNET_NONE;
+    }
+    cw_pass(w, 100);
+    cw_cut_switch(w, slice, OCS_LOST);
+    cw_pass(w, 2000);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(slice->dead_links, 2);
+}
+
 /* A switch that is blamed may be broken in part. */
 static void who_works_over_a_blamed_switch_is_left_alone(void **state)
 {
@@ -643,6 +663,7 @@ int main(void)
         TEST(a_cleared_cube_stays_cleared),
         TEST(without_a_spare_the_slice_fails_by_name),
         TEST(a_lost_switch_is_gone_around_until_it_is_back),
+        TEST(links_over_a_map_that_nobody_knows_count),
         TEST(who_works_over_a_blamed_switch_is_left_alone),
         TEST(a_second_switch_is_gone_around_as_well),
         TEST(it_is_back_for_a_new_podmgr_too),

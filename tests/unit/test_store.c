@@ -188,6 +188,8 @@ static void same_slice(const struct slice *a, const struct slice *b)
     assert_true(a->planned_ms == b->planned_ms && a->programmed_ms == b->programmed_ms &&
                 a->verified_ms == b->verified_ms && a->active_ms == b->active_ms);
     assert_int_equal(a->coordinator, b->coordinator);
+    assert_int_equal(a->dead_links, b->dead_links);
+    assert_memory_equal(&a->around, &b->around, sizeof a->around);
     assert_string_equal(a->losses.cause, b->losses.cause);
     assert_int_equal(a->losses.chips, b->losses.chips);
     assert_int_equal(a->losses.n_cubes, b->losses.n_cubes);
@@ -355,6 +357,9 @@ static void round_trip(void **state)
     slice->coordinator = 127;
     slice->routes = (struct slice_routes){"dor", 2, 8, 128, 73.5, 9, 0.75};
     slice->losses = (struct slice_losses){"incident/3-9", true, 2, {{1, 6}, {0, 7}}};
+    slice->dead_links = 2;
+    circuit_set_add(&slice->around, 0, 0);
+    circuit_set_add(&slice->around, TPUNET_OCSES - 1, MODEL_PORTS_MAX - 1);
     (void)snprintf(slice->reason, sizeof slice->reason, "caf\xc3\xa9 'quoted'");
     for (unsigned i = 0; i < 3; i++) { /* the weave of somebody else: a mirror left dark */
         other->intent->next[i] = TPUNET_NONE;
@@ -503,7 +508,7 @@ static void files_that_are_refused(void **state)
     struct fixture *f = *state;
     take_epoch(f, 1);
     tamper(f, "PRAGMA user_version = 99");
-    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 8");
+    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 9");
 
     start_anew(f);
     tamper(f, "PRAGMA application_id = 7");
@@ -936,6 +941,7 @@ static void version_1_becomes_today(void **state)
                        "ALTER TABLE slices DROP COLUMN chips_lost;"
                        "ALTER TABLE slices DROP COLUMN swapped;"
                        "ALTER TABLE slices DROP COLUMN preflight_ms;"
+                       "ALTER TABLE slices DROP COLUMN around;"
                        "CREATE TABLE old (ocs INTEGER NOT NULL, north INTEGER NOT NULL,"
                        "  south INTEGER NOT NULL, slice_epoch INTEGER NOT NULL,"
                        "  slice_seq INTEGER NOT NULL, breaking INTEGER NOT NULL,"
