@@ -81,7 +81,7 @@ struct repair_params {
     bool drain_at_once;   /* a new ticket starts by itself */
 };
 static const struct repair_params repair_defaults = {
-    .burn_in_ms = 15 * 60 * 1000, .probation_ms = 24 * 3600 * 1000LL, .drain_at_once = true};
+    .burn_in_ms = 15 * 60 * 1000, .probation_ms = 4 * 3600 * 1000LL, .drain_at_once = true};
 /* The defaults, but for what the configuration says. */
 struct repair_params repair_params_of(const struct pod *pod);
 

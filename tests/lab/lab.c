@@ -282,7 +282,8 @@ struct lab *lab_create(const struct lab_options *options)
                             .lease_ms = options->lease_ms,
                             .feeds = options->feeds,
                             .n_feeds = options->n_feeds,
-                            .remedy = options->remedy};
+                            .remedy = options->remedy,
+                            .repair = options->repair};
     if (tpunet_wiring_create(&lab->pod.wiring, options->cubes, options->ports_per_side, NULL, 0,
                              NULL) < 0 ||
         world_create(&lab->w, &lab->config, &err) < 0) {

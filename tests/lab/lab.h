@@ -43,6 +43,7 @@ struct lab_options {
     uint64_t seed;
     struct lab_times times;
     struct remedy_policy remedy;
+    struct repair_policy repair; /* zeros: the defaults */
     struct power_feed *feeds;
     size_t n_feeds;
     unsigned lease_ms;

@@ -68,6 +68,10 @@ static void read_pod(struct year_config *c, struct yconf *doc, const struct ycon
         .swaps_per_hour_max = count(doc, remedy, "swaps_per_hour_max", 0, 1000),
         .confidence_min = number(doc, remedy, "confidence_min", 0, 1)};
     yconf_finish(doc, remedy);
+    const struct yconf_node *repair = yconf_map(doc, root, "repair");
+    c->repair.burn_in_ms = (int64_t)(6e4 * number(doc, repair, "burn_in_minutes", 0.1, 1e4));
+    c->repair.probation_ms = (int64_t)(3.6e6 * number(doc, repair, "probation_hours", 0.01, 1e3));
+    yconf_finish(doc, repair);
 }
 
 static void read_failures(struct year_config *c, struct yconf *doc, const struct yconf_node *root)

@@ -141,7 +141,10 @@ static void wait_for_room(struct year *y, struct job *job)
     if (job->waits_ns < 0 && !job->has_run) {
         job->waits_ns = lab_now_ns(y->lab);
     }
-    later(y, job, AGAIN_MS, request_again);
+    if (!job->asks_again) {
+        job->asks_again = true;
+        later(y, job, AGAIN_MS, request_again);
+    }
 }
 
 static void request_in_turn(struct year *y, struct job *job)
@@ -158,6 +161,9 @@ static void request_again(void *arg)
     struct errand *errand = arg;
     struct job *job = errand->job;
 
+    if (job->number == errand->number) {
+        job->asks_again = false;
+    }
     if (is_current(errand) && has_none(job) && job->cookie == 0) {
         job->steps_aside = false;
         request_in_turn(errand->y, job);
@@ -290,7 +296,8 @@ void jobs_reply(struct year *y, uint64_t cookie, struct id id, const struct repl
             job->slice = id;
             request_next(y);
         } else { /* rule 4 */
-            y->tally->refused += job->waits_ns < 0;
+            y->tally->refused += !job->was_refused;
+            job->was_refused = true;
             job->steps_aside = strcmp(reply->code, "insufficient-capacity") != 0;
             wait_for_room(y, job);
             if (job->steps_aside) {

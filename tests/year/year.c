@@ -64,6 +64,7 @@ static struct lab *build(const struct year_config *c, uint64_t seed)
                                   .seed = seed,
                                   .times = c->times,
                                   .remedy = c->remedy,
+                                  .repair = c->repair,
                                   .lease_ms = c->lease_ms};
 
     return lab_create(&options);

@@ -106,6 +106,7 @@ struct fault_record {
 
 struct job {
     bool used, works, touched, ending, resubmits, has_run;
+    bool was_refused, asks_again;
     bool steps_aside; /* refused, and not for want of room */
     struct id slice; /* none: asked for, or waiting */
     struct slice_spec spec;
