@@ -72,9 +72,9 @@ static void judge_drained(struct sim *s, const struct drained *d)
 {
     char id[48];
 
-    for (unsigned c = 0; c < s->cubes; c++) {
+    for (uint16_t c = 0; c < s->cubes; c++) {
         const struct entry *owner = s->oracle->owner[c];
-        if (holds(&d->part, PART_CUBE, c) && owner != NULL) {
+        if (holds(&d->part, PART_CUBE, c) && owner != NULL && !oracle_has_left(s, owner, c)) {
             sim_found(s, V_A6, "cube/%u is DRAINED and of slice/%s", c, id_format(owner->id, id));
         }
     }

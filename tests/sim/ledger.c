@@ -127,8 +127,7 @@ static void judge_left(struct sim *s, const struct entry *entry, unsigned cube)
     }
 }
 
-/* A cube that is being left is free when nothing of the slice stands there (A8). */
-static bool has_left(const struct sim *s, const struct entry *entry, uint16_t cube)
+bool oracle_has_left(const struct sim *s, const struct entry *entry, uint16_t cube)
 {
     bool departs = false, stands = false;
 
@@ -149,7 +148,7 @@ static void own(struct sim *s, struct entry *entry)
 
     for (size_t i = 0; i < entry->n_cubes; i++) {
         struct entry **owner = &s->oracle->owner[entry->cubes[i]];
-        if (*owner != NULL && *owner != entry && !has_left(s, *owner, entry->cubes[i])) {
+        if (*owner != NULL && *owner != entry && !oracle_has_left(s, *owner, entry->cubes[i])) {
             sim_found(s, V_A1, "cube/%u is of slice/%s and slice/%s", entry->cubes[i],
                       id_format((*owner)->id, other), id_format(entry->id, id));
         } else if (*owner == NULL) {

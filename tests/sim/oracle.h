@@ -96,6 +96,8 @@ void oracle_drain_answered(struct sim *s, const struct event *ev, struct id id);
 bool oracle_is_drained(const struct drained *list, enum part_kind kind, unsigned number);
 /* Somebody gets the cube: no drain on record holds it (A6). */
 void oracle_judge_placed(struct sim *s, struct id slice, unsigned cube);
+/* A cube that is being left is free when nothing of the slice stands there (A8). */
+bool oracle_has_left(const struct sim *s, const struct entry *entry, uint16_t cube);
 
 /* ledger.c */
 struct record **oracle_record(struct oracle *oracle, struct id id);
