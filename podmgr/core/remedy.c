@@ -21,20 +21,16 @@
  *      up again when nothing SEVERE is wrong with it any more.
  *   8. A cube that a cause, SEVERE and sure enough, puts out of order is given to
  *      nobody while that lasts (A6), whether or not anything may be done about it:
- *      a slice asked for anew would get it again.
- *   9. When a technician says that a part is mended, what was said of it before counts
- *      no more: nobody watches the links of a cube that no slice has. */
+ *      a slice asked for anew would get it again. */
 #include "core/remedy.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/extent.h"
 #include "core/internal.h"
 #include "mem.h"
 
-enum { SETTLE_MS = 40, AGAIN_MS = 100, LOOK_MS = 1000, HOLD_MS = 30000, HOUR_MS = 3600 * 1000 };
+enum { SETTLE_MS = 40, AGAIN_MS = 100, LOOK_MS = 1000, HOLD_MS = 30000 };
 
 /* ----------------------------------------------------------------- state -- */
 
@@ -55,217 +51,6 @@ void remediation_destroy(struct remediation *r)
         free(r->swaps);
         free(r);
     }
-}
-
-unsigned remediation_cubes_out(const struct model *m)
-{
-    unsigned n = 0;
-
-    for (size_t i = 0; i < m->n_faults; i++) {
-        const struct part_fault *fault = &m->faults[i];
-        n += fault->part.kind == PART_CUBE && fault->health == HEALTH_SUSPECT &&
-             m->cubes[fault->part.cube].in_hand != HEALTH_PROBATION;
-    }
-    return n;
-}
-
-unsigned remediation_swaps(const struct model *m, struct mono_ns now)
-{
-    const struct remediation *r = m->remediation;
-    unsigned n = 0;
-
-    for (size_t i = 0; i < r->n_swaps; i++) {
-        n += mono_ms_since(r->swaps[i], now) < HOUR_MS;
-    }
-    return n;
-}
-
-const char *remedy_stops(const struct model *m, size_t n_cubes)
-{
-    if (m->remediation->breaker_open) {
-        return "the breaker is open";
-    }
-    if (m->pod->remedy.mode == REMEDY_DRY_RUN) {
-        return "it is a dry run";
-    }
-    return n_cubes > 0 && remediation_cubes_out(m) + n_cubes > m->pod->remedy.cubes_out_max
-               ? "as many cubes are out of service as may be"
-               : NULL;
-}
-
-bool remedy_may_swap(const struct model *m, size_t n, struct now now)
-{
-    return !m->remediation->breaker_open &&
-           remediation_swaps(m, now.mono) + n <= m->pod->remedy.swaps_per_hour_max;
-}
-
-void remedy_swapped(struct model *m, size_t n, struct now now)
-{
-    struct remediation *r = m->remediation;
-
-    if (r->n_swaps > 0 && remediation_swaps(m, now.mono) == 0) {
-        r->n_swaps = 0; /* all of them are older than the budget reaches */
-    }
-    for (size_t i = 0; i < n; i++) {
-        VEC_GROW(r->swaps, r->n_swaps, r->cap_swaps);
-        r->swaps[r->n_swaps++] = now.mono;
-    }
-}
-
-void remedy_trip(struct model *m, const char *why, struct now now, struct outbox *out)
-{
-    char subject[48];
-
-    if (!m->remediation->breaker_open) {
-        m->remediation->breaker_open = true;
-        emit_meta(out);
-        (void)snprintf(subject, sizeof subject, "pod/%s", m->pod->id);
-        emit_journal(m, out, now, "remediation.breaker-open", subject,
-                     json_pack("{s:s}", "reason", why));
-    }
-}
-
-/* ---------------------------------------------------------- what is heard -- */
-
-/* The intended circuit that a chip's port leads to; false if there is none. */
-static bool find_circuit(const struct model *m, uint32_t chip, unsigned port, struct tpunet_xc *out)
-{
-    struct tpunet_fibre fibre;
-
-    if (!tpunet_chip_fibre(tpunet_chip_of(chip), port, &fibre)) {
-        return false;
-    }
-    struct tpunet_ocs_port end = tpunet_wiring_port(m->pod->wiring, fibre);
-    uint16_t north = model_north_of(m, end);
-    if (north == TPUNET_NONE) {
-        return false;
-    }
-    *out = (struct tpunet_xc){end.ocs, north, m->ocs[end.ocs].north[north].south};
-    return true;
-}
-
-/* Has the circuit no light that anybody should see?  It is drained; or it was never
- * seen made, and the slice goes around it or it is just being put back. */
-static bool is_not_lit(const struct model *m, const struct slice *slice, struct tpunet_xc xc)
-{
-    bool made = m->ocs[xc.ocs].north[xc.north].seen == xc.south;
-
-    return drains_avoid(m, xc) ||
-           (!made && (bringup_goes_around(m, slice, xc) || plan_is_open(m, xc, true)));
-}
-
-/* Links of a slice that is being changed, or of a cube that it left, are meant to go,
- * and so are those whose circuit is not to be lit: the check after it is made finds
- * what is down then. */
-static bool is_meant_to_go(const struct model *m, const struct link_change *change)
-{
-    const struct slice *slice = model_slice(m, change->slice);
-    unsigned cube = tpunet_chip_of(change->chip).cube;
-    struct tpunet_xc xc;
-
-    return slice == NULL || !slice_serves(slice) ||
-           id_compare(m->cubes[cube].owner, slice->id) != 0 ||
-           (find_circuit(m, change->chip, change->port, &xc) && is_not_lit(m, slice, xc));
-}
-
-void remedy_links(struct model *m, const struct event *ev)
-{
-    struct symptoms *s = m->remediation->symptoms;
-
-    for (size_t i = 0; s != NULL && i < ev->links.n; i++) {
-        const struct link_change *change = &ev->links.links[i];
-        if (change->up || !is_meant_to_go(m, change)) {
-            symptoms_link(s, change->chip, change->port, change->up, ev->now.wall);
-        }
-    }
-}
-
-void remedy_stuck(struct model *m, struct tpunet_ocs_port port, struct now now)
-{
-    if (m->remediation->symptoms != NULL && port.port < m->pod->ports_per_side) {
-        symptoms_stuck(m->remediation->symptoms, port, true, now.wall);
-    }
-}
-
-static void forget_end(struct model *m, struct tpunet_ocs_port port, struct now now)
-{
-    struct chip_port end;
-
-    if (model_chip_port(m, port, &end)) {
-        symptoms_link(m->remediation->symptoms, end.chip, end.port, true, now.wall);
-    }
-}
-
-void remedy_cleared(struct model *m, const struct part *part, struct now now)
-{
-    struct symptoms *s = m->remediation->symptoms;
-
-    if (s == NULL) {
-        return;
-    }
-    if (part->kind == PART_CUBE || part->kind == PART_HOST) {
-        symptoms_cube_proved(s, part->cube, now.wall);
-        m->cubes[part->cube].blamed = false; /* until the next look */
-    } else if (part->kind == PART_PORT) {
-        struct tpunet_ocs_port port = {part->ocs, part->south ? TPUNET_SOUTH : TPUNET_NORTH,
-                                       part->port};
-        forget_end(m, port, now);
-        symptoms_stuck(s, port, false, now.wall);
-    }
-}
-
-/* Both ends of what the port leads to: one of them alone says that it is down. */
-static void mend_port(struct model *m, struct tpunet_ocs_port port, struct now now)
-{
-    uint16_t north = model_north_of(m, port);
-
-    forget_end(m, port, now);
-    symptoms_stuck(m->remediation->symptoms, port, false, now.wall);
-    if (north != TPUNET_NONE && m->ocs[port.ocs].north[north].south != TPUNET_NONE) {
-        uint16_t south = m->ocs[port.ocs].north[north].south;
-        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_NORTH, north}, now);
-        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_SOUTH, south}, now);
-    }
-}
-
-void remedy_mended(struct model *m, const struct extent *extent, struct now now)
-{
-    if (m->remediation->symptoms == NULL) {
-        return;
-    }
-    for (uint16_t c = 0; c < m->pod->n_cubes; c++) {
-        struct part cube = {.kind = PART_CUBE, .cube = c};
-        if (extent->cubes[c]) {
-            remedy_cleared(m, &cube, now);
-        }
-    }
-    for (size_t i = 0; i < extent->n_ports; i++) {
-        mend_port(m, extent->ports[i], now);
-    }
-    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
-        for (uint16_t p = 0; (extent->ocs >> o & 1) != 0 && p < m->pod->ports_per_side; p++) {
-            mend_port(m, (struct tpunet_ocs_port){o, TPUNET_NORTH, p}, now);
-            mend_port(m, (struct tpunet_ocs_port){o, TPUNET_SOUTH, p}, now);
-        }
-    }
-}
-
-void remedy_reset_breaker(struct model *m, struct event *ev, struct outbox *out)
-{
-    struct remediation *r = m->remediation;
-    char subject[48];
-
-    (void)snprintf(subject, sizeof subject, "pod/%s", m->pod->id);
-    if (r->breaker_open) {
-        r->breaker_open = false;
-        r->n_swaps = 0; /* the operator has seen to them */
-        emit_meta(out);
-        emit_audit(out, ev, "remediation.reset-breaker", subject,
-                   json_pack("{s:b}", "breaker_open", 1), json_pack("{s:b}", "breaker_open", 0));
-        emit_journal(m, out, ev->now, "remediation.breaker-reset", subject,
-                     json_pack("{s:s}", "by", ev->who));
-    }
-    emit_done(out, ev->cookie, (struct id){0});
 }
 
 /* ------------------------------------------------------------ the slices -- */
@@ -293,33 +78,8 @@ static bool is_avoided(const struct model *m, const struct slice *slice, uint32_
 {
     struct tpunet_xc xc;
 
-    return find_circuit(m, end / TPUNET_PORTS, end % TPUNET_PORTS, &xc) &&
+    return remedy_find_circuit(m, end / TPUNET_PORTS, end % TPUNET_PORTS, &xc) &&
            bringup_goes_around(m, slice, xc);
-}
-
-void remedy_asked(const struct model *m, struct slice *slice)
-{
-    if (m->remediation->symptoms != NULL) {
-        slice->asked_serial = symptoms_serial(m->remediation->symptoms);
-    }
-}
-
-void remedy_proved(struct model *m, const struct slice *slice, struct now now)
-{
-    struct symptoms *s = m->remediation->symptoms;
-    struct tpunet_xc xc;
-
-    for (unsigned i = 0; s != NULL && i < slice->intent->n_cubes; i++) {
-        uint32_t first = slice->intent->cubes[i] * (uint32_t)TPUNET_CUBE_CHIPS;
-        for (uint32_t chip = first; chip < first + TPUNET_CUBE_CHIPS; chip++) {
-            for (unsigned port = 0; port < TPUNET_PORTS; port++) {
-                if (symptoms_is_down(s, chip, port) &&
-                    !(find_circuit(m, chip, port, &xc) && model_circuit_dead(m, xc))) {
-                    symptoms_proved(s, chip, port, slice->asked_serial, now.wall);
-                }
-            }
-        }
-    }
 }
 
 /* Rule 2. */

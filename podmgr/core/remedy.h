@@ -36,7 +36,8 @@ void remediation_destroy(struct remediation *r);
 unsigned remediation_cubes_out(const struct model *m);
 unsigned remediation_swaps(const struct model *m, struct mono_ns now);
 
-/* Outside of an incident, at a bring-up: why podmgr may not act of its own accord, or
+/* remedy_budget.c.
+ * Outside of an incident, at a bring-up: why podmgr may not act of its own accord, or
  * not take n_cubes more out of service; NULL: it may. */
 const char *remedy_stops(const struct model *m, size_t n_cubes);
 /* May it swap n cubes under a slice that has served?  Whoever then does calls
@@ -46,7 +47,15 @@ void remedy_swapped(struct model *m, size_t n, struct now now);
 /* What is wanted exceeds a budget: the breaker opens, if it is not open. */
 void remedy_trip(struct model *m, const char *why, struct now now, struct outbox *out);
 
+/* An operator's word (EV_RESET_BREAKER). */
+void remedy_reset_breaker(struct model *m, struct event *ev, struct outbox *out);
+
 void remedy_tick(struct model *m, struct now now, struct outbox *out);
+
+/* remedy_heard.c.
+ * The intended circuit that a chip's port leads to; false if there is none. */
+bool remedy_find_circuit(const struct model *m, uint32_t chip, unsigned port,
+                         struct tpunet_xc *out);
 /* Links of slices have changed. */
 void remedy_links(struct model *m, const struct event *ev);
 /* The mirror of this port did not move. */
@@ -60,8 +69,6 @@ void remedy_cleared(struct model *m, const struct part *part, struct now now);
 /* A technician says that it is mended: likewise, of all that it takes along. */
 struct extent;
 void remedy_mended(struct model *m, const struct extent *extent, struct now now);
-/* An operator's word (EV_RESET_BREAKER). */
-void remedy_reset_breaker(struct model *m, struct event *ev, struct outbox *out);
 
 /* remedy_act.c: what was decided about one incident is done. */
 struct mending {
