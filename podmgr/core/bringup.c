@@ -156,6 +156,9 @@ static bool has_some_back(const struct model *m, const struct slice *slice)
 {
     struct circuit_set dead;
 
+    if (slice->dead_links == 0) {
+        return false; /* asked of every slice at every look */
+    }
     find_dead_set(m, slice, &dead);
     return slice->dead_links > count_both(&dead, &slice->around);
 }

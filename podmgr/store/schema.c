@@ -337,6 +337,32 @@ static int migrate(struct store *store, int version, struct error *err)
     return status == 0 ? exec(store, "COMMIT", "migrate", err) : status;
 }
 
+/* The end of the frames that are of the log's present round: each has the salts of the
+ * header, and behind the first that has not SQLite believes none (file format, 4.1). */
+static int find_log_end(sqlite3_file *log, sqlite3_int64 *end)
+{
+    enum { HEADER = 32, FRAME_HEADER = 24, SALTS = 8 };
+    uint8_t header[HEADER], frame[FRAME_HEADER];
+    sqlite3_int64 size = 0;
+    int rc = log->pMethods->xFileSize(log, &size);
+
+    *end = size;
+    if (rc == SQLITE_OK && size >= HEADER) {
+        rc = log->pMethods->xRead(log, header, HEADER, 0);
+    }
+    if (rc != SQLITE_OK || size < HEADER) {
+        return rc;
+    }
+    sqlite3_int64 page = (sqlite3_int64)header[9] << 16 | header[10] << 8 | header[11];
+    bool same = true;
+    for (*end = HEADER; same && rc == SQLITE_OK && *end + FRAME_HEADER + page <= size;) {
+        rc = log->pMethods->xRead(log, frame, FRAME_HEADER, *end);
+        same = memcmp(frame + 8, header + 16, SALTS) == 0;
+        *end += same ? FRAME_HEADER + page : 0;
+    }
+    return rc;
+}
+
 /* Writes the log that an earlier process left over itself and syncs it.  If that
  * process ended because a sync failed, the system may show pages of the log
  * that are not on the disk and that no later sync would write, since it takes
@@ -353,7 +379,7 @@ static int rewrite_log(struct store *store, struct error *err)
     if (rc != SQLITE_OK || log == NULL || log->pMethods == NULL) {
         return 0; /* no log yet */
     }
-    rc = log->pMethods->xFileSize(log, &size);
+    rc = find_log_end(log, &size);
     for (sqlite3_int64 at = 0; rc == SQLITE_OK && at < size; at += (int)sizeof block) {
         int n = size - at < (int)sizeof block ? (int)(size - at) : (int)sizeof block;
         rc = log->pMethods->xRead(log, block, n, at);
