@@ -69,12 +69,12 @@ void remedy_stuck(struct model *m, struct tpunet_ocs_port port, struct now now)
     }
 }
 
-static void forget_end(struct model *m, struct tpunet_ocs_port port, struct now now)
+static void forget_end(struct model *m, struct tpunet_ocs_port port)
 {
     struct chip_port end;
 
     if (model_chip_port(m, port, &end)) {
-        symptoms_link(m->remediation->symptoms, end.chip, end.port, true, now.wall);
+        symptoms_forget_link(m->remediation->symptoms, end.chip, end.port);
     }
 }
 
@@ -86,12 +86,12 @@ void remedy_cleared(struct model *m, const struct part *part, struct now now)
         return;
     }
     if (part->kind == PART_CUBE || part->kind == PART_HOST) {
-        symptoms_cube_proved(s, part->cube, now.wall);
+        symptoms_forget_cube(s, part->cube);
         m->cubes[part->cube].blamed = false; /* until the next look */
     } else if (part->kind == PART_PORT) {
         struct tpunet_ocs_port port = {part->ocs, part->south ? TPUNET_SOUTH : TPUNET_NORTH,
                                        part->port};
-        forget_end(m, port, now);
+        forget_end(m, port);
         symptoms_stuck(s, port, false, now.wall);
     }
 }
@@ -101,12 +101,12 @@ static void mend_port(struct model *m, struct tpunet_ocs_port port, struct now n
 {
     uint16_t north = model_north_of(m, port);
 
-    forget_end(m, port, now);
+    forget_end(m, port);
     symptoms_stuck(m->remediation->symptoms, port, false, now.wall);
     if (north != TPUNET_NONE && m->ocs[port.ocs].north[north].south != TPUNET_NONE) {
         uint16_t south = m->ocs[port.ocs].north[north].south;
-        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_NORTH, north}, now);
-        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_SOUTH, south}, now);
+        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_NORTH, north});
+        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_SOUTH, south});
     }
 }
 

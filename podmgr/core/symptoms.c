@@ -6,7 +6,7 @@
  *   2. Each time that it goes down costs it a penalty of one, which halves every
  *      half_life_ms (as BGP damps routes, RFC 2439).  Up again it is LINK_FLAP:
  *      INFO after a few, DEGRADED from `flaps` on until `forgiven`, SEVERE from
- *      `evict` on.  So what flaps is one symptom that lasts.
+ *      `evict` on.  So what flaps is one symptom that lasts, until a person mends it.
  *   3. What observers found is as grave as they say: LINK_ERRORS, CHIP_SICK,
  *      HOST_SICK, since they say.
  *   4. A host that was heard and is heard no more, by neither of its daemons, is
@@ -177,11 +177,16 @@ bool symptoms_is_down(const struct symptoms *s, uint32_t chip, unsigned port)
     return s->ends[riskmap_end(chip, port)].down;
 }
 
-void symptoms_cube_proved(struct symptoms *s, unsigned cube, struct wall_ms at)
+void symptoms_forget_link(struct symptoms *s, uint32_t chip, unsigned port)
+{
+    s->ends[riskmap_end(chip, port)] = (struct link_end){0};
+}
+
+void symptoms_forget_cube(struct symptoms *s, unsigned cube)
 {
     for (uint32_t c = 0; c < TPUNET_CUBE_CHIPS; c++) {
         for (unsigned port = 0; port < TPUNET_PORTS; port++) {
-            symptoms_link(s, cube * (uint32_t)TPUNET_CUBE_CHIPS + c, port, true, at);
+            symptoms_forget_link(s, cube * (uint32_t)TPUNET_CUBE_CHIPS + c, port);
         }
     }
 }
@@ -265,6 +270,9 @@ static void listen_to(struct symptoms *s, const struct model *m, unsigned host, 
         riskmap_set_observer(s->map, host, observer, true);
         if (agent != NULL) {
             riskmap_name_observer(s->map, observer, agent->name);
+        }
+        if (observer < FIRST_AGENT) { /* healthd: tpunetd tells of links */
+            riskmap_tells_no_links(s->map, observer);
         }
     } else if (!hears && was_heard) {
         riskmap_set_observer(s->map, host, heard->observer, false);

@@ -35,8 +35,10 @@ uint64_t symptoms_serial(const struct symptoms *s);
 void symptoms_proved(struct symptoms *s, uint32_t chip, unsigned port, uint64_t serial,
                      struct wall_ms at);
 bool symptoms_is_down(const struct symptoms *s, uint32_t chip, unsigned port);
-/* All links of the cube were found up just now. */
-void symptoms_cube_proved(struct symptoms *s, unsigned cube, struct wall_ms at);
+/* A person has mended the link, or all of the cube: how often they went down before
+ * counts no more. */
+void symptoms_forget_link(struct symptoms *s, uint32_t chip, unsigned port);
+void symptoms_forget_cube(struct symptoms *s, unsigned cube);
 /* A mirror did not move, or does again. */
 void symptoms_stuck(struct symptoms *s, struct tpunet_ocs_port port, bool stuck, struct wall_ms at);
 

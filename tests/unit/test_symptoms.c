@@ -150,13 +150,25 @@ static void rule_1_a_link_is_down_until_it_is_up(void **state)
     link(s, 0, true, 3600000); /* up as it was */
     assert_string_equal(symptoms_at(s, 3600000), "");
 
-    /* Proved by a slice that came up since. */
+    /* Mended by a person. */
     link(s, 0, false, 4000000);
     assert_string_equal(symptoms_at(s, 4000100), "link-down 6 SEVERE 4000000");
-    symptoms_cube_proved(s->symptoms, 1, (struct wall_ms){4000200});
+    symptoms_forget_cube(s->symptoms, 1);
     assert_string_equal(symptoms_at(s, 4000300), "link-down 6 SEVERE 4000000");
-    symptoms_cube_proved(s->symptoms, 0, (struct wall_ms){4000200});
-    assert_string_equal(symptoms_at(s, 4000300), "link-flap 6 INFO 4000000");
+    symptoms_forget_cube(s->symptoms, 0);
+    assert_string_equal(symptoms_at(s, 4000300), "");
+}
+
+static void rule_2_what_flapped_and_was_mended_begins_anew(void **state)
+{
+    struct setup *s = *state;
+
+    for (int64_t ms = 1000; ms < 21000; ms += 1000) {
+        link(s, 0, ms % 2000 == 0, ms);
+    }
+    assert_string_equal(symptoms_at(s, 21000), "link-flap 6 SEVERE 19000");
+    symptoms_forget_link(s->symptoms, 1, 0);
+    assert_string_equal(symptoms_at(s, 21100), "");
 }
 
 static void rule_1_another_circuit_another_link(void **state)
@@ -351,6 +363,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(rule_1_a_link_is_down_until_it_is_up),
         TEST(rule_1_another_circuit_another_link),
+        TEST(rule_2_what_flapped_and_was_mended_begins_anew),
         TEST(rule_2_what_flaps_is_one_symptom),
         TEST(rule_3_findings_are_symptoms),
         TEST(rules_4_and_5_silence),
