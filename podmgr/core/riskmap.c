@@ -274,6 +274,20 @@ void riskmap_set_observer(struct riskmap *map, unsigned host, uint32_t observer,
     }
 }
 
+void riskmap_tells_no_links(struct riskmap *map, uint32_t observer)
+{
+    assert(observer < map->n_observers);
+    map->observers[observer].tells_no_links = true;
+}
+
+bool riskmap_group_tells_no_links(const struct riskmap *map, uint32_t group)
+{
+    uint32_t number;
+
+    return riskmap_group_kind(map, group, &number) == RISK_OBSERVER &&
+           map->observers[number].tells_no_links;
+}
+
 void riskmap_name_observer(struct riskmap *map, uint32_t observer, const char *name)
 {
     assert(observer < map->n_observers);

@@ -95,6 +95,8 @@ void riskmap_set_circuit(struct riskmap *map, unsigned ocs, unsigned north, unsi
  * name is what people call it. */
 void riskmap_set_observer(struct riskmap *map, unsigned host, uint32_t observer, bool heard);
 void riskmap_name_observer(struct riskmap *map, uint32_t observer, const char *name);
+/* It tells of chips, hosts and rates; that a link is down it does not tell. */
+void riskmap_tells_no_links(struct riskmap *map, uint32_t observer);
 /* Links of a cube that nobody uses may stand unpowered: are they watched?  By
  * default every copper link is, and every fibre that a circuit lights. */
 void riskmap_set_watched(struct riskmap *map, unsigned cube, bool watched);
@@ -128,6 +130,8 @@ uint32_t riskmap_far_end(const struct riskmap *map, uint32_t end);
 /* The port to which a circuit leads from that one, numbered as light is; or none. */
 uint32_t riskmap_far_port(const struct riskmap *map, uint32_t port);
 
+/* Is the group an observer that does not tell of links? */
+bool riskmap_group_tells_no_links(const struct riskmap *map, uint32_t group);
 /* How many hosts and switches a power domain feeds. */
 uint32_t riskmap_power_parts(const struct riskmap *map, uint32_t domain);
 /* Which domain feeds it; RISKMAP_POWER_MAX: none is known. */

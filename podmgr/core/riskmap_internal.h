@@ -15,6 +15,7 @@ enum {
 _Static_assert(RISKMAP_PORTS_MAX % RISKMAP_PORT_GROUP == 0, "a port group is of one side");
 
 struct observer {
+    bool tells_no_links;
     char name[RISKMAP_NAME_MAX - 16];
     uint32_t host; /* the only one that it stands for, or RISKMAP_NONE */
     uint32_t cube; /* the only one where its hosts are, or RISKMAP_NONE */

@@ -24,13 +24,14 @@
  *      than for the port, and loss on the circuit the other way round.  Loss that
  *      both its ports show is the circuit's, and tells neither of them apart.
  *   8. A silent host with live links is its daemon's fault; a switch that does
- *      not answer while its light goes on is its controller's (D7).
+ *      not answer while its light goes on is its controller's (D7).  A daemon that does
+ *      not tell of links takes none down: one that calls all its hosts sick hides none.
  *   9. Silence of many at once blames the network between them and podmgr, and
  *      everything at once podmgr itself: never the cubes.
  *  10. Confidence is a cause's share among all single groups that could stand
  *      in its place, and leaving its symptoms unexplained.
  *
- * Rules 8 and 9 need no code of their own: a host's links that are up are
+ * Rules 8 and 9 need hardly any code of their own: a host's links that are up are
  * counter-evidence against the host, and the network and podmgr are groups. */
 #include "core/rootcause.h"
 
@@ -274,10 +275,11 @@ static double odd_cost(const struct work *w, uint32_t group, const struct sick *
     return odd ? cost_odd : 0;
 }
 
-/* Rules 5 and 7: do only some kinds of groups explain it? */
+/* Rules 5, 7 and 8: do only some kinds of groups explain it? */
 static bool is_picky(const struct sick *sick)
 {
-    return sick->severity <= SEVERITY_INFO || (sick->kinds & KIND_BIT(PORT_STUCK)) != 0;
+    return sick->severity <= SEVERITY_INFO ||
+           (sick->kinds & (KIND_BIT(PORT_STUCK) | KIND_BIT(LINK_DOWN))) != 0;
 }
 
 static bool explains(const struct work *w, uint32_t group, const struct sick *sick)
@@ -287,6 +289,9 @@ static bool explains(const struct work *w, uint32_t group, const struct sick *si
 
     if (sick->severity <= SEVERITY_INFO) {
         return kind == RISK_LINK || kind == RISK_FIBRE || kind == RISK_PORT;
+    }
+    if ((sick->kinds & KIND_BIT(LINK_DOWN)) != 0) {
+        return !riskmap_group_tells_no_links(w->map, group);
     }
     return kind == RISK_PORT || kind == RISK_PORT_GROUP || kind == RISK_OCS || kind == RISK_AXIS ||
            kind == RISK_POWER || kind == RISK_SELF;

@@ -290,6 +290,30 @@ static void rule_8_silence_with_live_links_is_the_daemons(void **state)
     assert_causes(s, "observer observer/83, ocs-control ocs/12");
 }
 
+/* healthd calls all its hosts sick while a link goes down: tpunetd told of the link. */
+static void rule_8_who_tells_no_links_takes_none_down(void **state)
+{
+    struct setup *s = *state;
+    uint32_t end = riskmap_end(chip(5, 1, 0, 0), TPUNET_XP);
+
+    for (int no_links = 0; no_links < 2; no_links++) {
+        s->pf.n_symptoms = 0;
+        for (unsigned i = 0; i < 3 * TPUNET_CUBE_HOSTS; i++) { /* of three feeds */
+            unsigned h = (5 + i % 3 * 16) * TPUNET_CUBE_HOSTS + i / 3;
+            riskmap_set_observer(s->pf.map, h, 5, true);
+            say(s, SYMPTOM_HOST_SICK, SEVERITY_SEVERE, h, noon.ms);
+        }
+        if (no_links != 0) {
+            riskmap_tells_no_links(s->pf.map, 5);
+        }
+        say(s, SYMPTOM_LINK_DOWN, SEVERITY_SEVERE, end, noon.ms);
+        say(s, SYMPTOM_LINK_DOWN, SEVERITY_SEVERE, riskmap_far_end(s->pf.map, end), noon.ms);
+        diagnose(s);
+        assert_causes(s, no_links != 0 ? "observer observer/5, link link/5-1-0-0+x"
+                                       : "observer observer/5");
+    }
+}
+
 static void rule_9_many_silent_at_once_are_not_the_cubes(void **state)
 {
     struct setup *s = *state;
@@ -427,6 +451,7 @@ int main(void)
         TEST(rule_7_which_part_shows_what),
         TEST(rule_7_loss_at_both_ports_is_the_boards),
         TEST(rule_8_silence_with_live_links_is_the_daemons),
+        TEST(rule_8_who_tells_no_links_takes_none_down),
         TEST(rule_9_many_silent_at_once_are_not_the_cubes),
         TEST(rule_10_confidence_is_shared_with_rivals),
         TEST(order_does_not_matter),
