@@ -108,7 +108,7 @@ struct job {
     bool used, works, touched, ending, resubmits, has_run;
     bool was_refused, asks_again;
     bool steps_aside; /* refused, and not for want of room */
-    struct id slice; /* none: asked for, or waiting */
+    struct id slice;  /* none: asked for, or waiting */
     struct slice_spec spec;
     unsigned chips, cubes;
     int64_t asked_ns, ends_ns;              /* asked_ns: since then it is to have its chips */
