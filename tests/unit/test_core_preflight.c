@@ -667,12 +667,14 @@ static void what_has_served_is_not_asked_for_new_routes(void **state)
 }
 
 /* A person moves the slice to cube/3, which is not fit. */
-static struct slice *migrate_to_unfit(struct world *w, unsigned swaps_per_hour_max)
+static struct slice *migrate_to_unfit(struct world *w, enum remedy_mode mode,
+                                      unsigned swaps_per_hour_max)
 {
     uint32_t a = observe(w, "healthd/a", 1, 0, CUBES);
     struct slice *slice = create(w, false);
     struct event migrate = {.kind = EV_MIGRATE_SLICE, .migrate = {.id = slice->id, .n_swaps = 1}};
 
+    w->pod.remedy.mode = mode;
     w->pod.remedy.swaps_per_hour_max = swaps_per_hour_max;
     say_unfit(w, slice, a, 3); /* no job is on it yet: that costs no swap */
     say_fit(w, slice, a);
@@ -691,7 +693,7 @@ static struct slice *migrate_to_unfit(struct world *w, unsigned swaps_per_hour_m
 static void under_a_job_another_cube_is_a_swap(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = migrate_to_unfit(w, 1);
+    struct slice *slice = migrate_to_unfit(w, REMEDY_AUTO, 1);
 
     assert_int_equal(slice->state, SLICE_RECONFIGURING);
     assert_int_equal(slice->intent->cubes[1], 1);
@@ -702,13 +704,25 @@ static void under_a_job_another_cube_is_a_swap(void **state)
 static void beyond_the_hour_a_person_is_asked(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = migrate_to_unfit(w, 0);
+    struct slice *slice = migrate_to_unfit(w, REMEDY_AUTO, 0);
 
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_int_equal(slice->intent->cubes[1], 3);
     assert_true(w->model->remediation->breaker_open);
     assert_non_null(
         strstr(slice->reason, "the breaker has tripped: 0 swaps in the last hour of 0"));
+}
+
+/* It was a person who had the slice moved, and nothing else moves slices. */
+static void with_remediation_off_nothing_is_counted(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = migrate_to_unfit(w, REMEDY_OFF, 0);
+
+    assert_int_equal(slice->state, SLICE_RECONFIGURING);
+    assert_int_equal(slice->intent->cubes[1], 1);
+    assert_int_equal(remediation_swaps(w->model, w->now.mono), 0);
+    assert_false(w->model->remediation->breaker_open);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -737,6 +751,7 @@ int main(void)
         TEST(what_has_served_is_not_asked_for_new_routes),
         TEST(under_a_job_another_cube_is_a_swap),
         TEST(beyond_the_hour_a_person_is_asked),
+        TEST(with_remediation_off_nothing_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
