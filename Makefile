@@ -192,8 +192,8 @@ $(BUILD)/tests/sim/sim: $(call objs,$(SIM_SRC)) $(LINK_test)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 SEEDS ?= 200
-sim: $(BUILD)/tests/sim/sim ## deterministic simulation: SEEDS=n of them, or one SEED=x again
-	@$(BUILD)/tests/sim/sim $(if $(SEED),--seed $(SEED),$(SEEDS))
+sim: $(BUILD)/tests/sim/sim ## deterministic simulation: SEEDS=n of them (from FIRST=x on), or one SEED=x again
+	@$(BUILD)/tests/sim/sim $(if $(SEED),--seed $(SEED),$(SEEDS) $(if $(SEEDS),$(FIRST)))
 
 # Only here is `synchronous` ever another, and files are in memory: tests/crash/run.c, files.c.
 CRASH_WRAPS := sqlite3_exec sqlite3_file_control unlink link rename fsync
