@@ -244,9 +244,7 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
 
     assert(is_coming_up(slice) && id_is_none(slice->op));
     preflight_drop(slice);
-    if (drains_pass(m, slice)) {
-        emit_slice(out, slice->id);
-    }
+    drains_pass(m, slice, out);
     if (is_whole(m, slice) && !each_circuit(m, slice, is_lit, &dim)) {
         say_waiting(slice, "waiting for a circuit with light", out); /* the next tick sees */
         faults_suspect(m, (struct tpunet_ocs_port){dim.ocs, TPUNET_NORTH, dim.north},
@@ -358,9 +356,7 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
     if (!is_coming_up(slice) || slice->waiting || slice->preflight != NULL) {
         return;
     }
-    if (drains_pass(m, slice)) { /* who came meanwhile */
-        emit_slice(out, slice->id);
-    }
+    drains_pass(m, slice, out); /* who came meanwhile */
     if (!is_whole(m, slice)) {
         say_waiting(slice, "waiting for circuits that a switch has lost", out);
         return;

@@ -136,8 +136,8 @@ const struct drain *drain_holds(const struct model *m, const struct slice *slice
  * others? */
 bool drain_cuts(const struct slice *slice, uint64_t lost);
 /* A slice that is coming up goes around all drains that are "now", up to the first
- * that holds it; true if that changed the slice. */
-bool drains_pass(const struct model *m, struct slice *slice);
+ * that holds it. */
+void drains_pass(const struct model *m, struct slice *slice, struct outbox *out);
 
 /* Is a switch, with all its circuits, the person's?  Of a new slice (NULL), or of
  * one that may have been there before the drain. */

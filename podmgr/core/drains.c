@@ -158,7 +158,7 @@ bool drain_avoids(const struct drain *d, const struct slice *slice)
     return slice->spec.accept_degraded && (newer || moved || d->state == ADMIN_DRAINED);
 }
 
-bool drains_pass(const struct model *m, struct slice *slice)
+void drains_pass(const struct model *m, struct slice *slice, struct outbox *out)
 {
     struct id before = slice->routed;
     uint64_t lost;
@@ -169,7 +169,9 @@ bool drains_pass(const struct model *m, struct slice *slice)
             slice->routed = m->drains[i]->id;
         }
     }
-    return id_compare(slice->routed, before) != 0;
+    if (id_compare(slice->routed, before) != 0) {
+        emit_slice(out, slice->id);
+    }
 }
 
 bool drains_avoid(const struct model *m, struct tpunet_xc xc)

@@ -274,7 +274,9 @@ static void mend(struct mending *w, const struct riskmap *map, const struct symp
     }
     for (size_t i = 0; i < w->m->n_faults; i++) {
         const struct part *part = &w->m->faults[i].part;
-        is_out[part->kind == PART_CUBE ? part->cube : 0] |= part->kind == PART_CUBE;
+        if (part->kind == PART_CUBE) {
+            is_out[part->cube] = true;
+        }
     }
     remediation_impact(w->m, map, w->cause->group, &w->impact);
     struct remedy_input in = {

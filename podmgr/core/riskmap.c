@@ -274,7 +274,7 @@ void riskmap_set_observer(struct riskmap *map, unsigned host, uint32_t observer,
     }
 }
 
-void riskmap_tells_no_links(struct riskmap *map, uint32_t observer)
+void riskmap_set_tells_no_links(struct riskmap *map, uint32_t observer)
 {
     assert(observer < map->n_observers);
     map->observers[observer].tells_no_links = true;

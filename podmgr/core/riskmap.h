@@ -96,7 +96,7 @@ void riskmap_set_circuit(struct riskmap *map, unsigned ocs, unsigned north, unsi
 void riskmap_set_observer(struct riskmap *map, unsigned host, uint32_t observer, bool heard);
 void riskmap_name_observer(struct riskmap *map, uint32_t observer, const char *name);
 /* It tells of chips, hosts and rates; that a link is down it does not tell. */
-void riskmap_tells_no_links(struct riskmap *map, uint32_t observer);
+void riskmap_set_tells_no_links(struct riskmap *map, uint32_t observer);
 /* Links of a cube that nobody uses may stand unpowered: are they watched?  By
  * default every copper link is, and every fibre that a circuit lights. */
 void riskmap_set_watched(struct riskmap *map, unsigned cube, bool watched);

@@ -21,11 +21,12 @@
  *   5. Migrate swaps cubes under a serving slice; the other cubes keep their
  *      circuits, and one operation does it all.
  *   6. Rule 3 under a slice that has served is remediation, if that is `auto` (else it
- *      was a person who had the slice moved): each cube counts as a swap of the hour, an open
- * breaker forbids it, and what would exceed the budget trips the breaker (A7), unless the slice can
- * do without, around the part. Under a slice that has not served yet it is placement: no job is
- * disturbed, PLACEMENTS_MAX bounds it, and where it ends is what its client is told.  Only what
- * such a slice makes SUSPECT counts, against the cubes (found.c, preflight.c).
+ *      was a person who had the slice moved): each cube counts as a swap of the hour,
+ *      an open breaker forbids it, and what would exceed the budget trips the breaker
+ *      (A7), unless the slice can do without, around the part.
+ *      Under a slice that has not served yet it is placement: no job is disturbed,
+ *      PLACEMENTS_MAX bounds it, and where it ends is what its client is told.  Only
+ *      what such a slice makes SUSPECT counts, against the cubes (found.c, preflight.c).
  */
 #include "core/internal.h"
 

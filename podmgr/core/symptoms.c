@@ -272,7 +272,7 @@ static void listen_to(struct symptoms *s, const struct model *m, unsigned host, 
             riskmap_name_observer(s->map, observer, agent->name);
         }
         if (observer < FIRST_AGENT) { /* healthd: tpunetd tells of links */
-            riskmap_tells_no_links(s->map, observer);
+            riskmap_set_tells_no_links(s->map, observer);
         }
     } else if (!hears && was_heard) {
         riskmap_set_observer(s->map, host, heard->observer, false);

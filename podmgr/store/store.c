@@ -91,17 +91,15 @@ static void bind_text(sqlite3_stmt *s, int at, const char *text)
     (void)sqlite3_bind_text(s, at, text, -1, SQLITE_TRANSIENT);
 }
 
-/* Switch and north port of each. */
-static void bind_circuit_set(sqlite3_stmt *s, int at, const struct circuit_set *set)
+/* Switch and north port of each; most slices go around nothing. */
+static void bind_around(sqlite3_stmt *s, int at, const struct slice *slice)
 {
     uint16_t list[2 * TPUNET_OCSES * MODEL_CUBES_MAX];
     size_t n = 0;
 
-    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+    for (uint16_t o = 0; o < TPUNET_OCSES && slice->dead_links > 0; o++) {
         for (uint16_t p = 0; p < MODEL_PORTS_MAX; p++) {
-            if (set->at[o][p / 64] == 0) {
-                p |= 63; /* mostly */
-            } else if (circuit_set_has(set, o, p)) {
+            if (circuit_set_has(&slice->around, o, p)) {
                 assert(n + 2 <= ARRAY_LEN(list));
                 list[n++] = o;
                 list[n++] = p;
@@ -163,7 +161,7 @@ static int put_slice(struct store *store, const struct model *m, struct id id, s
     (void)sqlite3_bind_double(s, at++, slice->preflight_ms);
     bind_u64(s, at++, slice->routed.epoch);
     bind_u64(s, at++, slice->routed.seq);
-    bind_circuit_set(s, at++, &slice->around);
+    bind_around(s, at++, slice);
     return store_run(store, ST_SLICE_PUT, err);
 }
 

@@ -37,7 +37,8 @@ static bool contains(const struct tpunet_xc *all, size_t n_all, const struct tpu
 
 /* D8: that a switch does not show a circuit, or shows none at all, is no proof
  * that it was lost.  Not asked of one that is deposed: its successor may have restored
- * what it was shown as lost, and the fence keeps it from the switch. */
+ * what it was shown as lost, and then the switch is fenced.  Where it is not, D2 and D3
+ * judge what the deposed one moves. */
 static void judge_restore(struct sim *s, const struct op *op)
 {
     char id[48];

@@ -689,16 +689,20 @@ static struct slice *migrate_to_unfit(struct world *w, enum remedy_mode mode,
     return slice;
 }
 
+static void assert_moved_on(const struct world *w, const struct slice *slice, unsigned swaps)
+{
+    assert_int_equal(slice->state, SLICE_RECONFIGURING);
+    assert_int_equal(slice->intent->cubes[1], 1);
+    assert_int_equal(remediation_swaps(w->model, w->now.mono), swaps);
+    assert_false(w->model->remediation->breaker_open);
+}
+
 /* A7 */
 static void under_a_job_another_cube_is_a_swap(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = migrate_to_unfit(w, REMEDY_AUTO, 1);
 
-    assert_int_equal(slice->state, SLICE_RECONFIGURING);
-    assert_int_equal(slice->intent->cubes[1], 1);
-    assert_int_equal(remediation_swaps(w->model, w->now.mono), 1);
-    assert_false(w->model->remediation->breaker_open);
+    assert_moved_on(w, migrate_to_unfit(w, REMEDY_AUTO, 1), 1);
 }
 
 static void beyond_the_hour_a_person_is_asked(void **state)
@@ -717,12 +721,8 @@ static void beyond_the_hour_a_person_is_asked(void **state)
 static void with_remediation_off_nothing_is_counted(void **state)
 {
     struct world *w = *state;
-    struct slice *slice = migrate_to_unfit(w, REMEDY_OFF, 0);
 
-    assert_int_equal(slice->state, SLICE_RECONFIGURING);
-    assert_int_equal(slice->intent->cubes[1], 1);
-    assert_int_equal(remediation_swaps(w->model, w->now.mono), 0);
-    assert_false(w->model->remediation->breaker_open);
+    assert_moved_on(w, migrate_to_unfit(w, REMEDY_OFF, 0), 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

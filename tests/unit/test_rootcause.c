@@ -304,7 +304,7 @@ static void rule_8_who_tells_no_links_takes_none_down(void **state)
             say(s, SYMPTOM_HOST_SICK, SEVERITY_SEVERE, h, noon.ms);
         }
         if (no_links != 0) {
-            riskmap_tells_no_links(s->pf.map, 5);
+            riskmap_set_tells_no_links(s->pf.map, 5);
         }
         say(s, SYMPTOM_LINK_DOWN, SEVERITY_SEVERE, end, noon.ms);
         say(s, SYMPTOM_LINK_DOWN, SEVERITY_SEVERE, riskmap_far_end(s->pf.map, end), noon.ms);

@@ -111,7 +111,7 @@ struct job {
     struct id slice;  /* none: asked for, or waiting */
     struct slice_spec spec;
     unsigned chips, cubes;
-    int64_t asked_ns, ends_ns;              /* asked_ns: since then it is to have its chips */
+    int64_t asked_ns;                       /* since then it is to have its chips */
     int64_t lost_ns, degraded_ns, waits_ns; /* since; negative: not */
     enum year_cause cause;                  /* of its last loss */
     uint64_t cookie, number;
