@@ -188,9 +188,9 @@ void faults_suspect(struct model *m, struct tpunet_ocs_port port, const char *re
 /* Both ports of a circuit of the slice are freed unconfirmed. */
 void liens_hold(struct model *m, struct tpunet_xc xc, struct id slice, struct now now,
                 struct outbox *out);
-/* At the first start after a restore: what a lien of the backup says of fences, and
- * what is known of FAILED switches, is of before. */
-void liens_doubt(struct model *m, struct now now, struct outbox *out);
+/* At a start, which has read no map.  At the first one after a restore, what a lien of
+ * the backup says of fences is of before, too. */
+void liens_start(struct model *m, bool first_of_backup, struct now now, struct outbox *out);
 /* The switch is FAILED: if a restore left its map unknown, all of it is held. */
 void liens_doubt_switch(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
 /* The map of this switch was read: liens that it disproves go. */

@@ -12,8 +12,9 @@
  *      intended.  Until then the circuit is broken as soon as the switch obeys
  *      (plans.c, rule 4).
  *   4. After a restore nothing is fenced: the port may have served since the
- *      backup.  And of a FAILED switch whose map we cannot read every port is
- *      held, since its mirrors may stand in any circuit made since.
+ *      backup.  And until all is explained every port is held of a FAILED switch
+ *      whose map we have not read, since its mirrors may stand in any circuit made
+ *      since; the next podmgr has not read it either.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -150,9 +151,9 @@ void liens_doubt_switch(struct model *m, uint16_t ocs, struct now now, struct ou
                            "FAILED, and its map was not read since the restore"));
 }
 
-void liens_doubt(struct model *m, struct now now, struct outbox *out)
+void liens_start(struct model *m, bool first_of_backup, struct now now, struct outbox *out)
 {
-    for (size_t i = 0; i < m->n_liens; i++) {
+    for (size_t i = 0; i < m->n_liens && first_of_backup; i++) {
         hold(m, m->liens[i], out);
     }
     for (uint16_t o = 0; o < TPUNET_OCSES; o++) {

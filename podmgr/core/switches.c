@@ -58,9 +58,7 @@ void switches_start(struct model *m, struct event *ev, struct outbox *out)
     bool first = m->restored && m->epoch == m->backup_epoch;
 
     take_epoch(m, m->epoch + 1, ev->now, out);
-    if (first) {
-        liens_doubt(m, ev->now, out);
-    }
+    liens_start(m, first, ev->now, out);
 }
 
 void switches_saw(struct ocs *ocs, const struct seen_circuit *seen, size_t n, struct wall_ms at)

@@ -36,16 +36,17 @@ static bool contains(const struct tpunet_xc *all, size_t n_all, const struct tpu
 }
 
 /* D8: that a switch does not show a circuit, or shows none at all, is no proof
- * that it was lost.  Not asked of one that is deposed: its successor may have restored
- * what it was shown as lost, and then the switch is fenced.  Where it is not, D2 and D3
- * judge what the deposed one moves. */
+ * that it was lost; one that a hand has made anew since then was.  Not asked of one that is
+ * deposed: its successor may have restored what it was shown as lost, and then the switch is
+ * fenced.  Where it is not, D2 and D3 judge what the deposed one moves. */
 static void judge_restore(struct sim *s, const struct op *op)
 {
     char id[48];
 
     for (size_t i = 0; i < op->n_makes; i++) {
         const struct tpunet_xc *xc = &op->makes[i];
-        if (s->w->ocs[xc->ocs].map[xc->north] == xc->south) {
+        if (s->w->ocs[xc->ocs].map[xc->north] == xc->south &&
+            s->oracle->foreign[xc->ocs][xc->north] != xc->south) {
             sim_found(s, V_D8, "operation %s restores ocs/%u north %u to south %u, never lost",
                       id_format(op->id, id), xc->ocs, xc->north, xc->south);
         }
@@ -390,6 +391,7 @@ void oracle_committed(struct manager *m)
 /* What was said to the one before does not count (A6, D7). */
 static void forget_what_was_told(struct oracle *oracle, const struct model *m)
 {
+    oracle->loaded_epoch = m->epoch;
     for (unsigned o = 0; o < SIM_OCSES; o++) { /* durable, unlike the rest */
         oracle->failed[o] = m->ocs[o].state == OCS_STATE_FAILED;
     }

@@ -60,6 +60,21 @@ static bool on_record(const struct record *record, bool make, struct tpunet_xc x
     return n > 0 && bsearch(&xc, xcs, n, sizeof xc, tpunet_xc_compare) != NULL;
 }
 
+/* A switch may be FAILED before the newest podmgr could claim it, and then obeys the one
+ * before: all of its ports that slices go around are disabled, or nothing stands there. */
+static void judge_late(struct sim *s, struct tpunet_xc xc)
+{
+    const struct entry *north = s->oracle->owner[xc.north], *south = s->oracle->owner[xc.south];
+
+    s->oracle->foreign[xc.ocs][xc.north] = xc.south;
+    if (north != NULL && south != NULL && north != south &&
+        oracle_port_enabled(s, xc.north, xc.ocs, false) &&
+        oracle_port_enabled(s, xc.south, xc.ocs, true)) {
+        sim_found(s, V_D2, "late, cube/%u and cube/%u of two owners are joined on ocs/%u", xc.north,
+                  xc.south, xc.ocs);
+    }
+}
+
 static void judge_circuit(struct sim *s, const struct record *record, bool make,
                           struct tpunet_xc xc)
 {
@@ -74,6 +89,8 @@ static void judge_circuit(struct sim *s, const struct record *record, bool make,
         /* By its own lights it was right; the newest podmgr gives nothing to anybody
          * before it has claimed every switch, and then sees a foreign circuit. */
         oracle->foreign[xc.ocs][xc.north] = xc.south;
+    } else if (make && oracle->late && oracle->failed[xc.ocs]) {
+        judge_late(s, xc);
     } else if (make && (north == NULL || north != south)) {
         sim_found(s, V_D2, "operation %s joins cube/%u and cube/%u on ocs/%u, not of one owner",
                   id_format(record->id, id), xc.north, xc.south, xc.ocs);
@@ -158,6 +175,7 @@ void oracle_moved(struct sim *s, unsigned ocs, struct ocs_claim claim, const str
     }
     judge_map(s, ocs);
     oracle->of_before = claim.epoch <= oracle->old_epoch;
+    oracle->late = claim.epoch <= oracle->loaded_epoch;
     for (uint16_t p = 0; p < s->config.ports_per_side; p++) {
         uint16_t old = oracle->map[ocs][p], now = s->w->ocs[ocs].map[p];
         if (old == now) {

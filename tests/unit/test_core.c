@@ -1292,6 +1292,29 @@ static void after_a_restore_a_switch_that_was_read_is_not_doubted(void **state)
     assert_int_equal(f->model->n_liens, 2 * CUBES);
 }
 
+/* What the podmgr before has read of a FAILED switch, the next one has not. */
+static void after_a_restore_each_start_doubts_failed_switches(void **state)
+{
+    struct event start = {.kind = EV_START};
+    struct lien fenced = {.port = {40, TPUNET_NORTH, 2}, .slice = {11, 5}, .fenced = true};
+    struct part_fault dead = {.part = {.kind = PART_OCS, .ocs = 40}, .health = HEALTH_FAILED};
+    struct fixture *f = *state;
+
+    model_destroy(f->model);
+    f->model = model_create(&f->pod, 78);
+    f->model->restored = true;
+    f->model->backup_epoch = 9;
+    f->model->epoch = 11;
+    model_add_fault(f->model, &dead);
+    model_add_lien(f->model, &fenced);
+    f->away[40] = f->hold_fences = true;
+    step(f, &start);
+    hello(f, "tpunetd/t1", 1, 0, CUBES * TPUNET_CUBE_HOSTS);
+    assert_int_equal(f->model->n_liens, 2 * CUBES);
+    assert_true(model_lien(f->model, fenced.port)->fenced); /* it was fenced since the restore */
+    assert_null(create_degradable(f, "4x4x4"));
+}
+
 static void what_is_adopted_does_not_move(void **state)
 {
     static const uint16_t pair[] = {1, 2}, turned[] = {2, 0}, one[] = {1};
@@ -1540,6 +1563,7 @@ int main(void)
         TEST(what_was_given_up_is_cleared_again),
         TEST(after_a_restore_no_fence_is_believed),
         TEST(after_a_restore_a_switch_that_was_read_is_not_doubted),
+        TEST(after_a_restore_each_start_doubts_failed_switches),
         TEST(what_is_adopted_does_not_move),
         TEST(same_key_same_slice),
         TEST(a_key_is_its_callers),
