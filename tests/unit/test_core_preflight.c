@@ -13,153 +13,10 @@
 #include "core/core.h"
 #include "core/preflight.h"
 #include "core/remedy.h"
+#include "core_world.h"
 #include "mem.h"
 
-enum { CUBES = 4, PORTS = 8, TICK_MS = 25, TIMEOUT_MS = 5000, SILENT_MS = 3000 };
-
-/* ------------------------------------------------------------- the world -- */
-
-struct world {
-    struct pod pod;
-    struct model *model;
-    struct outbox out;
-    struct now now;
-    uint16_t map[TPUNET_OCSES][PORTS];
-    int status; /* of the last reply */
-    struct id made;
-    char code[32];
-    uint64_t unreachable;       /* pairs, of the next verdict of a coordinator */
-    unsigned bring_ups, orders; /* orders: EFFECT_PREFLIGHT */
-    char journal[16384];        /* types, a space behind each */
-};
-
-static void pump(struct world *w);
-
-static void step(struct world *w, struct event *ev)
-{
-    ev->now = w->now;
-    ev->arrived = w->now.mono;
-    outbox_clear(&w->out);
-    core_step(w->model, ev, &w->out);
-    event_fini(ev);
-    for (size_t i = 0; i < w->out.n_journal; i++) {
-        size_t len = strlen(w->journal);
-        (void)snprintf(w->journal + len, sizeof w->journal - len, "%s ", w->out.journal[i].type);
-    }
-    pump(w);
-}
-
-static struct ocs_identity identity_of(const struct world *w, uint16_t ocs)
-{
-    struct ocs_identity identity = {.epoch = w->model->epoch,
-                                    .instance = w->model->instance,
-                                    .north_ports = PORTS,
-                                    .south_ports = PORTS};
-
-    (void)ocs;
-    (void)snprintf(identity.boot_id, sizeof identity.boot_id, "boot");
-    return identity;
-}
-
-static void attach(struct world *w, uint16_t ocs)
-{
-    struct event ev = {.kind = EV_OCS_ATTACHED,
-                       .ocs = {.ocs = ocs, .identity = identity_of(w, ocs)}};
-
-    ev.ocs.seen = xcalloc(PORTS, sizeof *ev.ocs.seen);
-    for (uint16_t p = 0; p < PORTS; p++) {
-        if (w->map[ocs][p] != TPUNET_NONE) {
-            ev.ocs.seen[ev.ocs.n_seen++] =
-                (struct seen_circuit){.north = p, .south = w->map[ocs][p], .loss_db = 1};
-        }
-    }
-    step(w, &ev);
-}
-
-static void apply(struct world *w, uint16_t ocs, struct id id)
-{
-    const struct op *op = model_op(w->model, id);
-    struct event ev = {.kind = EV_OCS_APPLIED, .applied = {.ocs = ocs, .n_results = 1}};
-    struct ocs_op_result *result = xcalloc(1, sizeof *result);
-
-    assert_non_null(op);
-    result->op = id;
-    result->done = true;
-    result->seen = xcalloc(op->n_breaks + op->n_makes, sizeof *result->seen);
-    for (size_t i = 0; i < op->n_breaks + op->n_makes; i++) {
-        bool breaks = i < op->n_breaks;
-        const struct tpunet_xc *xc = breaks ? &op->breaks[i] : &op->makes[i - op->n_breaks];
-        if (xc->ocs == ocs) {
-            w->map[ocs][xc->north] = breaks ? TPUNET_NONE : xc->south;
-            result->seen[result->n_seen++] = (struct seen_circuit){
-                .north = xc->north, .south = w->map[ocs][xc->north], .loss_db = 1};
-        }
-    }
-    ev.applied.results = result;
-    ev.applied.identity = identity_of(w, ocs);
-    step(w, &ev);
-}
-
-static void approve(struct world *w, const struct effect *effect)
-{
-    struct event ev = {.kind = EV_VERDICT, .verdict = xcalloc(1, sizeof(struct verdict))};
-
-    *ev.verdict = (struct verdict){.slice = effect->id,
-                                   .epoch = w->model->epoch,
-                                   .generation = effect->generation,
-                                   .ok = true,
-                                   .check_only = effect->check_only,
-                                   .routes = {.unreachable_pairs = w->unreachable}};
-    step(w, &ev);
-}
-
-static void carry_out(struct world *w, const struct effect *effect)
-{
-    if (effect->kind == EFFECT_REPLY) {
-        w->status = effect->reply.status;
-        (void)snprintf(w->code, sizeof w->code, "%s",
-                       effect->reply.code != NULL ? effect->reply.code : "");
-        w->made = effect->id;
-    } else if (effect->kind == EFFECT_OCS_ATTACH) {
-        for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
-            if ((effect->ocs == TPUNET_NONE || effect->ocs == o)) {
-                attach(w, o);
-            }
-        }
-    } else if (effect->kind == EFFECT_OCS_APPLY) {
-        apply(w, effect->ocs, effect->id);
-    } else if (effect->kind == EFFECT_BRING_UP) {
-        w->bring_ups += !effect->check_only;
-        approve(w, effect);
-    } else if (effect->kind == EFFECT_PREFLIGHT) {
-        w->orders++;
-    }
-}
-
-static void pump(struct world *w)
-{
-    struct effect *effects = w->out.effects;
-    size_t n = w->out.n_effects;
-
-    w->out.effects = NULL;
-    w->out.n_effects = w->out.cap_effects = 0;
-    for (size_t i = 0; i < n; i++) {
-        carry_out(w, &effects[i]);
-        free(effects[i].reply.text);
-    }
-    free(effects);
-}
-
-static void agent_hello(struct world *w)
-{
-    struct event ev = {.kind = EV_AGENT_HELLO, .agent = {.name = "tpunetd/t1", .instance = 1}};
-
-    ev.agent.hosts = xcalloc(CUBES * TPUNET_CUBE_HOSTS, sizeof *ev.agent.hosts);
-    for (uint16_t h = 0; h < CUBES * TPUNET_CUBE_HOSTS; h++) {
-        ev.agent.hosts[ev.agent.n_hosts++] = h;
-    }
-    step(w, &ev);
-}
+enum { TIMEOUT_MS = 5000, SILENT_MS = 3000 };
 
 /* An observer of the hosts of these cubes; its id. */
 static uint32_t observe(struct world *w, const char *name, uint64_t instance, unsigned from,
@@ -172,7 +29,7 @@ static uint32_t observe(struct world *w, const char *name, uint64_t instance, un
     for (unsigned h = from * TPUNET_CUBE_HOSTS; h < to * TPUNET_CUBE_HOSTS; h++) {
         ev.observer.hosts[ev.observer.n_hosts++] = (uint16_t)h;
     }
-    step(w, &ev);
+    cw_step(w, &ev);
     return health_observer_named(w->model, name)->id;
 }
 
@@ -181,61 +38,31 @@ static void lease(struct world *w, uint32_t observer)
     struct event ev = {.kind = EV_HEALTH_LEASE, .lease = {.observer = observer}};
 
     ev.lease.answering = xcalloc(CUBES * TPUNET_CUBE_HOSTS / 8, 1);
-    step(w, &ev);
+    cw_step(w, &ev);
 }
 
 /* Time goes on; the agent lives, and so do these observers (0: none). */
 static void pass(struct world *w, unsigned ms, uint32_t one, uint32_t other)
 {
     for (unsigned at = 0; at < ms; at += TICK_MS) {
-        struct event tick = {.kind = EV_TICK}, seen = {.kind = EV_AGENT_SEEN, .agent = {.id = 1}};
-        w->now.mono.ns += TICK_MS * INT64_C(1000000);
-        w->now.wall.ms += TICK_MS;
-        step(w, &seen);
         if (one != 0) {
             lease(w, one);
         }
         if (other != 0) {
             lease(w, other);
         }
-        step(w, &tick);
+        cw_pass(w, TICK_MS);
     }
 }
 
 static int setup(void **state)
 {
-    struct world *w = xcalloc(1, sizeof *w);
-    struct event start = {.kind = EV_START};
-
-    w->pod = (struct pod){.id = "test",
-                          .n_cubes = CUBES,
-                          .ports_per_side = PORTS,
-                          .vc_classes = 3,
-                          .loss_db_max = 3,
-                          .lease_ms = 1500,
-                          .remedy = {.mode = REMEDY_OFF, .cubes_out_max = 2},
-                          .preflight = {.mode = PREFLIGHT_FULL, .timeout_ms = TIMEOUT_MS}};
-    assert_int_equal(tpunet_wiring_create(&w->pod.wiring, CUBES, PORTS, NULL, 0, NULL), 0);
-    w->model = model_create(&w->pod, 77);
-    w->now = (struct now){.mono = {1000000000}, .wall = {1700000000000}};
-    outbox_init(&w->out);
-    memset(w->map, 0xff, sizeof w->map);
-    step(w, &start);
-    agent_hello(w);
-    pass(w, 100, 0, 0);
-    *state = w;
-    return 0;
-}
-
-static int teardown(void **state)
-{
+    int status = cw_setup_unmended(state);
     struct world *w = *state;
 
-    model_destroy(w->model);
-    tpunet_wiring_destroy(w->pod.wiring);
-    outbox_fini(&w->out);
-    free(w);
-    return 0;
+    w->pod.remedy.cubes_out_max = 2;
+    w->pod.preflight = (struct preflight_policy){.mode = PREFLIGHT_FULL, .timeout_ms = TIMEOUT_MS};
+    return status;
 }
 
 /* --------------------------------------------------------------- helpers -- */
@@ -253,7 +80,7 @@ static struct slice *create(struct world *w, bool pinned)
         ev.create->cubes[1] = 1;
     }
     assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x8", false, NULL), 0);
-    step(w, &ev);
+    cw_step(w, &ev);
     assert_int_equal(w->status, 0);
     struct slice *slice = model_slice(w->model, w->made);
     assert_non_null(slice);
@@ -299,7 +126,7 @@ static void say_fit(struct world *w, const struct slice *slice, uint32_t observe
 {
     struct event ev = verdict_of(w, slice, observer);
 
-    step(w, &ev);
+    cw_step(w, &ev);
     assert_int_equal(w->status, 0);
 }
 
@@ -308,7 +135,7 @@ static void say_unfit(struct world *w, const struct slice *slice, uint32_t obser
     struct event ev = verdict_of(w, slice, observer);
 
     add_unfit(&ev, host, false, "chip/1-0-1-0: chip-temperature 92 C is above 85 C");
-    step(w, &ev);
+    cw_step(w, &ev);
     assert_int_equal(w->status, 0);
 }
 
@@ -334,7 +161,7 @@ static void with_nobody_to_ask_it_is_active_at_once(void **state)
 
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_true(slice->preflight_ms < 0);
-    assert_int_equal(w->orders, 0);
+    assert_int_equal(w->preflights, 0);
     assert_null(strstr(w->journal, "slice.preflight"));
 }
 
@@ -345,7 +172,7 @@ static void off_is_off(void **state)
     w->pod.preflight.mode = PREFLIGHT_OFF;
     (void)observe(w, "healthd/a", 1, 0, CUBES);
     assert_int_equal(create(w, false)->state, SLICE_ACTIVE);
-    assert_int_equal(w->orders, 0);
+    assert_int_equal(w->preflights, 0);
 }
 
 /* Rules 2 and 5. */
@@ -356,7 +183,7 @@ static void all_verdicts_are_awaited(void **state)
     struct slice *slice = create(w, false);
 
     assert_int_equal(slice->state, SLICE_ACTIVATING);
-    assert_int_equal(w->orders, 2);
+    assert_int_equal(w->preflights, 2);
     assert_ptr_equal(preflight_next(w->model, a, 0), slice);
     assert_null(preflight_next(w->model, a, slice->preflight->order));
     assert_true(slice->preflight->pattern);
@@ -402,7 +229,7 @@ static void stale_verdicts_are_refused(void **state)
         f->n_hosts = i == 5 ? 0 : f->n_hosts;
         f->hosts[0] = i == 6 ? 3 * TPUNET_CUBE_HOSTS : f->hosts[0];
         f->n_hosts = i == 6 ? 1 : f->n_hosts; /* a host of another's slice */
-        step(w, &ev);
+        cw_step(w, &ev);
         assert_int_equal(w->status, E_STALE);
         assert_string_equal(w->code, "stale");
     }
@@ -433,10 +260,7 @@ static void an_unfit_cube_is_kept_back_and_another_taken(void **state)
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_true(has_finding(w, TPUNET_CUBE_HOSTS + 3)); /* it was not among them */
 
-    struct event clear = {.kind = EV_CLEAR_PART,
-                          .cookie = 1,
-                          .word = {.part = {.kind = PART_CUBE, .cube = 1}, .reason = "mended"}};
-    step(w, &clear);
+    cw_speak(w, EV_CLEAR_PART, "cube/1");
     assert_int_equal(w->status, 0);
     assert_false(has_finding(w, TPUNET_CUBE_HOSTS + 3));
 }
@@ -451,8 +275,7 @@ static void a_later_preflight_takes_the_finding_back(void **state)
     say_unfit(w, slice, a, 3);
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_true(has_finding(w, 3));
-    struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
-    step(w, &del);
+    cw_delete(w, slice->id, 0);
     slice = create(w, true);
     say_fit(w, slice, a);
     assert_int_equal(slice->state, SLICE_ACTIVE);
@@ -483,7 +306,7 @@ static void beyond_the_budget_nothing_is_kept_back(void **state)
     w->pod.remedy.cubes_out_max = 1;
     add_unfit(&ev, 3, false, "one");
     add_unfit(&ev, TPUNET_CUBE_HOSTS + 3, false, "two");
-    step(w, &ev);
+    cw_step(w, &ev);
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_string_equal(
         slice->reason,
@@ -500,7 +323,7 @@ static void what_nobody_can_place_blames_no_cube(void **state)
     struct event ev = verdict_of(w, slice, a);
 
     add_unfit(&ev, 3, true, "chip/0-0-0-0 to chip/1-0-0-0: 90 us over 3 hops, limit 50 us");
-    step(w, &ev);
+    cw_step(w, &ev);
     assert_int_equal(slice->state, SLICE_FAILED);
     assert_non_null(strstr(slice->reason, "limit 50 us"));
     assert_true(!is_kept_back(w, 0) && !has_finding(w, 3));
@@ -598,7 +421,7 @@ static void hosts_that_another_observes_by_now_are_its_to_check(void **state)
     pass(w, TICK_MS, a, b);
     assert_ptr_equal(preflight_next(w->model, b, 0), slice);
     assert_ptr_equal(preflight_next(w->model, a, late.fitness->order), slice); /* asked anew */
-    step(w, &late);
+    cw_step(w, &late);
     assert_int_equal(w->status, E_STALE);
     say_fit(w, slice, a);
     say_fit(w, slice, b);
@@ -617,10 +440,10 @@ static void a_link_that_goes_down_meanwhile_begins_it_again(void **state)
     ev.links.links = xcalloc(2, sizeof *ev.links.links);
     ev.links.links[0] = (struct link_change){.slice = slice->id, .chip = 0};
     ev.links.links[1] = (struct link_change){.slice = slice->id, .chip = 1};
-    step(w, &ev);
+    cw_step(w, &ev);
     assert_int_equal(w->bring_ups, 2); /* once for both ends */
     assert_int_equal(slice->state, SLICE_ACTIVATING);
-    step(w, &late);
+    cw_step(w, &late);
     assert_int_equal(w->status, E_STALE);
     say_fit(w, slice, a);
     assert_int_equal(slice->state, SLICE_ACTIVE);
@@ -631,12 +454,11 @@ static void a_delete_meanwhile_ends_it(void **state)
     struct world *w = *state;
     uint32_t a = observe(w, "healthd/a", 1, 0, CUBES);
     struct slice *slice = create(w, false);
-    struct event late = verdict_of(w, slice, a),
-                 del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
+    struct event late = verdict_of(w, slice, a);
 
-    step(w, &del);
+    cw_delete(w, slice->id, 0);
     assert_int_equal(w->model->n_slices, 0);
-    step(w, &late);
+    cw_step(w, &late);
     assert_int_equal(w->status, E_STALE);
     assert_null(preflight_next(w->model, a, 0));
 }
@@ -649,19 +471,17 @@ static void what_has_served_is_not_asked_for_new_routes(void **state)
     struct slice *slice = create(w, false);
 
     say_fit(w, slice, a);
-    unsigned orders = w->orders;
-    struct event fail_ocs = {.kind = EV_FAIL_PART,
-                             .word = {.part = {.kind = PART_OCS, .ocs = 17}, .reason = "dead"}};
-    step(w, &fail_ocs);
+    unsigned orders = w->preflights;
+    cw_speak(w, EV_FAIL_PART, "ocs/17");
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
-    assert_int_equal(w->orders, orders);
+    assert_int_equal(w->preflights, orders);
 
     struct event migrate = {.kind = EV_MIGRATE_SLICE, .migrate = {.id = slice->id, .n_swaps = 1}};
     migrate.migrate.swaps = xcalloc(1, sizeof *migrate.migrate.swaps);
     migrate.migrate.swaps[0] = (struct swap){1, 3};
-    step(w, &migrate);
+    cw_step(w, &migrate);
     assert_int_equal(slice->state, SLICE_RECONFIGURING);
-    assert_int_equal(w->orders, orders + 1);
+    assert_int_equal(w->preflights, orders + 1);
     say_fit(w, slice, a);
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
 }
@@ -682,7 +502,7 @@ static struct slice *migrate_to_unfit(struct world *w, enum remedy_mode mode,
     assert_int_equal(slice->intent->cubes[0], 2);
     migrate.migrate.swaps = xcalloc(1, sizeof *migrate.migrate.swaps);
     migrate.migrate.swaps[0] = (struct swap){1, 3};
-    step(w, &migrate); /* nor does a person's word */
+    cw_step(w, &migrate); /* nor does a person's word */
     assert_int_equal(remediation_swaps(w->model, w->now.mono), 0);
     say_unfit(w, slice, a, 3 * TPUNET_CUBE_HOSTS);
     assert_true(is_kept_back(w, 3));
@@ -725,7 +545,7 @@ static void with_remediation_off_nothing_is_counted(void **state)
     assert_moved_on(w, migrate_to_unfit(w, REMEDY_OFF, 0), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, cw_teardown)
 
 int main(void)
 {

@@ -54,27 +54,6 @@ static int end(struct world *w, struct id id, uint64_t if_version)
     return w->status;
 }
 
-/* One cube; NULL if it was refused. */
-static struct slice *create_small(struct world *w, bool accept_degraded)
-{
-    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
-
-    ev.create = xcalloc(1, sizeof *ev.create);
-    ev.create->accept_degraded = accept_degraded;
-    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
-    cw_step(w, &ev);
-    return w->status == 0 ? model_slice(w->model, w->made) : NULL;
-}
-
-static void delete (struct world *w, struct id slice)
-{
-    struct event ev = {.kind = EV_DELETE_SLICE, .cookie = 2};
-
-    ev.del.id = slice;
-    cw_step(w, &ev);
-    assert_int_equal(w->status, 0);
-}
-
 static unsigned circuits_on(const struct world *w, uint16_t ocs)
 {
     unsigned n = 0;
@@ -100,7 +79,7 @@ static void a_graceful_cube_waits_for_its_job(void **state)
     assert_int_equal(w->model->hosts[3].admin, ADMIN_DRAINING);
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[0], 0); /* its job goes on */
-    delete (w, id);
+    cw_delete(w, id, 0);
     cw_pass(w, 300);
     assert_int_equal(d->state, ADMIN_DRAINED);
     assert_int_equal(w->model->cubes[0].admin, ADMIN_DRAINED);
@@ -137,9 +116,9 @@ static void nothing_new_is_placed(void **state)
         assert_false(model_cube_free(w->model, 0, why, sizeof why));
         assert_non_null(strstr(why, targets[i]));
         assert_non_null(strstr(why, "DRAINED since"));
-        struct slice *slice = create_small(w, true);
+        struct slice *slice = cw_ask_degradable(w, "4x4x4");
         assert_int_equal(slice->intent->cubes[0], 1);
-        delete (w, slice->id);
+        cw_delete(w, slice->id, 0);
         assert_int_equal(end(w, id, 0), 0);
         assert_true(model_cube_free(w->model, 0, NULL, 0));
     }
@@ -161,7 +140,7 @@ static void without_a_spare_it_blocks_until_there_is_one(void **state)
     assert_int_equal(steps.items[0].action, DRAIN_BLOCKED);
     assert_int_equal(id_compare(steps.items[0].slice, slice->id), 0);
     drain_steps_fini(&steps);
-    delete (w, other);
+    cw_delete(w, other, 0);
     cw_pass(w, 600);
     assert_int_equal(slice->intent->cubes[1], 2);
     assert_int_equal(d->state, ADMIN_DRAINED);
@@ -204,10 +183,10 @@ static void who_demands_all_links_blocks_and_lives(void **state)
     drain_ask(w->model, d, &steps);
     assert_int_equal(steps.items[0].rule, 5);
     drain_steps_fini(&steps);
-    assert_null(create_small(w, false));
+    assert_null(cw_ask(w, "4x4x4"));
     assert_string_equal(w->code, "switch-failed");
     assert_non_null(strstr(w->text, "ocs/40 DRAINING"));
-    delete (w, id);
+    cw_delete(w, id, 0);
     cw_pass(w, 300);
     assert_int_equal(d->state, ADMIN_DRAINED);
 }
@@ -223,11 +202,11 @@ static void graceful_keeps_the_old_and_spares_the_new(void **state)
     cw_pass(w, 600);
     assert_int_equal(old->state, SLICE_ACTIVE);
     assert_int_equal(old->dead_links, 0);
-    struct slice *new = create_small(w, true);
+    struct slice *new = cw_ask_degradable(w, "4x4x4");
     assert_int_equal(new->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(circuits_on(w, 40), 2); /* those of the old one */
     assert_int_equal(d->state, ADMIN_DRAINING);
-    delete (w, old_id);
+    cw_delete(w, old_id, 0);
     cw_pass(w, 300);
     assert_int_equal(d->state, ADMIN_DRAINED);
     assert_int_equal(circuits_on(w, 40), 0);
@@ -251,11 +230,11 @@ static void a_drained_switch_may_go_away(void **state)
     cw_pass(w, 2500);
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(incidents_count(w->model->incidents), 0); /* it was planned */
-    struct slice *new = create_small(w, true);
+    struct slice *new = cw_ask_degradable(w, "4x4x4");
     assert_non_null(new);
     assert_int_equal(new->state, SLICE_ACTIVE_DEGRADED);
     struct id kept = new->id;
-    delete (w, id);
+    cw_delete(w, id, 0);
     assert_null(model_slice(w->model, id)); /* deleted, not waiting for the switch */
     assert_int_equal(w->model->n_liens > 0, true);
 
@@ -278,7 +257,7 @@ static void a_silent_switch_with_work_is_waited_for(void **state)
     struct id id = slice->id;
 
     cw_silence(w, 40);
-    delete (w, id);
+    cw_delete(w, id, 0);
     struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
     cw_pass(w, 600);
     assert_int_equal(d->state, ADMIN_DRAINING);
@@ -512,7 +491,7 @@ static void who_waits_for_cubes_keeps_its_circuits(void **state)
     come_back(w, 40);
     cw_pass(w, 300);
     assert_int_equal(circuits_on(w, 40), 4);
-    delete (w, other);
+    cw_delete(w, other, 0);
     cw_pass(w, 900);
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
     assert_int_equal(slice->intent->cubes[1], 2);
@@ -525,14 +504,11 @@ static void what_is_drained_stays_so_when_it_is_well_again(void **state)
 {
     struct world *w = *state;
     struct slice *slice = cw_create(w, true);
-    struct event fail = {.kind = EV_FAIL_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
-    struct event clear = {.kind = EV_CLEAR_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
 
-    fail.word.part.ocs = clear.word.part.ocs = 40;
-    cw_step(w, &fail);
+    cw_speak(w, EV_FAIL_PART, "ocs/40");
     struct drain *d = drain(w, "ocs/40", DRAIN_GRACEFUL);
     assert_int_equal(d->state, ADMIN_DRAINED);
-    cw_step(w, &clear);
+    cw_speak(w, EV_CLEAR_PART, "ocs/40");
     cw_pass(w, 600);
     assert_int_equal(d->state, ADMIN_DRAINED);
     assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
@@ -541,39 +517,27 @@ static void what_is_drained_stays_so_when_it_is_well_again(void **state)
     assert_int_equal(slice->state, SLICE_ACTIVE);
 }
 
-static void fail_switch(struct world *w, uint16_t ocs)
-{
-    struct event fail = {.kind = EV_FAIL_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
-
-    fail.word.part.ocs = ocs;
-    cw_step(w, &fail);
-    assert_int_equal(w->status, 0);
-}
-
 /* While a slice is brought up for another reason it goes around it all the same. */
 static void what_is_drained_stays_so_while_slices_come_up(void **state)
 {
     for (enum drain_mode mode = DRAIN_GRACEFUL; mode <= DRAIN_NOW; mode++) {
         struct world *w = *state;
         struct slice *slice = cw_create(w, true);
-        struct event clear = {
-            .kind = EV_CLEAR_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS, .ocs = 40}}};
 
-        fail_switch(w, 40);
+        cw_speak(w, EV_FAIL_PART, "ocs/40");
         struct drain *d = drain(w, "ocs/40", mode);
-        cw_step(w, &clear);
+        cw_speak(w, EV_CLEAR_PART, "ocs/40");
         cw_pass(w, 300);
         cw_silence(w, 40); /* the person has unplugged it */
         w->is_slow = true;
-        fail_switch(w, 41);
+        cw_speak(w, EV_FAIL_PART, "ocs/41");
         cw_pass(w, 3000);
         assert_int_equal(slice->state, SLICE_RECONFIGURING);
         assert_int_equal(d->state, ADMIN_DRAINED);
         assert_true(model_given_up(w->model, 40));
         assert_null(tickets_of_part(w->model->tickets, "ocs/40"));
 
-        struct event del = {.kind = EV_DELETE_SLICE, .cookie = 2, .del = {.id = slice->id}};
-        cw_step(w, &del);
+        cw_delete(w, slice->id, 0);
         assert_null(model_slice(w->model, w->made)); /* nobody waits for ocs/40 */
         assert_int_equal(d->state, ADMIN_DRAINED);
         (void)cw_teardown(state);
@@ -597,11 +561,9 @@ static void doubt(struct world *w, unsigned i)
 static struct slice *exchange(struct world *w)
 {
     struct slice *slice = cw_create(w, true);
-    struct event fail = {.kind = EV_FAIL_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
 
     doubt(w, 0);
-    fail.word.part.ocs = 20; /* so it is asked for new routes */
-    cw_step(w, &fail);
+    cw_speak(w, EV_FAIL_PART, "ocs/20"); /* so it is asked for new routes */
     assert_int_equal(slice->dead_links, 3);
     cw_silence(w, 30);
     model_remove_fault(w->model, &ports[0]);
@@ -769,12 +731,9 @@ static void nothing_but_his_word_ends_it(void **state)
 {
     struct world *w = *state;
     struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
-    struct event fail = {.kind = EV_FAIL_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
-    struct event clear = {.kind = EV_CLEAR_PART, .cookie = 3, .word = {.part = {.kind = PART_OCS}}};
 
-    fail.word.part.ocs = clear.word.part.ocs = 40;
-    cw_step(w, &fail);
-    cw_step(w, &clear);
+    cw_speak(w, EV_FAIL_PART, "ocs/40");
+    cw_speak(w, EV_CLEAR_PART, "ocs/40");
     cw_lose_power(w, 40);
     w->dead[40] = false;
     w->boots[40]++;
@@ -798,11 +757,11 @@ static void a_drain_of_a_backup_is_doubted(void **state)
     w->model->restored = true;
     w->model->ocs[40].boot_id[0] = '\0'; /* as a new process knows it */
     assert_false(model_given_up(w->model, 40));
-    assert_null(create_small(w, true));
+    assert_null(cw_ask_degradable(w, "4x4x4"));
     assert_string_equal(w->code, "switch-unreachable");
     w->dead[40] = false;
     cw_attach(w, 40);
-    assert_non_null(create_small(w, true));
+    assert_non_null(cw_ask_degradable(w, "4x4x4"));
 }
 
 /* An operation that was begun before the drain ends as it was planned. */
@@ -811,7 +770,7 @@ static void a_drain_meets_an_open_operation(void **state)
     struct world *w = *state;
 
     w->dead[40] = true; /* takes the command and does not answer */
-    struct slice *slice = create_small(w, true);
+    struct slice *slice = cw_ask_degradable(w, "4x4x4");
     assert_int_equal(slice->state, SLICE_ACTIVATING);
     struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
     cw_pass(w, 600);

@@ -58,15 +58,6 @@ static void mend(struct world *w, const struct ticket *ticket)
     assert_int_equal(advance(w, ticket, TICKET_VERIFYING), 0);
 }
 
-static void say(struct world *w, enum event_kind kind, const char *part)
-{
-    struct event ev = {.kind = kind, .cookie = 3, .who = "operator", .word = {.reason = "mine"}};
-
-    assert_int_equal(part_parse(&ev.word.part, part, NULL), 0);
-    cw_step(w, &ev);
-    assert_int_equal(w->status, 0);
-}
-
 /* A slice whose host 1-3 has died; its cube was swapped. */
 static struct ticket *after_a_dead_host(struct world *w)
 {
@@ -111,13 +102,13 @@ static void an_operators_word_stays(void **state)
     struct world *w = *state;
     struct ticket *ticket = after_a_dead_host(w);
 
-    say(w, EV_FAIL_PART, "cube/1");
+    cw_speak(w, EV_FAIL_PART, "cube/1");
     mend(w, ticket);
     cw_pass(w, BURN_IN_MS + PROBATION_MS + 2500);
     assert_int_equal(ticket->state, TICKET_CLOSED);
     assert_string_equal(cw_fault(w, "cube/1")->who, "operator");
     assert_false(model_cube_free(w->model, 1, NULL, 0));
-    say(w, EV_CLEAR_PART, "cube/1");
+    cw_speak(w, EV_CLEAR_PART, "cube/1");
     assert_true(model_cube_free(w->model, 1, NULL, 0));
 }
 
@@ -128,7 +119,7 @@ static void what_is_in_hand_is_given_to_nobody(void **state)
     struct ticket *ticket = after_a_dead_host(w);
     char why[160];
 
-    say(w, EV_CLEAR_PART, "cube/1"); /* only the ticket is left */
+    cw_speak(w, EV_CLEAR_PART, "cube/1"); /* only the ticket is left */
     cw_pass(w, 1200);
     assert_true(model_cube_free(w->model, 1, NULL, 0));
     mend(w, ticket);
@@ -147,16 +138,13 @@ static void nobody_begins_on_what_is_in_use_again(void **state)
 {
     struct world *w = *state;
     struct ticket *ticket = after_a_dead_host(w);
-    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
 
-    say(w, EV_CLEAR_PART, "cube/1");
+    cw_speak(w, EV_CLEAR_PART, "cube/1");
     cw_pass(w, 1200);
     assert_int_equal(ticket->state, TICKET_READY_FOR_REPAIR);
-    ev.create = xcalloc(1, sizeof *ev.create);
-    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
-    cw_step(w, &ev);
-    assert_int_equal(w->status, 0);
-    assert_int_equal(model_slice(w->model, w->made)->intent->cubes[0], 1);
+    const struct slice *slice = cw_ask(w, "4x4x4");
+    assert_non_null(slice);
+    assert_int_equal(slice->intent->cubes[0], 1);
     unsigned audits = w->audits;
     assert_int_equal(advance(w, ticket, TICKET_IN_REPAIR), E_CONFLICT);
     assert_non_null(strstr(w->text, "host/1-3 is in use again: slice/"));
@@ -253,8 +241,7 @@ static void a_port_comes_back_on_probation(void **state)
         .id = model_new_id(w->model), .kind = RISK_PORT, .part = "port/9-n-0", .version = 1};
     tickets_add(w->model->tickets, draft);
     assert_int_equal(params.burn_in_ms, BURN_IN_MS);
-    struct event del = {.kind = EV_DELETE_SLICE, .cookie = 2, .del = {.id = id}};
-    cw_step(w, &del);
+    cw_delete(w, id, 0);
     assert_int_equal(advance(w, draft, TICKET_DRAINING), 0);
     mend(w, draft);
     cw_pass(w, BURN_IN_MS + 1200);

@@ -19,15 +19,6 @@ enum { OCS_LOST = 17 };
 
 /* --------------------------------------------------------------- helpers -- */
 
-static void clear(struct world *w, const char *name)
-{
-    struct event ev = {.kind = EV_CLEAR_PART, .cookie = 3, .who = "operator"};
-
-    assert_int_equal(part_parse(&ev.word.part, name, NULL), 0);
-    cw_step(w, &ev);
-    assert_int_equal(w->status, 0);
-}
-
 static const struct incident *incident_about(const struct world *w, const char *part)
 {
     for (size_t i = 0; i < incidents_count(w->model->incidents); i++) {
@@ -153,7 +144,7 @@ static void a_cleared_cube_stays_cleared(void **state)
     cw_kill_host(w, slice, 1, 3);
     cw_pass(w, 1000);
     assert_false(model_cube_free(w->model, 1, NULL, 0));
-    clear(w, "cube/1");
+    cw_speak(w, EV_CLEAR_PART, "cube/1");
     cw_pass(w, 15000);
     assert_true(model_cube_free(w->model, 1, NULL, 0));
     assert_false(incident_is_open(incident_about(w, "host/1-3")));
@@ -278,11 +269,9 @@ static void it_is_back_for_a_new_podmgr_too(void **state)
 static void an_operators_word_stands_when_the_switch_is_back(void **state)
 {
     struct world *w = *state;
-    struct event ev = {.kind = EV_FAIL_PART, .cookie = 3, .who = "operator"};
 
     (void)cw_create(w, true);
-    ev.word.part = (struct part){.kind = PART_OCS, .ocs = OCS_LOST};
-    cw_step(w, &ev);
+    cw_speak(w, EV_FAIL_PART, "ocs/17");
     w->boots[OCS_LOST]++;
     cw_attach(w, OCS_LOST);
     assert_int_equal(w->model->ocs[OCS_LOST].state, OCS_STATE_FAILED);
@@ -303,8 +292,7 @@ static void a_dark_fibre_is_gone_around_or_its_cube_swapped(void **state)
         assert_int_equal(slice->state, accepts != 0 ? SLICE_ACTIVE_DEGRADED : SLICE_ACTIVE);
         assert_int_equal(slice->dead_links, accepts);
         assert_true((slice->intent->cubes[1] == cube) == (accepts != 0));
-        struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
-        cw_step(w, &del);
+        cw_delete(w, slice->id, 0);
         cw_pass(w, 2000);
     }
 }
@@ -401,13 +389,10 @@ static void a_dry_run_tells_and_does_nothing(void **state)
 static void new_slices_leave_the_hot_spares(void **state)
 {
     struct world *w = *state;
-    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
 
     w->pod.remedy.hot_spares = 1;
     struct slice *slice = cw_create(w, true);
-    ev.create = xcalloc(1, sizeof *ev.create);
-    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x8", false, NULL), 0);
-    cw_step(w, &ev);
+    assert_null(cw_ask(w, "4x4x8"));
     assert_int_equal(w->status, E_FULL);
     cw_kill_host(w, slice, 1, 3); /* they are for this */
     cw_pass(w, 100);
@@ -422,12 +407,9 @@ static void a_cube_in_repair_is_a_spare_taken(void **state)
     w->pod.remedy.hot_spares = 1;
     cw_kill_host(w, cw_create(w, true), 1, 3); /* now 0 and 2; 1 is out */
     cw_pass(w, 100);
-    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
-    ev.create = xcalloc(1, sizeof *ev.create);
-    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
-    cw_step(w, &ev);
-    assert_int_equal(w->status, 0);
-    assert_int_equal(model_slice(w->model, w->made)->intent->cubes[0], 3);
+    const struct slice *slice = cw_ask(w, "4x4x4");
+    assert_non_null(slice);
+    assert_int_equal(slice->intent->cubes[0], 3);
 }
 
 /* ----------------------------------- what bring-ups and checks find (found.c) -- */
@@ -438,24 +420,12 @@ static void miss(struct world *w, uint16_t cube, const uint8_t *at, unsigned por
     w->missing[w->n_missing++] = (struct chip_port){tpunet_chip_number(chip), (uint8_t)port};
 }
 
-static struct slice *ask_for_one(struct world *w)
-{
-    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
-
-    ev.create = xcalloc(1, sizeof *ev.create);
-    ev.create->accept_degraded = true;
-    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
-    cw_step(w, &ev);
-    assert_int_equal(w->status, 0);
-    return model_slice(w->model, w->made);
-}
-
 static void broken_copper_found_costs_the_cube(void **state)
 {
     struct world *w = *state;
 
     miss(w, 0, (uint8_t[]){1, 1, 1}, TPUNET_XP);
-    const struct slice *slice = ask_for_one(w);
+    const struct slice *slice = cw_ask_degradable(w, "4x4x4");
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[0], 1);
     assert_int_equal(cw_fault(w, "cube/0")->health, HEALTH_SUSPECT);
@@ -469,7 +439,7 @@ static void broken_light_found_costs_both_ports(void **state)
     struct world *w = *state;
 
     miss(w, 0, (uint8_t[]){3, 1, 2}, TPUNET_XP); /* ocs/9, and back to cube/0 */
-    const struct slice *slice = ask_for_one(w);
+    const struct slice *slice = cw_ask_degradable(w, "4x4x4");
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[0], 1);
     assert_int_equal(cw_fault(w, "port/9-n-0")->health, HEALTH_SUSPECT);
@@ -480,13 +450,9 @@ static void broken_light_found_costs_both_ports(void **state)
 static void broken_light_found_is_no_end_for_who_refuses_it(void **state)
 {
     struct world *w = *state;
-    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
 
     miss(w, 0, (uint8_t[]){3, 1, 2}, TPUNET_XP);
-    ev.create = xcalloc(1, sizeof *ev.create);
-    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
-    cw_step(w, &ev);
-    const struct slice *slice = model_slice(w->model, w->made);
+    const struct slice *slice = cw_ask(w, "4x4x4");
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[0], 1);
 }
@@ -505,12 +471,11 @@ static void found_where_nothing_may_be_done_the_slice_fails(void **state)
         w->pod.remedy.mode = i == 0 ? REMEDY_DRY_RUN : REMEDY_AUTO;
         w->model->remediation->breaker_open = i == 1;
         w->pod.remedy.cubes_out_max = i == 2 ? 0 : 4;
-        const struct slice *slice = ask_for_one(w);
+        const struct slice *slice = cw_ask_degradable(w, "4x4x4");
         assert_int_equal(slice->state, SLICE_FAILED);
         assert_string_equal(slice->reason, reasons[i]);
         assert_int_equal(w->model->n_faults, 0);
-        struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
-        cw_step(w, &del);
+        cw_delete(w, slice->id, 0);
     }
 }
 
@@ -572,7 +537,7 @@ static void a_new_slice_costs_no_swaps(void **state)
 
     w->pod.remedy.swaps_per_hour_max = 0;
     miss(w, 0, (uint8_t[]){1, 1, 1}, TPUNET_XP);
-    const struct slice *slice = ask_for_one(w);
+    const struct slice *slice = cw_ask_degradable(w, "4x4x4");
     assert_int_equal(slice->state, SLICE_ACTIVE);
     assert_int_equal(slice->intent->cubes[0], 1);
     assert_int_equal(remediation_swaps(w->model, w->now.mono), 0);
@@ -608,8 +573,7 @@ static void what_is_blamed_is_not_given_again(void **state)
     cw_kill_host(w, slice, 1, 3);
     cw_pass(w, 100);
     assert_int_equal(slice->state, SLICE_FAILED);
-    struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
-    cw_step(w, &del);
+    cw_delete(w, slice->id, 0);
     assert_true(model_cube_free(w->model, 0, NULL, 0));
     assert_false(model_cube_free(w->model, 1, NULL, 0));
     cw_pass(w, 5000); /* behind an open breaker nothing is done about it */
@@ -617,7 +581,7 @@ static void what_is_blamed_is_not_given_again(void **state)
     assert_false(model_cube_free(w->model, 1, NULL, 0));
     w->model->remediation->breaker_open = false;
     cw_pass(w, 1100);
-    clear(w, "cube/1"); /* SUSPECT by now, since it is idle */
+    cw_speak(w, EV_CLEAR_PART, "cube/1"); /* SUSPECT by now, since it is idle */
     cw_pass(w, 100);
     assert_true(model_cube_free(w->model, 1, NULL, 0));
 }
