@@ -307,19 +307,21 @@ void switch_clear_foreign(void *sim);
 
 /* daemons.c */
 void daemons_init(struct sim *s);
-void daemons_bring_up(struct manager *m, const struct effect *effect);
+void daemons_fini(struct sim *s);
 void daemons_fence(struct manager *m, const struct effect *effect);
-/* Before any run: what all of them would solve again. */
-void daemons_prepare(void);
+void daemons_watch(struct manager *m, const struct effect *effect);
+void daemons_release(struct manager *m, const struct effect *effect);
 void daemon_restart(struct daemon *d, int64_t down_ns);
 void daemon_silence(struct daemon *d, int64_t ns);
 void daemon_impersonate(struct sim *s, int64_t ns);
-bool daemon_replay(struct sim *s); /* false: there is nothing to tell */
-void daemons_fini(struct sim *s);
-void daemons_watch(struct manager *m, const struct effect *effect);
-void daemons_release(struct manager *m, const struct effect *effect);
-struct tpunet_intent *daemon_copy_intent(const struct tpunet_intent *in);
 bool daemon_is_heard(const struct daemon *d); /* podmgr knows it and takes what it says */
+
+/* bringups.c */
+/* Before any run: what all of them would solve again. */
+void daemons_prepare(void);
+void daemons_bring_up(struct manager *m, const struct effect *effect);
+bool daemon_replay(struct sim *s); /* false: there is nothing to tell */
+struct tpunet_intent *daemon_copy_intent(const struct tpunet_intent *in);
 
 /* watch.c: the links of the slices that a daemon coordinates */
 void watch_init(struct sim *s);
