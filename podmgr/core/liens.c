@@ -109,13 +109,16 @@ static void hold(struct model *m, struct lien lien, struct outbox *out)
 static void hold_port(struct model *m, struct tpunet_ocs_port port, struct id slice, struct now now,
                       struct outbox *out)
 {
+    const struct lien *held = model_lien(m, port);
+    bool doubted = held != NULL && !is_ours(m, held); /* rule 4: it may be another's all the same */
     struct chip_port chip;
     char name[32], id[48];
 
     if (!model_chip_port(m, port, &chip)) {
         return;
     }
-    hold(m, (struct lien){.port = port, .slice = slice, .since = now.wall}, out);
+    hold(m, (struct lien){.port = port, .slice = doubted ? held->slice : slice, .since = now.wall},
+         out);
     emit_journal(m, out, now, "lien.held", port_name(port, name),
                  json_pack("{s:s,s:i}", "slice", id_format(slice, id), "cube",
                            (int)tpunet_chip_of(chip.chip).cube));

@@ -37,16 +37,27 @@ static void after_a_restore_foreign_circuits_are_kept(void **state)
     assert_non_null(cw_ask_on(w, "4x4x4", here, 1));
 }
 
-/* The switches keep what they connect; the database is one of before. */
-static void forget_all(struct world *w)
+/* The switches keep what they connect; the database is one of before, and empty. */
+static void restore_backup(struct world *w)
 {
-    struct event start = {.kind = EV_START};
-
     model_destroy(w->model);
     w->model = model_create(&w->pod, 78);
     w->model->restored = true;
+    w->model->epoch = w->model->backup_epoch = 9;
+}
+
+static void begin(struct world *w)
+{
+    struct event start = {.kind = EV_START};
+
     cw_step(w, &start);
     cw_hello(w, "tpunetd/t1", 1, 0, CUBES * TPUNET_CUBE_HOSTS);
+}
+
+static void forget_all(struct world *w)
+{
+    restore_backup(w);
+    begin(w);
 }
 
 static void clear_quarantine(struct world *w, uint16_t cube)
@@ -162,19 +173,14 @@ static void what_was_given_up_is_cleared_again(void **state)
 static void after_a_restore_no_fence_is_believed(void **state)
 {
     struct world *w = *state;
-    struct event start = {.kind = EV_START};
     struct part_fault dead = {.part = {.kind = PART_OCS, .ocs = 40}, .health = HEALTH_FAILED};
     struct lien lien = {.port = {40, TPUNET_NORTH, 2}, .slice = {1, 5}, .fenced = true};
 
-    model_destroy(w->model);
-    w->model = model_create(&w->pod, 78);
-    w->model->restored = true;
-    w->model->epoch = w->model->backup_epoch = 9;
+    restore_backup(w);
     model_add_fault(w->model, &dead);
     model_add_lien(w->model, &lien);
     w->dead[40] = w->hold_fences = true;
-    cw_step(w, &start);
-    cw_hello(w, "tpunetd/t1", 1, 0, CUBES * TPUNET_CUBE_HOSTS);
+    begin(w);
     assert_int_equal(w->model->n_liens, 2 * CUBES); /* nobody knows what it connects */
     for (unsigned c = 0; c < CUBES; c++) {
         assert_false(model_cube_free(w->model, c, NULL, 0));
@@ -207,24 +213,41 @@ static void after_a_restore_a_switch_that_was_read_is_not_doubted(void **state)
 /* What the podmgr before has read of a FAILED switch, the next one has not. */
 static void after_a_restore_each_start_doubts_failed_switches(void **state)
 {
-    struct event start = {.kind = EV_START};
     struct lien fenced = {.port = {40, TPUNET_NORTH, 2}, .slice = {11, 5}, .fenced = true};
     struct part_fault dead = {.part = {.kind = PART_OCS, .ocs = 40}, .health = HEALTH_FAILED};
     struct world *w = *state;
 
-    model_destroy(w->model);
-    w->model = model_create(&w->pod, 78);
-    w->model->restored = true;
-    w->model->backup_epoch = 9;
+    restore_backup(w);
     w->model->epoch = 11;
     model_add_fault(w->model, &dead);
     model_add_lien(w->model, &fenced);
     w->dead[40] = w->hold_fences = true;
-    cw_step(w, &start);
-    cw_hello(w, "tpunetd/t1", 1, 0, CUBES * TPUNET_CUBE_HOSTS);
+    begin(w);
     assert_int_equal(w->model->n_liens, 2 * CUBES);
     assert_true(model_lien(w->model, fenced.port)->fenced); /* it was fenced since the restore */
     assert_null(cw_ask_degradable(w, "4x4x4"));
+}
+
+/* A slice that went around the switch has left nothing there that it could break. */
+static void after_a_restore_whoever_leaves_explains_nothing(void **state)
+{
+    struct world *w = *state;
+
+    restore_backup(w);
+    w->dead[40] = true;
+    w->map[40][0] = w->map[9][3] = 3; /* of a slice made since the backup */
+    begin(w);
+    cw_speak(w, EV_FAIL_PART, "ocs/40");
+    cw_settle(w);
+    struct slice *slice = cw_ask_degradable(w, "4x4x4");
+    assert_non_null(slice);
+    assert_int_equal(slice->intent->cubes[0], 0);
+    cw_delete(w, slice->id, 0);
+    w->dead[40] = false;
+    cw_speak(w, EV_CLEAR_PART, "ocs/40");
+    cw_settle(w);
+    assert_int_equal(w->map[40][0], 3);
+    assert_int_equal(w->model->cubes[0].health, HEALTH_QUARANTINED);
 }
 
 static void what_is_adopted_does_not_move(void **state)
@@ -267,6 +290,7 @@ int main(void)
         TEST(after_a_restore_no_fence_is_believed),
         TEST(after_a_restore_a_switch_that_was_read_is_not_doubted),
         TEST(after_a_restore_each_start_doubts_failed_switches),
+        TEST(after_a_restore_whoever_leaves_explains_nothing),
         TEST(what_is_adopted_does_not_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
