@@ -36,133 +36,6 @@ static bool is_coming_up(const struct slice *slice)
     return slice->state == SLICE_ACTIVATING || slice->state == SLICE_RECONFIGURING;
 }
 
-/* ------------------------------------------------- what circuits there are -- */
-
-static bool is_of(const struct model *m, struct tpunet_xc xc, const struct slice *slice)
-{
-    const struct circuit *circuit = &m->ocs[xc.ocs].north[xc.north];
-
-    return circuit->south != TPUNET_NONE && id_compare(circuit->slice, slice->id) == 0;
-}
-
-typedef bool circuit_fn(const struct model *m, struct tpunet_xc xc, void *arg);
-
-/* Until `each` returns false; the result says whether it never did. */
-static bool each_circuit(const struct model *m, const struct slice *slice, circuit_fn *each,
-                         void *arg)
-{
-    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
-        for (uint16_t p = 0; p < m->pod->ports_per_side; p++) {
-            struct tpunet_xc xc = {o, p, m->ocs[o].north[p].south};
-            if (is_of(m, xc, slice) && !each(m, xc, arg)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static bool is_there(const struct model *m, struct tpunet_xc xc, void *arg)
-{
-    (void)arg;
-    return m->ocs[xc.ocs].north[xc.north].seen == xc.south || model_circuit_dead(m, xc);
-}
-
-/* A circuit that stood before it was intended has been judged by nobody. */
-static bool is_lit(const struct model *m, struct tpunet_xc xc, void *arg)
-{
-    const struct ocs *ocs = &m->ocs[xc.ocs];
-    bool lit = !ocs->supports_light || model_circuit_dead(m, xc) ||
-               ocs->north[xc.north].loss_db <= (float)m->pod->loss_db_max;
-
-    if (!lit) {
-        *(struct tpunet_xc *)arg = xc;
-    }
-    return lit;
-}
-
-/* Rule 2. */
-static bool is_whole(const struct model *m, const struct slice *slice)
-{
-    return each_circuit(m, slice, is_there, NULL);
-}
-
-struct dead_list {
-    struct chip_port *out;
-    size_t n, max;
-};
-
-static bool collect_dead(const struct model *m, struct tpunet_xc xc, void *arg)
-{
-    struct dead_list *list = arg;
-    struct tpunet_ocs_port north = {xc.ocs, TPUNET_NORTH, xc.north};
-
-    if (model_circuit_dead(m, xc) && list->n < list->max) {
-        bool wired = model_chip_port(m, north, &list->out[list->n++]);
-        assert(wired); /* it is of a cube of the slice */
-    }
-    return true;
-}
-
-size_t core_dead_links(const struct model *m, const struct slice *slice, struct chip_port *out,
-                       size_t max)
-{
-    struct dead_list list = {.out = out, .max = max};
-
-    (void)each_circuit(m, slice, collect_dead, &list);
-    return list.n;
-}
-
-static bool add_dead(const struct model *m, struct tpunet_xc xc, void *arg)
-{
-    struct circuit_set *set = arg;
-
-    if (model_circuit_dead(m, xc)) {
-        circuit_set_add(set, xc.ocs, xc.north);
-    }
-    return true;
-}
-
-static void find_dead_set(const struct model *m, const struct slice *slice, struct circuit_set *out)
-{
-    *out = (struct circuit_set){0};
-    (void)each_circuit(m, slice, add_dead, out);
-}
-
-static unsigned count_both(const struct circuit_set *a, const struct circuit_set *b)
-{
-    unsigned n = 0;
-
-    for (unsigned o = 0; o < TPUNET_OCSES; o++) {
-        for (unsigned i = 0; i < ARRAY_LEN(a->at[o]); i++) {
-            n += (unsigned)__builtin_popcountll(a->at[o][i] & b->at[o][i]);
-        }
-    }
-    return n;
-}
-
-bool bringup_goes_around(const struct model *m, const struct slice *slice, struct tpunet_xc xc)
-{
-    return circuit_set_has(&slice->around, xc.ocs, xc.north) && model_circuit_dead(m, xc);
-}
-
-bool bringup_is_without(const struct model *m, const struct slice *slice, struct tpunet_xc xc)
-{
-    return slice->state == SLICE_ACTIVE_DEGRADED && bringup_goes_around(m, slice, xc);
-}
-
-/* Is something well again that its routes go around? */
-static bool has_some_back(const struct model *m, const struct slice *slice)
-{
-    struct circuit_set dead;
-
-    if (slice->dead_links == 0) {
-        return false; /* asked of every slice at every look */
-    }
-    find_dead_set(m, slice, &dead);
-    return slice->dead_links > count_both(&dead, &slice->around);
-}
-
 /* -------------------------------------------------------------- asking -- */
 
 /* Rule 1. */
@@ -231,12 +104,6 @@ void bringup_new_generation(struct model *m, struct slice *slice)
     slice->generation = id.seq;
 }
 
-static void go_around(const struct model *m, struct slice *slice)
-{
-    find_dead_set(m, slice, &slice->around);
-    slice->dead_links = (uint16_t)count_both(&slice->around, &slice->around);
-}
-
 void bringup_start(struct model *m, struct slice *slice, struct now now, struct outbox *out)
 {
     char dead[SLICE_REASON_MAX] = "";
@@ -245,15 +112,15 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
     assert(is_coming_up(slice) && id_is_none(slice->op));
     preflight_drop(slice);
     drains_pass(m, slice, out);
-    if (is_whole(m, slice) && !each_circuit(m, slice, is_lit, &dim)) {
+    if (slice_is_whole(m, slice) && slice_is_dim(m, slice, &dim)) {
         say_waiting(slice, "waiting for a circuit with light", out); /* the next tick sees */
         faults_suspect(m, (struct tpunet_ocs_port){dim.ocs, TPUNET_NORTH, dim.north},
                        "it loses too much light", now, out);
         faults_suspect(m, (struct tpunet_ocs_port){dim.ocs, TPUNET_SOUTH, dim.south},
                        "it loses too much light", now, out);
-    } else if (!slice->spec.accept_degraded && !each_circuit(m, slice, find_dead, dead)) {
+    } else if (!slice->spec.accept_degraded && !slice_each_circuit(m, slice, find_dead, dead)) {
         slice_fail(m, slice, now, out, dead);
-    } else if (!is_whole(m, slice)) {
+    } else if (!slice_is_whole(m, slice)) {
         say_waiting(slice, "waiting for circuits that a switch has lost", out);
     } else if (!choose_coordinator(m, slice)) {
         say_waiting(slice, "waiting for a host of the slice whose tpunetd holds a lease", out);
@@ -263,7 +130,7 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
         /* Rises across slices too: chips refuse what is older than they hold. */
         bringup_new_generation(m, slice);
         slice->reason[0] = '\0';
-        go_around(m, slice);
+        slice_go_around(m, slice);
         emit_slice(out, slice->id);
         ask(m, slice, false, out);
     }
@@ -273,7 +140,7 @@ void bringup_start(struct model *m, struct slice *slice, struct now now, struct 
 static void check(struct model *m, struct slice *slice, struct outbox *out)
 {
     slice->check_at.ns = m->last_tick.ns + CHECK_AGAIN_MS * INT64_C(1000000);
-    if (is_whole(m, slice) && choose_coordinator(m, slice)) {
+    if (slice_is_whole(m, slice) && choose_coordinator(m, slice)) {
         emit_slice(out, slice->id);
         ask(m, slice, true, out);
     }
@@ -324,7 +191,7 @@ void bringup_again(struct model *m, struct slice *slice, const char *reason, str
 static void take_check(struct model *m, struct slice *slice, const struct verdict *verdict,
                        struct now now, struct outbox *out)
 {
-    bool ok = verdict->ok && is_whole(m, slice);
+    bool ok = verdict->ok && slice_is_whole(m, slice);
 
     if (slice_serves(slice) && !ok && strcmp(verdict->code, "tables") == 0) {
         slice->losses.chips = true;
@@ -357,11 +224,11 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
         return;
     }
     drains_pass(m, slice, out); /* who came meanwhile */
-    if (!is_whole(m, slice)) {
+    if (!slice_is_whole(m, slice)) {
         say_waiting(slice, "waiting for circuits that a switch has lost", out);
         return;
     }
-    find_dead_set(m, slice, &dead);
+    slice_find_dead(m, slice, &dead);
     if (memcmp(&dead, &slice->around, sizeof dead) != 0) {
         bringup_start(m, slice, now, out); /* what is to be gone around has changed since */
         return;
@@ -386,7 +253,7 @@ static void take_bringup(struct model *m, struct slice *slice, const struct verd
 
 void bringup_fit(struct model *m, struct slice *slice, struct now now, struct outbox *out)
 {
-    if (!is_whole(m, slice)) {
+    if (!slice_is_whole(m, slice)) {
         say_waiting(slice, "waiting for circuits that a switch has lost", out);
         return;
     }
@@ -457,12 +324,12 @@ void bringup_lost(struct slice *slice, struct outbox *out)
 void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now,
                             struct outbox *out)
 {
-    if (!id_is_none(slice->op) || !is_whole(m, slice)) {
+    if (!id_is_none(slice->op) || !slice_is_whole(m, slice)) {
         return;
     }
     if (is_coming_up(slice) && slice->waiting) {
         bringup_start(m, slice, now, out);
-    } else if (slice_serves(slice) && has_some_back(m, slice)) {
+    } else if (slice_serves(slice) && slice_has_some_back(m, slice)) {
         bringup_again(m, slice, "links that were dead are back", now, out);
     } else if (slice_serves(slice)) {
         slice->verified = false;
@@ -475,15 +342,15 @@ void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now
 static bool is_certain(const struct model *m, struct tpunet_xc xc, void *arg)
 {
     return model_circuit_dead(m, xc) ||
-           (m->ocs[xc.ocs].state == OCS_STATE_REACHABLE && is_there(m, xc, arg));
+           (m->ocs[xc.ocs].state == OCS_STATE_REACHABLE && slice_circuit_stands(m, xc, arg));
 }
 
 void bringup_looked(struct model *m, struct now now, struct outbox *out)
 {
     for (size_t i = 0; i < m->n_slices; i++) {
         struct slice *slice = m->slices[i];
-        if (slice_serves(slice) && id_is_none(slice->op) && has_some_back(m, slice) &&
-            each_circuit(m, slice, is_certain, NULL)) {
+        if (slice_serves(slice) && id_is_none(slice->op) && slice_has_some_back(m, slice) &&
+            slice_each_circuit(m, slice, is_certain, NULL)) {
             bringup_again(m, slice, "links that were dead are back", now, out);
         }
     }
@@ -515,7 +382,7 @@ static bool is_asked(const struct slice *slice)
 
 static bool runs_over(const struct model *m, const struct slice *slice, struct part *part)
 {
-    return id_is_none(slice->op) && !each_circuit(m, slice, is_spared, part);
+    return id_is_none(slice->op) && !slice_each_circuit(m, slice, is_spared, part);
 }
 
 void bringup_part_lost(struct model *m, struct part part, const char *reason, struct now now,

@@ -22,7 +22,7 @@ static const struct slice *user_of(const struct model *m, const struct drain *dr
     /* What is DRAINED stays gone around, whatever else is done to the slice. */
     bool kept = slice != NULL && drain->state == ADMIN_DRAINED && drain_avoids(drain, slice);
     bool around = slice == NULL || kept || id_compare(slice->id, drain->id) > 0 ||
-                  bringup_is_without(m, slice, xc);
+                  slice_is_without(m, slice, xc);
     return around ? NULL : slice;
 }
 

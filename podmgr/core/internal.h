@@ -80,6 +80,26 @@ bool found_down(struct model *m, struct slice *slice, const struct verdict *verd
 
 /* ------------------------------------- bringup.c: slices and their agents -- */
 
+/* slice_circuits.c */
+typedef bool circuit_fn(const struct model *m, struct tpunet_xc xc, void *arg);
+/* The circuits intended for the slice, until `each` returns false; the result says whether
+ * it never did. */
+bool slice_each_circuit(const struct model *m, const struct slice *slice, circuit_fn *each,
+                        void *arg);
+bool slice_circuit_stands(const struct model *m, struct tpunet_xc xc, void *arg); /* or is dead */
+bool slice_is_whole(const struct model *m, const struct slice *slice);            /* all of them */
+/* Does one lose too much light?  The first. */
+bool slice_is_dim(const struct model *m, const struct slice *slice, struct tpunet_xc *dim);
+void slice_find_dead(const struct model *m, const struct slice *slice, struct circuit_set *out);
+/* The routes that are asked for now go around what is dead. */
+void slice_go_around(const struct model *m, struct slice *slice);
+/* Is this intended circuit of the slice one that is dead or drained, and that its last
+ * routes were to go around?  And does it serve on them? */
+bool slice_goes_around(const struct model *m, const struct slice *slice, struct tpunet_xc xc);
+bool slice_is_without(const struct model *m, const struct slice *slice, struct tpunet_xc xc);
+/* Is something well again that its routes go around? */
+bool slice_has_some_back(const struct model *m, const struct slice *slice);
+
 /* Hands the slice's intent to a coordinator, once its circuits are there. */
 void bringup_start(struct model *m, struct slice *slice, struct now now, struct outbox *out);
 /* Another generation of the slice's intent, by which verdicts are told apart. */
@@ -95,10 +115,6 @@ void bringup_lost(struct slice *slice, struct outbox *out);
 /* An operation that puts circuits of the slice back has ended. */
 void bringup_circuits_moved(struct model *m, struct slice *slice, struct now now,
                             struct outbox *out);
-/* Is this intended circuit of the slice one that is dead or drained, and that its last
- * routes were to go around?  And does it serve on them? */
-bool bringup_goes_around(const struct model *m, const struct slice *slice, struct tpunet_xc xc);
-bool bringup_is_without(const struct model *m, const struct slice *slice, struct tpunet_xc xc);
 /* podmgr itself does not rely on a switch or a port: who is coming up over it and
  * accepts that goes around it.  Who serves is for remediation. */
 void bringup_part_doubted(struct model *m, struct part part, const char *reason, struct now now,

@@ -79,7 +79,7 @@ static bool is_avoided(const struct model *m, const struct slice *slice, uint32_
     struct tpunet_xc xc;
 
     return remedy_find_circuit(m, end / TPUNET_PORTS, end % TPUNET_PORTS, &xc) &&
-           bringup_goes_around(m, slice, xc);
+           slice_goes_around(m, slice, xc);
 }
 
 /* Rule 2. */

@@ -33,7 +33,7 @@ static bool is_not_lit(const struct model *m, const struct slice *slice, struct 
     bool made = m->ocs[xc.ocs].north[xc.north].seen == xc.south;
 
     return drains_avoid(m, xc) ||
-           (!made && (bringup_goes_around(m, slice, xc) || plan_is_open(m, xc, true)));
+           (!made && (slice_goes_around(m, slice, xc) || plan_is_open(m, xc, true)));
 }
 
 /* Links of a slice that is being changed, or of a cube that it left, are meant to go,

@@ -40,7 +40,7 @@ static void ask_circuit(const struct model *m, uint16_t ocs, uint16_t north,
         return;
     }
     const struct slice *slice = model_slice(m, m->ocs[ocs].north[north].slice);
-    bool without = slice != NULL && (bringup_is_without(m, slice, xc) ||
+    bool without = slice != NULL && (slice_is_without(m, slice, xc) ||
                                      (slice->state == SLICE_FAILED && model_circuit_dead(m, xc)));
     if (!without) {
         say_user(facts, m->ocs[ocs].north[north].slice);
