@@ -53,6 +53,28 @@ static void judge_restore(struct sim *s, const struct op *op)
     }
 }
 
+/* Two podmgrs that go on with it see different obstacles, each in its own database. */
+static void add_breaks(struct sim *s, struct record *record, const struct op *op)
+{
+    struct tpunet_xc *all = sim_new(s, (record->n_breaks + op->n_breaks) * sizeof *all);
+    size_t n = 0;
+
+    if (op->n_breaks == 0) {
+        return;
+    }
+    for (; n < record->n_breaks; n++) {
+        all[n] = record->breaks[n];
+    }
+    for (size_t i = 0; i < op->n_breaks; i++) {
+        if (!contains(record->breaks, record->n_breaks, &op->breaks[i], 1)) {
+            all[n++] = op->breaks[i];
+        }
+    }
+    qsort(all, n, sizeof *all, tpunet_xc_compare);
+    record->breaks = all;
+    record->n_breaks = n;
+}
+
 static void record_op(struct sim *s, const struct op *op, bool deposed)
 {
     struct record **at = oracle_record(s->oracle, op->id);
@@ -82,6 +104,8 @@ static void record_op(struct sim *s, const struct op *op, bool deposed)
         sim_found(s, V_D5, "operation %s stands for two things (makes %zu, %zu; breaks %zu, %zu)",
                   id_format(op->id, id), (*at)->n_makes, op->n_makes, (*at)->n_breaks,
                   op->n_breaks);
+    } else if ((*at)->deposed) {
+        add_breaks(s, *at, op);
     } else {
         (*at)->breaks = sim_copy(s, op->breaks, op->n_breaks * sizeof *op->breaks);
         (*at)->n_breaks = op->n_breaks;
