@@ -92,7 +92,7 @@ TEST_HELPERS := $(filter-out $(TEST_SRC),$(foreach k,$(TEST_KINDS),$(wildcard te
 TESTS        := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRC))
 BENCH_SRC    := $(wildcard tests/bench/*.c)
 SIM_SRC      := $(wildcard tests/sim/*.c) $(patsubst %,tests/crash/%.c,bytes disk vfs)
-CRASH_SRC    := $(wildcard tests/crash/*.c) $(patsubst %,tests/sim/%.c,context switches switch_agents daemons bringups fabric watch observers client oracle ledger drained witness proof settled)
+CRASH_SRC    := $(wildcard tests/crash/*.c) $(patsubst %,tests/sim/%.c,context switches switch_agents daemons bringups fabric watch observers client oracle ledger drained repaired witness proof settled)
 FUZZ_SRC     := $(filter-out tests/fuzz/fuzz_main.c,$(wildcard tests/fuzz/*.c))
 SECONDS      ?= 10
 

@@ -6,7 +6,8 @@
  *      cause.  Of several the oldest lives on and the others are merged into it.
  *   3. Any other cause opens an incident.
  *   4. An open incident whose cause is gone stays open for quiet_ms: then it is
- *      closed, having recovered when its cause went.
+ *      closed, having recovered when its cause went.  A wall clock that was set
+ *      back begins that time anew.
  *   5. A cause that comes back while its incident is open, or within return_ms of
  *      its end, counts as one more time of the same incident.
  *   6. Each return doubles the quiet that it takes to close: what flaps stays
@@ -317,7 +318,7 @@ static void look_at_the_rest(struct looking *l)
         if (l->named[i] || !incident_is_open(incident)) {
             continue;
         }
-        if (incident->gone.ms == 0) {
+        if (incident->gone.ms == 0 || l->look->now.ms < incident->gone.ms) {
             incident->gone = l->look->now;
         }
         unsigned returns = incident->count - 1;

@@ -285,6 +285,8 @@ void repairs_tell(struct model *m, struct now now, const struct ticket *ticket, 
 
 /* ------------------------------------------------- repair_readmit.c -- */
 
+/* A person has closed it without a repair. */
+void repairs_dismissed(struct model *m, const struct ticket *ticket);
 /* What follows from the ticket's last move for its part. */
 void repairs_follow(struct model *m, struct now now, const struct ticket *ticket,
                     struct outbox *out);

@@ -5,7 +5,8 @@
  *      since it began.
  *   3. When a technician says that a part is mended, or an operator clears it, what was
  *      said of it before counts no more: nobody watches the links of a cube that no
- *      slice has. */
+ *      slice has.  Who dismisses a ticket says that nothing was broken: how often links
+ *      went down counts no more, or the same flaps would open the next ticket. */
 #include "core/extent.h"
 #include "core/internal.h"
 #include "core/remedy.h"
@@ -69,12 +70,54 @@ void remedy_stuck(struct model *m, struct tpunet_ocs_port port, struct now now)
     }
 }
 
-static void forget_end(struct model *m, struct tpunet_ocs_port port)
+typedef void link_fn(struct symptoms *s, uint32_t chip, unsigned port);
+
+static void each_link_of_cube(struct symptoms *s, unsigned cube, link_fn *fn)
+{
+    for (uint32_t c = 0; c < TPUNET_CUBE_CHIPS; c++) {
+        for (unsigned port = 0; port < TPUNET_PORTS; port++) {
+            fn(s, cube * (uint32_t)TPUNET_CUBE_CHIPS + c, port);
+        }
+    }
+}
+
+static void link_behind(const struct model *m, struct tpunet_ocs_port port, link_fn *fn)
 {
     struct chip_port end;
 
     if (model_chip_port(m, port, &end)) {
-        symptoms_forget_link(m->remediation->symptoms, end.chip, end.port);
+        fn(m->remediation->symptoms, end.chip, end.port);
+    }
+}
+
+/* Both ends of what the port leads to: one of them alone says that it is down. */
+static void each_link_of_port(const struct model *m, struct tpunet_ocs_port port, link_fn *fn)
+{
+    uint16_t north = model_north_of(m, port);
+
+    link_behind(m, port, fn);
+    if (north != TPUNET_NONE && m->ocs[port.ocs].north[north].south != TPUNET_NONE) {
+        uint16_t south = m->ocs[port.ocs].north[north].south;
+        link_behind(m, (struct tpunet_ocs_port){port.ocs, TPUNET_NORTH, north}, fn);
+        link_behind(m, (struct tpunet_ocs_port){port.ocs, TPUNET_SOUTH, south}, fn);
+    }
+}
+
+static void each_link(const struct model *m, const struct extent *extent, link_fn *fn)
+{
+    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
+        if (extent->cubes[c]) {
+            each_link_of_cube(m->remediation->symptoms, c, fn);
+        }
+    }
+    for (size_t i = 0; i < extent->n_ports; i++) {
+        each_link_of_port(m, extent->ports[i], fn);
+    }
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        for (uint16_t p = 0; (extent->ocs >> o & 1) != 0 && p < m->pod->ports_per_side; p++) {
+            each_link_of_port(m, (struct tpunet_ocs_port){o, TPUNET_NORTH, p}, fn);
+            each_link_of_port(m, (struct tpunet_ocs_port){o, TPUNET_SOUTH, p}, fn);
+        }
     }
 }
 
@@ -86,27 +129,13 @@ void remedy_cleared(struct model *m, const struct part *part, struct now now)
         return;
     }
     if (part->kind == PART_CUBE || part->kind == PART_HOST) {
-        symptoms_forget_cube(s, part->cube);
+        each_link_of_cube(s, part->cube, symptoms_forget_link);
         m->cubes[part->cube].blamed = false; /* until the next look */
     } else if (part->kind == PART_PORT) {
         struct tpunet_ocs_port port = {part->ocs, part->south ? TPUNET_SOUTH : TPUNET_NORTH,
                                        part->port};
-        forget_end(m, port);
+        link_behind(m, port, symptoms_forget_link);
         symptoms_stuck(s, port, false, now.wall);
-    }
-}
-
-/* Both ends of what the port leads to: one of them alone says that it is down. */
-static void mend_port(struct model *m, struct tpunet_ocs_port port, struct now now)
-{
-    uint16_t north = model_north_of(m, port);
-
-    forget_end(m, port);
-    symptoms_stuck(m->remediation->symptoms, port, false, now.wall);
-    if (north != TPUNET_NONE && m->ocs[port.ocs].north[north].south != TPUNET_NONE) {
-        uint16_t south = m->ocs[port.ocs].north[north].south;
-        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_NORTH, north});
-        forget_end(m, (struct tpunet_ocs_port){port.ocs, TPUNET_SOUTH, south});
     }
 }
 
@@ -115,20 +144,24 @@ void remedy_mended(struct model *m, const struct extent *extent, struct now now)
     if (m->remediation->symptoms == NULL) {
         return;
     }
-    for (uint16_t c = 0; c < m->pod->n_cubes; c++) {
-        struct part cube = {.kind = PART_CUBE, .cube = c};
-        if (extent->cubes[c]) {
-            remedy_cleared(m, &cube, now);
-        }
-    }
-    for (size_t i = 0; i < extent->n_ports; i++) {
-        mend_port(m, extent->ports[i], now);
+    each_link(m, extent, symptoms_forget_link);
+    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
+        m->cubes[c].blamed = m->cubes[c].blamed && !extent->cubes[c];
     }
     for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
-        for (uint16_t p = 0; (extent->ocs >> o & 1) != 0 && p < m->pod->ports_per_side; p++) {
-            mend_port(m, (struct tpunet_ocs_port){o, TPUNET_NORTH, p}, now);
-            mend_port(m, (struct tpunet_ocs_port){o, TPUNET_SOUTH, p}, now);
+        for (uint16_t i = 0; i < 2 * m->pod->ports_per_side; i++) {
+            struct tpunet_ocs_port port = {o, i % 2 == 0 ? TPUNET_NORTH : TPUNET_SOUTH, i / 2};
+            if (extent_has_port(extent, port)) {
+                symptoms_stuck(m->remediation->symptoms, port, false, now.wall);
+            }
         }
+    }
+}
+
+void remedy_dismissed(struct model *m, const struct extent *extent)
+{
+    if (m->remediation->symptoms != NULL) {
+        each_link(m, extent, symptoms_calm_link);
     }
 }
 

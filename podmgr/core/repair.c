@@ -13,7 +13,9 @@
  *      a person's word.
  *   7. Up to READY_FOR_REPAIR a person can dismiss it with a note: nothing was
  *      broken.
- *   8. CLOSED is the end; the newest TICKETS_CLOSED_KEPT are kept. */
+ *   8. CLOSED is the end; the newest TICKETS_CLOSED_KEPT are kept.
+ *   9. Times are by the wall clock, since they outlive podmgr; one that was set
+ *      back begins them anew. */
 #include "core/repair.h"
 
 #include <assert.h>
@@ -309,7 +311,7 @@ bool ticket_tick(struct ticket *ticket, const struct repair_facts *facts, struct
         }
         return !facts->drained;
     case TICKET_VERIFYING:
-        if (facts->sick) {
+        if (facts->sick || now.ms < ticket->well_since.ms) {
             ticket->well_since = now;
             return false;
         }
@@ -319,6 +321,9 @@ bool ticket_tick(struct ticket *ticket, const struct repair_facts *facts, struct
         move(ticket, TICKET_PROBATION, MACHINE, "podmgr", "burned in", now);
         return true;
     case TICKET_PROBATION:
+        if (now.ms < ticket->changed.ms) {
+            ticket->changed = now;
+        }
         if (now.ms < ticket_until(ticket, params).ms) {
             return false;
         }

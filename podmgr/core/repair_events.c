@@ -51,6 +51,7 @@ void repairs_advance(struct model *m, struct event *ev, struct outbox *out)
                      ticket->part, facts.in_use);
         return;
     }
+    bool dismissed = step->to == TICKET_CLOSED && ticket->state < TICKET_IN_REPAIR;
     json_t *before = audited(ticket);
     int status = ticket_advance(ticket, step->to, ev->who, step->note, ev->now.wall, &err);
     if (status < 0) {
@@ -64,5 +65,8 @@ void repairs_advance(struct model *m, struct event *ev, struct outbox *out)
     (void)snprintf(subject, sizeof subject, "repair/%s", id_format(ticket->id, id));
     emit_audit(out, ev, "repair.advance", subject, before, audited(ticket));
     emit_done(out, ev->cookie, ticket->id);
+    if (dismissed) {
+        repairs_dismissed(m, ticket);
+    }
     repairs_follow(m, ev->now, ticket, out);
 }

@@ -120,6 +120,14 @@ void core_mark_repairs(struct model *m)
     }
 }
 
+void repairs_dismissed(struct model *m, const struct ticket *ticket)
+{
+    struct extent extent;
+
+    extent_of_blamed(m, ticket->kind, ticket->part, &extent);
+    remedy_dismissed(m, &extent);
+}
+
 void repairs_follow(struct model *m, struct now now, const struct ticket *ticket,
                     struct outbox *out)
 {

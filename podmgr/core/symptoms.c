@@ -182,13 +182,15 @@ void symptoms_forget_link(struct symptoms *s, uint32_t chip, unsigned port)
     s->ends[riskmap_end(chip, port)] = (struct link_end){0};
 }
 
-void symptoms_forget_cube(struct symptoms *s, unsigned cube)
+void symptoms_calm_link(struct symptoms *s, uint32_t chip, unsigned port)
 {
-    for (uint32_t c = 0; c < TPUNET_CUBE_CHIPS; c++) {
-        for (unsigned port = 0; port < TPUNET_PORTS; port++) {
-            symptoms_forget_link(s, cube * (uint32_t)TPUNET_CUBE_CHIPS + c, port);
-        }
+    struct link_end *end = &s->ends[riskmap_end(chip, port)];
+
+    if (!s->watched[chip / TPUNET_CUBE_CHIPS]) {
+        *end = (struct link_end){0}; /* nobody would ever say that it is up */
     }
+    end->penalty = 0;
+    end->flapping = false;
 }
 
 /* Rules 1 and 2. */
@@ -198,6 +200,9 @@ static void say_links(struct symptoms *s, struct wall_ms now)
         struct link_end *end = &s->ends[number];
         if (!end->down && end->reckoned.ms == 0) {
             continue;
+        }
+        if (now.ms < end->reckoned.ms) {
+            end->reckoned = now; /* a wall clock that was set back keeps nothing flapping */
         }
         double penalty = penalty_at(s, end, now);
         end->flapping =

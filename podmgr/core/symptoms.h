@@ -35,10 +35,10 @@ uint64_t symptoms_serial(const struct symptoms *s);
 void symptoms_proved(struct symptoms *s, uint32_t chip, unsigned port, uint64_t serial,
                      struct wall_ms at);
 bool symptoms_is_down(const struct symptoms *s, uint32_t chip, unsigned port);
-/* A person has mended the link, or all of the cube: how often they went down before
- * counts no more. */
+/* A person has mended the link: what was said of it before counts no more. */
 void symptoms_forget_link(struct symptoms *s, uint32_t chip, unsigned port);
-void symptoms_forget_cube(struct symptoms *s, unsigned cube);
+/* Nor how often it went down; what it is stays, as long as somebody watches it. */
+void symptoms_calm_link(struct symptoms *s, uint32_t chip, unsigned port);
 /* A mirror did not move, or does again. */
 void symptoms_stuck(struct symptoms *s, struct tpunet_ocs_port port, bool stuck, struct wall_ms at);
 

@@ -163,4 +163,8 @@ void oracle_judge_placed(struct sim *s, struct id slice, unsigned cube)
     if (oracle_is_drained(s->oracle->drains, PART_CUBE, cube)) {
         sim_found(s, V_A6, "slice/%s gets cube/%u, which is drained", id_format(slice, id), cube);
     }
+    if (oracle_is_in_hand(s->oracle, cube)) {
+        sim_found(s, V_A6, "slice/%s gets cube/%u, in which somebody has hands",
+                  id_format(slice, id), cube);
+    }
 }

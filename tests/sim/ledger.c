@@ -379,6 +379,7 @@ void oracle_committed(struct manager *m)
     const struct outbox *out = &m->out;
 
     oracle_drains_ended(m);
+    oracle_repairs_ended(m);
     for (size_t i = 0; i < out->n_changes && m == s->current; i++) {
         if (out->changes[i].kind == CHANGE_SLICE) {
             record_loss(s, m->model, out->changes[i].id);
@@ -400,6 +401,7 @@ void oracle_committed(struct manager *m)
         }
     }
     oracle_drains_committed(m);
+    oracle_repairs_committed(m);
     for (size_t i = 0; i < out->n_journal; i++) {
         sim_note(s, "%s %s", out->journal[i].type, out->journal[i].subject);
         if (m == s->current && strcmp(out->journal[i].type, "restore.explained") == 0) {
@@ -452,6 +454,7 @@ void oracle_loaded(struct manager *m)
         }
     }
     oracle_drains_loaded(s, m->model, false);
+    oracle_repairs_loaded(s, m->model, false);
     if (n != m->model->n_slices) {
         sim_found(s, V_A2, "%zu slices were committed, %zu are loaded", n, m->model->n_slices);
     }
@@ -504,6 +507,7 @@ void oracle_restored(struct manager *m, uint64_t audits)
     oracle->audits = audits;
     oracle->restored = true;
     oracle->drains = NULL; /* who had the cubes before is not placed on them now */
+    oracle->worked = NULL;
     for (unsigned o = 0; o < SIM_OCSES; o++) {
         oracle->old_epoch =
             oracle->claim[o].epoch > oracle->old_epoch ? oracle->claim[o].epoch : oracle->old_epoch;
@@ -537,5 +541,6 @@ void oracle_restored(struct manager *m, uint64_t audits)
         }
     }
     oracle_drains_loaded(s, m->model, true);
+    oracle_repairs_loaded(s, m->model, true);
     sim_note(s, "restored: %zu slices", m->model->n_slices);
 }

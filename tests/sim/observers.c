@@ -31,7 +31,7 @@ struct healthd {
 
 static unsigned mask_now(struct sim *s, unsigned host, unsigned before)
 {
-    unsigned mask = before & 1U << NOISE_BIT;
+    unsigned mask = s->chaos ? before & 1U << NOISE_BIT : 0;
 
     for (unsigned k = 0; k < CHIPS; k++) {
         struct tpunet_chip chip =

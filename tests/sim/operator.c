@@ -13,13 +13,18 @@
 
 enum { WALK_MS = 1500 };
 
-static const uint64_t COOKIE_OPERATOR = UINT64_C(1) << 62;
+uint64_t operator_cookie(struct sim *s)
+{
+    static const uint64_t cookie_operator = UINT64_C(1) << 62;
+
+    return cookie_operator | ++s->words;
+}
 
 static void say(struct sim *s, enum event_kind kind, const struct part *part, const char *reason)
 {
     struct event ev = {.kind = kind, .who = "the operator", .word = {.part = *part}};
 
-    ev.cookie = COOKIE_OPERATOR | ++s->words;
+    ev.cookie = operator_cookie(s);
     (void)snprintf(ev.word.reason, sizeof ev.word.reason, "%s", reason);
     manager_post(s->current, &ev);
 }
@@ -43,7 +48,7 @@ static void clear_quarantine(struct sim *s, const struct manager *m)
         if (m->model->cubes[c].health == HEALTH_QUARANTINED) {
             struct event ev = {
                 .kind = EV_CLEAR_QUARANTINE, .who = "the operator", .clear = {.cube = c}};
-            ev.cookie = COOKIE_OPERATOR | ++s->words;
+            ev.cookie = operator_cookie(s);
             manager_post(s->current, &ev);
             /* His word explains what is left. */
             memset(s->oracle->unexplained, 0xff, sizeof s->oracle->unexplained);
@@ -56,7 +61,7 @@ static void end_drains(struct sim *s, const struct manager *m)
     for (size_t i = 0; i < m->model->n_drains && sim_now(s) >= s->drained_until_ns; i++) {
         struct event ev = {.kind = EV_END_DRAIN, .who = "the operator"};
         ev.del.id = m->model->drains[i]->id;
-        ev.cookie = COOKIE_OPERATOR | ++s->words;
+        ev.cookie = operator_cookie(s);
         manager_post(s->current, &ev);
     }
 }
@@ -75,12 +80,15 @@ static void walk(void *arg)
     if (m != NULL && m->alive) {
         end_drains(s, m);
     }
+    if (m != NULL && m->alive) {
+        technician_walk(s);
+    }
     if (m != NULL && m->alive && !s->chaos) {
         clear_quarantine(s, m);
     }
     if (m != NULL && m->alive && m->model->remediation->breaker_open && sim_chance(s, 0.5)) {
         struct event ev = {.kind = EV_RESET_BREAKER, .who = "the operator"};
-        ev.cookie = COOKIE_OPERATOR | ++s->words;
+        ev.cookie = operator_cookie(s);
         manager_post(s->current, &ev);
     }
     sim_after(s, (int64_t)(1 + sim_random(s, 2 * WALK_MS)) * MS, walk, s);
@@ -157,7 +165,7 @@ bool operator_drain(struct sim *s)
         order.part.host = order.part.kind == PART_HOST ? (uint16_t)sim_random(s, 16) : 0;
     }
     s->drained_until_ns = sim_now(s) + (int64_t)(1000 + sim_random(s, 6000)) * MS;
-    ev.cookie = COOKIE_OPERATOR | ++s->words;
+    ev.cookie = operator_cookie(s);
     ev.drain = xmemdup(&order, sizeof order);
     manager_post(s->current, &ev);
     cut_power(s, &order.part);

@@ -3,6 +3,7 @@
  *   oracle.c   the switches: every change of them against the ledger
  *   ledger.c   what was made durable: slices, owners, operations, audit records
  *   drained.c  what was drained, and what that promises
+ *   repaired.c what a technician has in hand, likewise
  *   witness.c  what the core was told, and what it answered
  *   proof.c    what a verdict of a bring-up is worth
  *   settled.c  is everything as it should be in the end? */
@@ -47,6 +48,12 @@ struct drained { /* a drain on record */
     enum admin state;
     uint64_t version;
 };
+struct worked { /* a ticket from IN_REPAIR to PROBATION */
+    struct worked *next;
+    struct id id;
+    uint16_t cube; /* SIM_NONE: no cube's */
+    uint64_t version;
+};
 struct intended { /* a circuit on record */
     uint16_t south;
     struct id slice;
@@ -56,6 +63,7 @@ struct oracle {
     struct record *records[ORACLE_BUCKETS];
     struct entry *owner[SIM_CUBES_MAX];
     struct drained *drains;
+    struct worked *worked;
     struct ocs_claim claim[SIM_OCSES];
     uint16_t map[SIM_OCSES][SIM_PORTS_MAX]; /* as last looked at */
     uint16_t foreign[SIM_OCSES][SIM_PORTS_MAX];
@@ -101,6 +109,12 @@ bool oracle_is_drained(const struct drained *list, enum part_kind kind, unsigned
 void oracle_judge_placed(struct sim *s, struct id slice, unsigned cube);
 /* A cube that is being left is free when nothing of the slice stands there (A8). */
 bool oracle_has_left(const struct sim *s, const struct entry *entry, uint16_t cube);
+
+/* repaired.c: as drained.c has it */
+void oracle_repairs_ended(struct manager *m);
+void oracle_repairs_committed(struct manager *m);
+void oracle_repairs_loaded(struct sim *s, const struct model *m, bool restored);
+bool oracle_is_in_hand(const struct oracle *oracle, unsigned cube);
 
 /* ledger.c */
 struct record **oracle_record(struct oracle *oracle, struct id id);

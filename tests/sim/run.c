@@ -9,6 +9,8 @@
 
 enum { ACKED_ENOUGH = 200, FAULTS_ENOUGH = 5 };
 static const int64_t CHAOS_MAX = 900 * S, CONVERGE_MAX = 120 * S, STEADY = 65 * S;
+/* An incident that has flapped stays open for 640 s, and its part in somebody's hands. */
+static const int64_t REPAIRS_MAX = 900 * S;
 
 /* --------------------------------------------------------------- phases -- */
 
@@ -34,12 +36,13 @@ static void chaos(struct sim *s)
 typedef const char *judge_fn(struct sim *s);
 
 /* Time until everything is well, from then on. */
-static int64_t await_rest(struct sim *s, judge_fn *judge, int64_t from, int64_t look_every)
+static int64_t await(struct sim *s, judge_fn *judge, int64_t from, int64_t look_every,
+                     int64_t limit)
 {
     int64_t next = from;
     const char *why = "not looked at yet";
 
-    while (why != NULL && step(s, from + CONVERGE_MAX)) {
+    while (why != NULL && step(s, from + limit)) {
         if (sim_now(s) >= next) {
             next = sim_now(s) + look_every;
             why = client_idle(s) ? judge(s) : "a client waits";
@@ -51,11 +54,24 @@ static int64_t await_rest(struct sim *s, judge_fn *judge, int64_t from, int64_t 
     return sim_now(s) - from;
 }
 
+static int64_t await_rest(struct sim *s, judge_fn *judge, int64_t from, int64_t look_every)
+{
+    return await(s, judge, from, look_every, CONVERGE_MAX);
+}
+
+static void await_repairs(struct sim *s)
+{
+    if (s->on[F_REPAIR] && !s->stop) {
+        (void)await(s, oracle_unrepaired, sim_now(s), S, REPAIRS_MAX);
+    }
+}
+
 static void converge(struct sim *s)
 {
     chaos_heal(s);
     client_settle(s);
     s->outcome->converged_ns = await_rest(s, oracle_unsettled, sim_now(s), 50 * MS);
+    await_repairs(s);
 }
 
 /* By podmgr alone, with what is broken still there. */
@@ -68,6 +84,7 @@ static bool is_mended(enum drill_cause cause)
 static void drill(struct sim *s)
 {
     if (!s->stop) {
+        s->drilling = true; /* what a technician does takes his time, not podmgr's */
         int64_t over = drill_strike(s, s->outcome->cause);
         bool mended = is_mended(s->outcome->cause);
         bool goes_on = mended || s->outcome->cause == C_DEAD_SWITCH || s->outcome->cause == C_STUCK;
@@ -75,9 +92,11 @@ static void drill(struct sim *s)
         s->outcome->recovery_ns = await_rest(s, judge, over, 2 * MS);
         (void)fault_heal(s->w, "all", NULL);
         s->failed_until_ns = 0;
+        s->drilling = false;
         if (goes_on) {
             (void)await_rest(s, oracle_unsettled, sim_now(s), 50 * MS);
         }
+        await_repairs(s);
     }
 }
 
@@ -100,7 +119,7 @@ static void audit(struct sim *s)
         sim_found(s, V_STEADY, "%llu writes with nothing to do",
                   (unsigned long long)(writes(s) - before));
     }
-    const char *why = oracle_unsettled(s);
+    const char *why = oracle_unrepaired(s);
     if (why != NULL && !s->stop) {
         sim_found(s, V_CONVERGE, "it did not last: %s", why);
     }
@@ -194,6 +213,7 @@ void sim_run(uint64_t seed, bool trace, struct outcome *out)
     client_init(s);
     operator_start(s);
     chaos_init(s);
+    technician_start(s);
     manager_start(s);
     chaos(s);
     converge(s);

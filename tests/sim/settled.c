@@ -110,7 +110,7 @@ const char *oracle_unsettled(struct sim *s)
         }
     }
     for (unsigned c = 0; c < s->cubes; c++) {
-        if (model_cube_health(model, c) != HEALTH_HEALTHY) {
+        if (model_cube_health(model, c) != HEALTH_HEALTHY && !oracle_is_in_hand(oracle, c)) {
             (void)snprintf(oracle->text, sizeof oracle->text, "cube/%u is %s", c,
                            health_name(model_cube_health(model, c)));
             return oracle->text;

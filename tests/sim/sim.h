@@ -62,7 +62,8 @@
     X(CHIP, "chip, host or cube dead")                                                             \
     X(FAILED, "operator fails a switch or a cube")                                                 \
     X(OBSERVER, "healthd silent, restarted, or telling what it may not")                           \
-    X(DRAINED, "operator drains a switch, a host or a cube")
+    X(DRAINED, "operator drains a switch, a host or a cube")                                       \
+    X(REPAIR, "technician works on what a ticket blames")
 enum fault_class {
 #define X(name, text) F_##name,
     FAULTS(X)
@@ -215,7 +216,7 @@ struct storage;
 struct sim {
     uint64_t seed, rng;
     struct outcome *outcome;
-    bool trace, stop, chaos;
+    bool trace, stop, chaos, drilling;
     bool on[F_COUNT];
     unsigned cubes;
     struct sim_config config;
@@ -267,6 +268,11 @@ void operator_start(struct sim *s);
 bool operator_fail(struct sim *s);
 bool operator_drain(struct sim *s);
 void operator_fail_switch(struct sim *s, unsigned ocs, int64_t for_ns);
+uint64_t operator_cookie(struct sim *s); /* of one more word */
+
+/* technician.c */
+void technician_start(struct sim *s);
+void technician_walk(struct sim *s); /* podmgr lives */
 
 /* manager.c */
 void manager_start(struct sim *s);
@@ -392,6 +398,7 @@ bool oracle_is_restored(const struct sim *s);
 void oracle_look(struct sim *s); /* one switch after the other, a step each */
 /* settled.c: NULL when everything is as it should be, or what is not yet. */
 const char *oracle_unsettled(struct sim *s);
+const char *oracle_unrepaired(struct sim *s); /* besides, a technician still has work */
 /* NULL when every slice serves, be it degraded: no work waits for a dead switch. */
 const char *oracle_unserved(struct sim *s);
 /* NULL when besides every link that a slice's routes use is up. */

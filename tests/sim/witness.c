@@ -333,7 +333,7 @@ static bool is_mutation(enum event_kind kind)
 {
     return kind == EV_CREATE_SLICE || kind == EV_DELETE_SLICE || kind == EV_MIGRATE_SLICE ||
            kind == EV_FAIL_PART || kind == EV_CLEAR_PART || kind == EV_CREATE_DRAIN ||
-           kind == EV_END_DRAIN;
+           kind == EV_END_DRAIN || kind == EV_ADVANCE_REPAIR;
 }
 
 /* D7: none of these is a reason to give up a slice that serves; but for what

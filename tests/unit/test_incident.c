@@ -173,6 +173,19 @@ static void rule_4_gone_is_over_after_a_while(void **state)
     assert_string_equal(look(s, 16000), "");
 }
 
+static void rule_4_a_clock_that_was_set_back_holds_nothing_up(void **state)
+{
+    struct setup *s = *state;
+
+    cut(s, 5, 0, 1000);
+    (void)look(s, 500000);
+    clear(s);
+    assert_string_equal(look(s, 501000), "");
+    assert_string_equal(look(s, 2000), "");
+    assert_string_equal(look(s, 11999), "");
+    assert_string_equal(look(s, 12000), "CLOSED 1");
+}
+
 static void rule_5_what_comes_back_is_the_same(void **state)
 {
     struct setup *s = *state;
@@ -298,10 +311,15 @@ static void actions_and_times_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(rule_1_and_3_one_cause_one_incident), TEST(rule_2_understood_better),
-        TEST(rule_4_gone_is_over_after_a_while),   TEST(rule_5_what_comes_back_is_the_same),
-        TEST(rule_6_flapping_is_one_incident),     TEST(rule_7_no_news_of_wobbles),
-        TEST(rule_8_the_old_are_forgotten),        TEST(episodes_of_one_part_are_one_incident),
+        TEST(rule_1_and_3_one_cause_one_incident),
+        TEST(rule_2_understood_better),
+        TEST(rule_4_gone_is_over_after_a_while),
+        TEST(rule_5_what_comes_back_is_the_same),
+        TEST(rule_4_a_clock_that_was_set_back_holds_nothing_up),
+        TEST(rule_6_flapping_is_one_incident),
+        TEST(rule_7_no_news_of_wobbles),
+        TEST(rule_8_the_old_are_forgotten),
+        TEST(episodes_of_one_part_are_one_incident),
         TEST(actions_and_times_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

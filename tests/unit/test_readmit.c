@@ -294,6 +294,26 @@ static void a_drain_is_another_word(void **state)
     assert_false(model_cube_free(w->model, 1, NULL, 0));
 }
 
+/* Who says that nothing was broken is not told the same a second later. */
+static void what_is_dismissed_is_not_blamed_for_the_same_flaps(void **state)
+{
+    struct world *w = *state;
+    struct symptoms *s = w->model->remediation->symptoms;
+    const char *part = "link/0-1-1-1+x";
+    uint32_t chip = tpunet_chip_number((struct tpunet_chip){.cube = 0, .at = {1, 1, 1}});
+
+    (void)cw_create(w, true);
+    for (int i = 0; i < 10; i++) {
+        symptoms_link(s, chip, TPUNET_XP, i % 2 != 0, w->now.wall);
+    }
+    cw_pass(w, 2500);
+    struct id id = ticket_of(w, part)->id;
+    assert_int_equal(advance(w, ticket_of(w, part), TICKET_CLOSED), 0);
+    cw_pass(w, 15000);
+    assert_null(tickets_of_part(w->model->tickets, part));
+    assert_int_equal(tickets_find(w->model->tickets, id)->state, TICKET_CLOSED);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, cw_teardown)
 
 int main(void)
@@ -309,6 +329,7 @@ int main(void)
         TEST(a_port_comes_back_on_probation),
         TEST(another_ticket_holds_the_word),
         TEST(a_drain_is_another_word),
+        TEST(what_is_dismissed_is_not_blamed_for_the_same_flaps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,6 +230,21 @@ static void rule_5_burn_in_starts_anew(void **state)
     assert_true(tick(&t, true, false, 2050));
 }
 
+static void rule_9_a_clock_that_was_set_back_holds_nothing_up(void **state)
+{
+    struct ticket t = {.state = TICKET_VERIFYING, .well_since = {500000}};
+
+    (void)state;
+    assert_false(tick(&t, true, false, 1000));
+    assert_false(tick(&t, true, false, 1999));
+    assert_true(tick(&t, true, false, 2000));
+    assert_int_equal(t.state, TICKET_PROBATION);
+    assert_false(tick(&t, true, false, 500));
+    assert_false(tick(&t, true, false, 10499));
+    assert_true(tick(&t, true, false, 10500));
+    assert_int_equal(t.state, TICKET_CLOSED);
+}
+
 static void rule_7_dismissal_needs_a_reason(void **state)
 {
     struct ticket t = {.state = TICKET_OPEN};
@@ -355,6 +370,7 @@ int main(void)
         TEST(rule_5_burn_in_starts_anew),
         TEST(rule_7_dismissal_needs_a_reason),
         TEST(rule_8_the_old_are_forgotten),
+        TEST(rule_9_a_clock_that_was_set_back_holds_nothing_up),
         TEST(a_part_is_not_given_out_before_it_is_closed),
         TEST(a_person_is_told_where_and_what),
         TEST(the_spare_port_is_named),

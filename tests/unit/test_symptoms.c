@@ -153,10 +153,28 @@ static void rule_1_a_link_is_down_until_it_is_up(void **state)
     /* Mended by a person. */
     link(s, 0, false, 4000000);
     assert_string_equal(symptoms_at(s, 4000100), "link-down 6 SEVERE 4000000");
-    symptoms_forget_cube(s->symptoms, 1);
+    symptoms_forget_link(s->symptoms, 1, 1);
     assert_string_equal(symptoms_at(s, 4000300), "link-down 6 SEVERE 4000000");
-    symptoms_forget_cube(s->symptoms, 0);
+    symptoms_forget_link(s->symptoms, 1, 0);
     assert_string_equal(symptoms_at(s, 4000300), "");
+}
+
+/* The penalty fades by the wall clock, which may be set back. */
+static void rule_2_flapping_ends_for_a_person_or_a_clock_set_back(void **state)
+{
+    struct setup *s = *state;
+
+    for (int64_t ms = 901000; ms < 921000; ms += 1000) {
+        link(s, 0, ms % 2000 == 0, ms);
+    }
+    assert_string_equal(symptoms_at(s, 921000), "link-flap 6 SEVERE 919000");
+    assert_string_equal(symptoms_at(s, 1000), "link-flap 6 SEVERE 919000");
+    assert_string_equal(symptoms_at(s, 701000), "link-flap 6 DEGRADED 919000");
+    symptoms_calm_link(s->symptoms, 1, 0);
+    assert_string_equal(symptoms_at(s, 702000), "");
+    link(s, 0, false, 703000);
+    symptoms_calm_link(s->symptoms, 1, 0);
+    assert_string_equal(symptoms_at(s, 704000), "link-down 6 SEVERE 703000");
 }
 
 static void rule_2_what_flapped_and_was_mended_begins_anew(void **state)
@@ -364,6 +382,7 @@ int main(void)
         TEST(rule_1_a_link_is_down_until_it_is_up),
         TEST(rule_1_another_circuit_another_link),
         TEST(rule_2_what_flapped_and_was_mended_begins_anew),
+        TEST(rule_2_flapping_ends_for_a_person_or_a_clock_set_back),
         TEST(rule_2_what_flaps_is_one_symptom),
         TEST(rule_3_findings_are_symptoms),
         TEST(rules_4_and_5_silence),
