@@ -23,7 +23,6 @@ static int run(const struct config *config)
     struct error err;
 
     (void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no news */
-    (void)umask(0077);              /* the database holds the secrets of webhooks */
     if (podmgr_start(&podmgr, loop, config, &err) < 0) {
         log_error("podmgr", "%s", err.text);
         return err.code == E_CONFIG ? EX_CONFIG : EX_UNAVAILABLE;
@@ -98,6 +97,7 @@ int main(int argc, char **argv)
     if (words[0] != NULL && !audit && !restores) {
         opts_usage_error(&program, "%s: the commands are: audit verify, restore BACKUP", words[0]);
     }
+    (void)umask(0077); /* the database holds the secrets of webhooks */
     log_init("podmgr", json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, LOG_INFO);
     if (config_load(&config, file, &err) < 0) {
         log_error("config", "%s", err.text);

@@ -149,17 +149,22 @@ static int sync_path(const char *path, int flags, struct error *err)
     return status;
 }
 
+void store_dir_of(const char *path, char *dir, size_t size)
+{
+    (void)snprintf(dir, size, "%s", path);
+    char *slash = strrchr(dir, '/');
+    if (slash == NULL) {
+        (void)snprintf(dir, size, ".");
+    } else {
+        slash[slash == dir] = '\0';
+    }
+}
+
 int store_sync_names(const char *path, struct error *err)
 {
     char dir[600];
 
-    (void)snprintf(dir, sizeof dir, "%s", path);
-    char *slash = strrchr(dir, '/');
-    if (slash == NULL) {
-        (void)snprintf(dir, sizeof dir, ".");
-    } else {
-        slash[slash == dir] = '\0';
-    }
+    store_dir_of(path, dir, sizeof dir);
     return sync_path(dir, O_DIRECTORY, err);
 }
 

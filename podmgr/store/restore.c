@@ -1,10 +1,14 @@
 /* A backup becomes the database: copied beside it, checked as a start would
  * check it, marked as restored, and only then put in its place.  What was there
- * is kept under another name. */
+ * is kept under another name.  All the while it is locked, so that no podmgr begins
+ * to use it; one that opened it just before finds it exchanged once it has the lock
+ * (store_check_place()). */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/sqlite_util.h"
@@ -24,6 +28,11 @@ static int take_epoch(void *epoch, int n, char **values, char **names)
     return 0;
 }
 
+static int busy(const char *path, struct error *err)
+{
+    return err_set(err, E_BUSY, "%s: a podmgr has it open; stop that first", path);
+}
+
 /* A process that has the database open holds its lock.  *epoch: the last one
  * that the database names, 0 if it names none. */
 static int refuse_live(const char *path, uint64_t *epoch, struct error *err)
@@ -40,10 +49,27 @@ static int refuse_live(const char *path, uint64_t *epoch, struct error *err)
         (void)sqlite3_exec(db, "SELECT value FROM meta WHERE key = 'epoch'", take_epoch, epoch,
                            NULL);
     }
-    (void)sqlite3_close(db); /* folds its log in, if it is whole */
-    return rc == SQLITE_BUSY
-               ? err_set(err, E_BUSY, "%s: a podmgr has it open; stop that first", path)
-               : 0; /* damaged or gone: all the more reason */
+    (void)sqlite3_close(db);                        /* folds its log in, if it is whole */
+    return rc == SQLITE_BUSY ? busy(path, err) : 0; /* damaged or gone: all the more reason */
+}
+
+/* Locks the bytes that SQLite locks (its file format keeps them free), but as no
+ * connection of SQLite's, which would tidy up what is exchanged.  *fd: -1 if there is no
+ * such file. */
+static int lock(const char *path, int *fd, struct error *err)
+{
+    struct flock bytes = {.l_type = F_WRLCK, .l_start = 0x40000000, .l_len = 512};
+
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    if (*fd < 0) {
+        return errno == ENOENT ? 0 : err_set(err, E_IO, "%s: %s", path, strerror(errno));
+    }
+    if (fcntl(*fd, F_OFD_SETLK, &bytes) == 0) {
+        return 0;
+    }
+    (void)close(*fd);
+    *fd = -1;
+    return busy(path, err);
 }
 
 /* Through SQLite, since a backup may come with a log beside it. */
@@ -106,6 +132,22 @@ static int check_and_mark(const char *path, const struct pod *pod, uint64_t repl
     return status;
 }
 
+/* Whoever runs this, podmgr's own user has to open it: as what it replaces (fd), else as
+ * its directory. */
+static int give_to_owner(const char *fresh, const char *path, int fd, struct error *err)
+{
+    char dir[600];
+    struct stat st;
+
+    store_dir_of(path, dir, sizeof dir);
+    if ((fd >= 0 ? fstat(fd, &st) : stat(dir, &st)) != 0 || geteuid() != 0 ||
+        chown(fresh, st.st_uid, st.st_gid) == 0) {
+        return 0;
+    }
+    return err_set(err, E_IO, "cannot give %s to uid %u: %s", fresh, (unsigned)st.st_uid,
+                   strerror(errno));
+}
+
 /* The log goes first, durably: a log beside a database that is not its own
  * would be replayed into it.  What was there has its other name, durably,
  * before it loses this one. */
@@ -132,6 +174,7 @@ int store_restore(const char *path, const char *backup, const struct pod *pod, c
 {
     char fresh[560], log[600];
     uint64_t replaced_epoch;
+    int fd = -1;
 
     (void)snprintf(fresh, sizeof fresh, "%s.restoring", path);
     (void)snprintf(log, sizeof log, "%s-wal", fresh);
@@ -140,10 +183,16 @@ int store_restore(const char *path, const char *backup, const struct pod *pod, c
     (void)unlink(log);
     int status = refuse_live(path, &replaced_epoch, err);
     if (status == 0) {
+        status = lock(path, &fd, err);
+    }
+    if (status == 0) {
         status = copy(backup, fresh, err);
     }
     if (status == 0) {
         status = check_and_mark(fresh, pod, replaced_epoch, err);
+    }
+    if (status == 0) {
+        status = give_to_owner(fresh, path, fd, err);
     }
     if (status == 0) {
         status = exchange(fresh, path, aside, err);
@@ -151,6 +200,9 @@ int store_restore(const char *path, const char *backup, const struct pod *pod, c
     if (status < 0) {
         (void)unlink(fresh);
         (void)unlink(log);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
     }
     return status;
 }

@@ -431,6 +431,21 @@ static void keep_log(struct store *store, bool keep)
     (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep, NULL);
 }
 
+int store_check_place(struct store *store, struct error *err)
+{
+    int moved = 0;
+
+    (void)sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (moved == 0) {
+        return 0;
+    }
+    keep_log(store, true); /* the name of the log is another database's by now */
+    return err_set(err, E_BUSY,
+                   "%s was moved, replaced or removed while it was open: what is written now would "
+                   "be lost with it; start podmgr again",
+                   store->path);
+}
+
 /* Everything is checked before anything is written: a newer database, or one
  * that is not ours, is left as it was, to the byte, its log included. */
 int store_schema_open(struct store *store, struct error *err)
@@ -450,6 +465,9 @@ int store_schema_open(struct store *store, struct error *err)
     }
     if (status == 0) {
         status = take_over(store, err);
+    }
+    if (status == 0) { /* locked: from now on nobody exchanges it */
+        status = store_check_place(store, err);
     }
     if (status == 0 && version < SCHEMA_VERSION) {
         status = migrate(store, version, err);

@@ -65,12 +65,15 @@ struct store {
 /* The one map from SQLite's codes to ours; the text names the file. */
 int store_failed(const struct store *store, struct error *err, const char *what);
 int store_schema_open(struct store *store, struct error *err);
+/* Has somebody exchanged the file under us?  Then closing leaves the log alone. */
+int store_check_place(struct store *store, struct error *err);
 
 /* load.c: names one history of the journal. */
 int store_new_incarnation(struct model *m, struct error *err);
 
 /* backup.c: makes the names in the directory of `path` durable. */
 int store_sync_names(const char *path, struct error *err);
+void store_dir_of(const char *path, char *dir, size_t size); /* "." if it names none */
 
 /* load.c, for those who read rows: E_CORRUPT with the row named; and whether an
  * id can have been given in an epoch that was taken. */

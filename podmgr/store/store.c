@@ -37,6 +37,7 @@ int store_open(struct store **out, const char *path, unsigned journal_keep, stru
 void store_close(struct store *store)
 {
     if (store != NULL) {
+        (void)store_check_place(store, NULL);
         for (int i = 0; i < ST_COUNT; i++) {
             (void)sqlite3_finalize(store->stmt[i]);
         }
@@ -414,8 +415,11 @@ int store_commit(struct store *store, const struct model *m, const struct outbox
 {
     uint64_t first = store->pruned_below;
     struct audit_tip tip = store->audit;
-    int status = store_run(store, ST_BEGIN, err);
+    int status = store_check_place(store, err);
 
+    if (status == 0) {
+        status = store_run(store, ST_BEGIN, err);
+    }
     if (status < 0) {
         return status;
     }
