@@ -219,8 +219,16 @@ static void join_mismatches(char *out, size_t size, const Wire__AgentVerdict *in
 
 bool unpack_verdict(struct verdict *out, const Wire__AgentVerdict *in, uint32_t chips)
 {
+    const double numbers[] = {in->max_link_load, in->retained, in->discovered_ms, in->proved_ms,
+                              in->installed_ms};
+
     if (!id_parse(&out->slice, in->slice)) {
         return false;
+    }
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (!(numbers[i] >= 0 && numbers[i] < 1e15)) {
+            return false; /* the database holds no NaN, and JSON no infinity */
+        }
     }
     out->epoch = in->epoch;
     out->generation = in->generation;

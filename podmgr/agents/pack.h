@@ -25,7 +25,7 @@ struct command {
  * slice is gone or has a newer generation travels as a release. */
 void pack_commands(const struct model *m, uint32_t agent, const struct command *commands, size_t n,
                    struct rpc_request *req);
-/* False if it names no slice id. */
+/* False if it names no slice id, or what should be a number is none. */
 bool unpack_verdict(struct verdict *out, const Wire__AgentVerdict *in, uint32_t chips);
 /* False if it names a chip or port that the pod lacks. */
 bool unpack_fenced(struct event *out, const Wire__AgentFenced *in, uint32_t chips);

@@ -380,9 +380,23 @@ static bool is_asked(const struct slice *slice)
     return is_coming_up(slice) && slice->generation != 0 && !slice->waiting;
 }
 
+struct over {
+    const struct slice *slice;
+    struct part *part;
+};
+
+static bool is_none_of(const struct model *m, struct tpunet_xc xc, void *arg)
+{
+    const struct over *over = arg;
+
+    return is_spared(m, xc, over->part) || slice_is_without(m, over->slice, xc);
+}
+
 static bool runs_over(const struct model *m, const struct slice *slice, struct part *part)
 {
-    return id_is_none(slice->op) && !slice_each_circuit(m, slice, is_spared, part);
+    struct over over = {slice, part};
+
+    return id_is_none(slice->op) && !slice_each_circuit(m, slice, is_none_of, &over);
 }
 
 void bringup_part_lost(struct model *m, struct part part, const char *reason, struct now now,

@@ -309,6 +309,23 @@ static void enter(struct model *m, struct drain *d, enum admin state, const char
     tell(m, d, state == ADMIN_DRAINED ? "drain.drained" : "drain.in-use", "podmgr", why, now, out);
 }
 
+/* Which circuits a slice goes around is as unknown as of an old database, so new routes
+ * are asked for (bringup.c, rule 5). */
+void drains_doubt(struct model *m, struct now now, struct outbox *out)
+{
+    for (size_t i = 0; i < m->n_slices; i++) {
+        if (m->slices[i]->dead_links > 0) {
+            m->slices[i]->around = (struct circuit_set){0};
+            emit_slice(out, m->slices[i]->id);
+        }
+    }
+    for (size_t i = 0; i < m->n_drains; i++) {
+        if (m->drains[i]->state == ADMIN_DRAINED) {
+            enter(m, m->drains[i], ADMIN_DRAINING, "restored from a backup", now, out);
+        }
+    }
+}
+
 /* Rule 5, of those that fell silent while they were DRAINING. */
 static void give_up_the_silent(struct model *m, const struct drain *d, struct now now,
                                struct outbox *out)

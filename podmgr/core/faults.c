@@ -261,6 +261,7 @@ void faults_fail(struct model *m, struct event *ev, struct outbox *out)
     (void)snprintf(fault.who, sizeof fault.who, "%s", ev->who);
     (void)snprintf(fault.reason, sizeof fault.reason, "%s", ev->word.reason);
     bool known = old != NULL && old->health == HEALTH_FAILED;
+    bool ours = known && strcmp(old->who, "podmgr") == 0; /* who works was left alone (rule 2) */
     if (known) {
         fault.since = old->since;
     }
@@ -272,7 +273,7 @@ void faults_fail(struct model *m, struct event *ev, struct outbox *out)
         emit_journal(m, out, ev->now, "part.failed", name,
                      json_pack("{s:s,s:s}", "by", fault.who, "reason", fault.reason));
     }
-    if (!known && fault.part.kind == PART_OCS) {
+    if ((!known || ours) && fault.part.kind == PART_OCS) {
         give_up_switch(m, &fault, false, ev->now, out);
     }
     emit_done(out, ev->cookie, (struct id){0});

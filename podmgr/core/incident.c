@@ -199,6 +199,7 @@ static void is_there(struct looking *l, struct incident *incident, const struct 
 {
     bool reopened = !incident_is_open(incident), back = reopened || incident->gone.ms != 0;
 
+    incident->recalled = false;
     if (back) {
         incident->count++;
         incident->closed.ms = incident->gone.ms = 0;

@@ -46,6 +46,7 @@ struct incident {
     uint64_t *signals; /* that it explained when last seen, rising */
     size_t n_signals;
     struct wall_ms gone; /* since when the cause is away; 0: it is there */
+    bool recalled;       /* open when podmgr started, and its cause was not seen since */
 };
 static inline bool incident_is_open(const struct incident *incident)
 {

@@ -223,6 +223,9 @@ struct id ops_break(struct model *m, struct tpunet_xc *breaks, size_t n, struct 
 
 void drains_create(struct model *m, struct event *ev, struct outbox *out);
 void drains_end(struct model *m, struct event *ev, struct outbox *out);
+/* At the first start after a restore: drains may have ended since, and slices have other
+ * routes than the backup says. */
+void drains_doubt(struct model *m, struct now now, struct outbox *out);
 /* Ends those whose time is up, moves jobs off, sees who is drained. */
 void drains_tick(struct model *m, struct now now, struct outbox *out);
 

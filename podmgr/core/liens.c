@@ -15,6 +15,9 @@
  *      backup.  And until all is explained every port is held of a FAILED switch
  *      whose map we have not read, since its mirrors may stand in any circuit made
  *      since; the next podmgr has not read it either.
+ *   5. Nor is a port disabled then before every switch that is not given up has shown
+ *      its map, nor on a cube in a circuit that nobody intended: the job of a slice made
+ *      since the backup may run over it.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -209,10 +212,21 @@ static uint32_t agent_of(const struct model *m, struct chip_port port)
     return m->hosts[chip.cube * TPUNET_CUBE_HOSTS + tpunet_chip_host(chip)].agent;
 }
 
+/* Rule 5. */
+static bool may_be_anothers(const struct model *m, const struct cube *cube)
+{
+    char why[400];
+
+    return m->restored &&
+           (cube->unexplained || !switches_all_reachable(m, NULL, true, why, sizeof why));
+}
+
 /* While a slice owns the cube its own bring-up disables what is dead. */
 static bool wants_fence(const struct model *m, const struct lien *lien)
 {
-    return !lien->fenced && id_is_none(m->cubes[tpunet_chip_of(behind(m, lien).chip).cube].owner);
+    const struct cube *cube = &m->cubes[tpunet_chip_of(behind(m, lien).chip).cube];
+
+    return !lien->fenced && id_is_none(cube->owner) && !may_be_anothers(m, cube);
 }
 
 size_t core_unfenced(const struct model *m, uint32_t agent, struct chip_port *out, size_t max)

@@ -91,6 +91,7 @@ struct cube {
     struct id owner;     /* A1: at most one; derived from the slices */
     struct id ticket;    /* by which a person has it in hand, or it is on probation; derived */
     enum health in_hand; /* what that makes of it: QUARANTINED, PROBATION */
+    bool unexplained;    /* after a restore: it is in a circuit that nobody intended */
     bool blamed;         /* by an incident, SEVERE and going on (remedy.c, rule 8) */
 };
 

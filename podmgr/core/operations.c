@@ -125,6 +125,7 @@ static void end_op(struct model *m, struct op *op, struct now now, struct outbox
         model_free_departed(m, slice);
         slices_op_ended(m, slice, op, now, out);
     }
+    switches_quarantine(m, now, out); /* of what a slice has left standing */
     liens_tick(m, now, out);
     prune(m, out);
 }
@@ -359,6 +360,17 @@ static void judge_make(const struct model *m, const struct tpunet_xc *xc, const 
     }
 }
 
+/* What an agent says of others is no news of this operation. */
+static bool names_port(struct stretch xcs, bool south, uint16_t port)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < xcs.n && !found; i++) {
+        found = port == (south ? xcs.first[i].south : xcs.first[i].north);
+    }
+    return found;
+}
+
 /* Rule 2. */
 static void judge_part(const struct model *m, const struct op *op, uint16_t number,
                        const struct ocs_op_result *result, struct findings *f)
@@ -377,7 +389,10 @@ static void judge_part(const struct model *m, const struct op *op, uint16_t numb
             judge_make(m, &makes.first[i], word, f);
         }
     }
-    if (f->why[0] != '\0' && !result->done && result->mirror_fault) {
+    bool its = names_port(makes, result->south, result->port) ||
+               names_port(breaks, result->south, result->port);
+    if (f->why[0] != '\0' && !result->done && result->mirror_fault && its &&
+        result->port < m->pod->ports_per_side) {
         blame(f, number, result->south ? TPUNET_SOUTH : TPUNET_NORTH, result->port);
     }
 }

@@ -142,6 +142,20 @@ static void withdraw(struct model *m, const struct tpunet_xc *gone, size_t n_gon
     }
 }
 
+/* After a restore, what stands on a cube of which the database does not know all may be of
+ * a slice made since: it stays, unexplained, for an operator to clear or adopt. */
+static bool may_be_anothers(const struct model *m, struct tpunet_xc xc)
+{
+    uint16_t cubes[2];
+    bool seen = m->ocs[xc.ocs].state == OCS_STATE_REACHABLE &&
+                m->ocs[xc.ocs].north[xc.north].seen == xc.south;
+
+    model_cubes_of(m, xc, cubes);
+    return m->restored && seen &&
+           ((cubes[0] != TPUNET_NONE && m->cubes[cubes[0]].unexplained) ||
+            (cubes[1] != TPUNET_NONE && m->cubes[cubes[1]].unexplained));
+}
+
 void plan_slice(struct model *m, struct op *op, const struct tpunet_xc *wanted, size_t n_wanted,
                 struct outbox *out)
 {
@@ -156,7 +170,7 @@ void plan_slice(struct model *m, struct op *op, const struct tpunet_xc *wanted, 
     for (size_t i = 0; i < n_gone; i++) {
         model_forget(m, gone[i]);
         emit_circuit(out, gone[i]);
-        if (may_stand(m, gone[i])) {
+        if (may_stand(m, gone[i]) && !(op->kind == OP_RELEASE && may_be_anothers(m, gone[i]))) {
             add(&breaks, gone[i]);
         }
     }

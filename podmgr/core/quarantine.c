@@ -166,12 +166,16 @@ static int take_cubes(const struct model *m, const struct slice_spec *spec, uint
 }
 
 /* Both lists are sorted. */
-static int compare_circuits(const struct model *m, const struct tpunet_xc *wanted, size_t n_wanted,
+static int compare_circuits(const struct model *m, bool accept_degraded,
+                            const struct tpunet_xc *wanted, size_t n_wanted,
                             const struct tpunet_xc *there, size_t n_there, struct error *err)
 {
     for (size_t i = 0; i < n_wanted; i++) {
         const struct tpunet_xc *xc = &wanted[i];
         uint16_t seen = m->ocs[xc->ocs].north[xc->north].seen;
+        if (seen == TPUNET_NONE && accept_degraded && model_circuit_broken(m, *xc)) {
+            continue; /* the slice goes around it */
+        }
         if (seen == TPUNET_NONE) {
             return err_set(err, E_CONFLICT, "ocs/%u north %u is dark, the slice wants south %u",
                            xc->ocs, xc->north, xc->south);
@@ -181,6 +185,14 @@ static int compare_circuits(const struct model *m, const struct tpunet_xc *wante
                            "ocs/%u north %u leads to south %u, the slice wants south %u; other "
                            "cubes, another order or shape, or twisted?",
                            xc->ocs, xc->north, seen, xc->south);
+        }
+        if (m->ocs[xc->ocs].supports_light && !model_circuit_dead(m, *xc) &&
+            !(m->ocs[xc->ocs].north[xc->north].loss_db <= (float)m->pod->loss_db_max)) {
+            return err_set(err, E_CONFLICT,
+                           "ocs/%u north %u to south %u loses %.1f dB, at most %.1f is good: the "
+                           "slice would be rolled back",
+                           xc->ocs, xc->north, xc->south,
+                           (double)m->ocs[xc->ocs].north[xc->north].loss_db, m->pod->loss_db_max);
         }
     }
     for (size_t i = 0; i < n_there; i++) {
@@ -214,7 +226,7 @@ int quarantine_adopt(const struct model *m, const struct slice_spec *spec, uint1
         status = err_set(err, E_INVALID, "%s", net_err.text);
     } else {
         size_t n_there = circuits_on(m, cubes, &there);
-        status = compare_circuits(m, wanted, n_wanted, there, n_there, err);
+        status = compare_circuits(m, spec->accept_degraded, wanted, n_wanted, there, n_there, err);
     }
     free(wanted);
     free(there);

@@ -18,15 +18,19 @@
  *   6. An incident has recovered when every slice that it touched serves and is
  *      hurt no more.
  *   7. What is ACTIVE_DEGRADED without new routes (remedy_act.c, rule 4) is brought
- *      up again when nothing SEVERE is wrong with it any more.
+ *      up again when nothing SEVERE is wrong with it any more, and a check since podmgr's
+ *      start, or since a link came back, has found all of it.
  *   8. A cube that a cause, SEVERE and sure enough, puts out of order is given to
  *      nobody while that lasts (A6), whether or not anything may be done about it:
- *      a slice asked for anew would get it again. */
+ *      a slice asked for anew would get it again.  So does what an incident blamed that
+ *      was open when podmgr started: nobody watches the links of an idle cube, so they
+ *      are not told anew. */
 #include "core/remedy.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/extent.h"
 #include "core/internal.h"
 #include "mem.h"
 
@@ -363,7 +367,7 @@ static void see_the_well(struct model *m, const struct symptom *symptoms, size_t
     for (size_t i = 0; i < m->n_slices; i++) {
         struct slice *slice = m->slices[i];
         bool hurt = slice->state != SLICE_ACTIVE_DEGRADED || slice->dead_links > 0 ||
-                    !id_is_none(slice->op);
+                    !slice->verified || !id_is_none(slice->op);
         for (size_t k = 0; k < n && !hurt; k++) {
             hurt = symptom_hurts(m, slice, &symptoms[k]);
         }
@@ -391,6 +395,24 @@ static void blame_cubes(struct model *m, const struct riskmap *map,
         remediation_impact(m, map, cause->group, &impact);
         for (size_t k = 0; k < impact.n_cubes; k++) {
             m->cubes[impact.cubes[k]].blamed = true;
+        }
+    }
+}
+
+static void blame_recalled(struct model *m)
+{
+    struct extent extent;
+
+    for (size_t i = incidents_count(m->incidents); i-- > 0;) {
+        const struct incident *incident = incidents_at(m->incidents, i);
+        if (!incident->recalled || !incident_is_open(incident) ||
+            incident->severity < SEVERITY_SEVERE || incident->kind == RISK_PORT_GROUP ||
+            incident->confidence < m->pod->remedy.confidence_min) {
+            continue;
+        }
+        extent_of_blamed(m, incident->kind, incident->part, &extent);
+        for (unsigned c = 0; c < m->pod->n_cubes; c++) {
+            m->cubes[c].blamed = m->cubes[c].blamed || extent.cubes[c];
         }
     }
 }
@@ -424,6 +446,7 @@ static void look(struct model *m, const struct symptom *symptoms, size_t n, stru
 
     diagnose(m, symptoms, n, now, out, &diagnosis);
     blame_cubes(m, map, &diagnosis);
+    blame_recalled(m);
     for (size_t i = 0; i < diagnosis.n_causes; i++) {
         struct mending w = {.m = m, .cause = &diagnosis.causes[i], .now = now, .out = out};
         w.incident = incident_of(m, map, w.cause);

@@ -121,6 +121,19 @@ static void each_link(const struct model *m, const struct extent *extent, link_f
     }
 }
 
+static void forget_recalled(struct model *m, uint16_t cube)
+{
+    struct extent extent;
+
+    for (size_t i = incidents_count(m->incidents); i-- > 0;) {
+        struct incident *incident = incidents_at(m->incidents, i);
+        if (incident->recalled) {
+            extent_of_blamed(m, incident->kind, incident->part, &extent);
+            incident->recalled = !extent.cubes[cube];
+        }
+    }
+}
+
 void remedy_cleared(struct model *m, const struct part *part, struct now now)
 {
     struct symptoms *s = m->remediation->symptoms;
@@ -131,6 +144,7 @@ void remedy_cleared(struct model *m, const struct part *part, struct now now)
     if (part->kind == PART_CUBE || part->kind == PART_HOST) {
         each_link_of_cube(s, part->cube, symptoms_forget_link);
         m->cubes[part->cube].blamed = false; /* until the next look */
+        forget_recalled(m, part->cube);
     } else if (part->kind == PART_PORT) {
         struct tpunet_ocs_port port = {part->ocs, part->south ? TPUNET_SOUTH : TPUNET_NORTH,
                                        part->port};

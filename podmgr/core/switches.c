@@ -2,8 +2,9 @@
  *
  *   1. At start the epoch rises by one, durably, before any switch hears of it.
  *   2. A switch that holds a claim not older than ours, before we ever held
- *      it: our database is behind (a restored backup); the epoch rises above
- *      the largest seen and every switch is claimed again.
+ *      it: our database is behind (an old copy, or an empty one); the epoch rises above
+ *      the largest seen, every switch is claimed again, and what stands is doubted as
+ *      after a restore (rule 4).
  *   3. A switch that we held and that now holds another claim: a newer manager
  *      took over; we stop at once (D4).
  *   4. What the intent has and the switch does not show is put back, in one
@@ -25,6 +26,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A database holds it, and a restore leaves out a million. */
+static const uint64_t EPOCH_MAX = INT64_MAX / 2;
 
 static const char *subject_of(uint16_t ocs, char buf[static 16])
 {
@@ -58,6 +62,9 @@ void switches_start(struct model *m, struct event *ev, struct outbox *out)
     bool first = m->restored && m->epoch == m->backup_epoch;
 
     take_epoch(m, m->epoch + 1, ev->now, out);
+    if (first) {
+        drains_doubt(m, ev->now, out);
+    }
     liens_start(m, first, ev->now, out);
 }
 
@@ -180,6 +187,7 @@ void switches_quarantine(struct model *m, struct now now, struct outbox *out)
     for (unsigned c = 0; c < m->pod->n_cubes; c++) {
         struct cube *cube = &m->cubes[c];
         enum health health = marks[c] ? HEALTH_QUARANTINED : HEALTH_HEALTHY;
+        cube->unexplained = marks[c];
         if (cube->health != health && cube->health != HEALTH_FAILED &&
             cube->health != HEALTH_SUSPECT) {
             cube->health = health;
@@ -228,19 +236,25 @@ void switches_looked(struct model *m, struct event *ev, struct outbox *out)
     set_right(m, ev->ocs.ocs, ev->now, out);
 }
 
-/* What a loss of power looks like to a podmgr that was not there before. */
+/* What a loss of power looks like to a podmgr that was not there before: all is dark,
+ * and something stood there when the switch FAILED.  What was asked for since was never
+ * made. */
 static bool has_forgotten_all(const struct model *m, uint16_t ocs)
 {
-    bool intended = false;
+    struct part part = {.kind = PART_OCS, .ocs = ocs};
+    const struct part_fault *fault = model_fault(m, &part);
+    bool stood = false;
 
-    for (unsigned p = 0; p < m->pod->ports_per_side; p++) {
+    for (unsigned p = 0; p < MODEL_PORTS_MAX; p++) {
         const struct circuit *circuit = &m->ocs[ocs].north[p];
-        if (circuit->south != TPUNET_NONE && circuit->seen == circuit->south) {
+        const struct slice *slice =
+            circuit->south != TPUNET_NONE ? model_slice(m, circuit->slice) : NULL;
+        if (circuit->seen != TPUNET_NONE) {
             return false;
         }
-        intended = intended || circuit->south != TPUNET_NONE;
+        stood = stood || (fault != NULL && slice != NULL && slice->created.ms < fault->since.ms);
     }
-    return intended;
+    return stood;
 }
 
 void switches_attached(struct model *m, struct event *ev, struct outbox *out)
@@ -272,6 +286,22 @@ void switches_attached(struct model *m, struct event *ev, struct outbox *out)
     set_right(m, ev->ocs.ocs, ev->now, out);
 }
 
+/* Rule 2: what we have is of before, whoever put it there. */
+static void doubt(struct model *m, const struct event *ev, struct outbox *out)
+{
+    char subject[48];
+
+    if (!m->restored || m->backup_epoch < m->epoch) {
+        m->restored = true;
+        m->backup_epoch = m->epoch;
+        (void)snprintf(subject, sizeof subject, "pod/%s", m->pod->id);
+        emit_journal(m, out, ev->now, "database.behind", subject,
+                     json_pack("{s:I,s:I,s:i}", "epoch", (json_int_t)m->epoch, "claimed",
+                               (json_int_t)ev->ocs.identity.epoch, "ocs", (int)ev->ocs.ocs));
+        drains_doubt(m, ev->now, out);
+    }
+}
+
 void switches_superseded(struct model *m, struct event *ev, struct outbox *out)
 {
     const struct ocs_identity *identity = &ev->ocs.identity;
@@ -280,6 +310,12 @@ void switches_superseded(struct model *m, struct event *ev, struct outbox *out)
     if (identity->epoch < m->epoch) {
         return; /* answered before we took a larger one (rule 2) */
     }
+    if (identity->epoch > EPOCH_MAX) { /* of no podmgr: there would be none above it */
+        (void)snprintf(ev->ocs.why, sizeof ev->ocs.why, "it reports a claim of epoch %llu",
+                       (unsigned long long)identity->epoch);
+        switches_lost(m, ev, out);
+        return;
+    }
     if (ocs->epoch == m->epoch) {
         (void)snprintf(emit_effect(out, EFFECT_STOP)->text, sizeof((struct effect *)0)->text,
                        "ocs/%u is claimed by another podmgr (its epoch %llu, ours %llu)",
@@ -287,7 +323,9 @@ void switches_superseded(struct model *m, struct event *ev, struct outbox *out)
                        (unsigned long long)m->epoch);
         return;
     }
+    doubt(m, ev, out);
     take_epoch(m, identity->epoch + 1, ev->now, out);
+    liens_start(m, true, ev->now, out);
 }
 
 void switches_lost(struct model *m, struct event *ev, struct outbox *out)

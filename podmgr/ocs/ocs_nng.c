@@ -29,6 +29,7 @@ struct nng_driver {
 
 struct ask {
     struct switch_link *link;
+    bool wants_map;
     ocs_answer_fn *done;
     void *arg;
 };
@@ -56,7 +57,8 @@ static int status_of(Wire__OcsStatus status)
 
 static bool take_identity(struct ocs_identity *out, const Wire__OcsIdentity *in)
 {
-    if (in == NULL || in->north_ports > MODEL_PORTS_MAX || in->south_ports > MODEL_PORTS_MAX) {
+    if (in == NULL || in->north_ports > MODEL_PORTS_MAX || in->south_ports > MODEL_PORTS_MAX ||
+        in->epoch > INT64_MAX / 2) { /* of no podmgr: there would be none above it */
         return false;
     }
     (void)snprintf(out->boot_id, sizeof out->boot_id, "%s", in->boot_id);
@@ -165,6 +167,9 @@ static int take_reply(struct ocs_answer *answer, const struct ask *ask, const Wi
                        ask->link->driver->pod->ports_per_side);
         return E_INVALID;
     }
+    if (ask->wants_map && reply->map == NULL) {
+        return malformed(answer, ask); /* missing is not empty (D8) */
+    }
     if (reply->map != NULL) {
         *map = take_circuits(reply->map->n_circuits, reply->map->circuits, 0, NULL);
         answer->seen = *map;
@@ -206,7 +211,10 @@ static void send_request(struct ocs_driver *d, uint16_t ocs, Wire__OcsRequest *r
     struct nng_driver *driver = (struct nng_driver *)d;
     struct ask *ask = xcalloc(1, sizeof *ask);
 
-    *ask = (struct ask){.link = &driver->links[ocs], .done = done, .arg = arg};
+    *ask = (struct ask){.link = &driver->links[ocs],
+                        .wants_map = request->body_case == WIRE__OCS_REQUEST__BODY_READ,
+                        .done = done,
+                        .arg = arg};
     request->version = RPC_VERSION;
     request->pod = (char *)(uintptr_t)driver->pod->id; /* packed only, never written */
     request->ocs = ocs;

@@ -240,6 +240,20 @@ static int teardown(void **state)
     return 0;
 }
 
+/* The lease was measured against the hello before, as podmgr/agents/health.c does, and both
+ * wait in one queue. */
+static void a_lease_is_of_the_hosts_that_it_was_sent_for(void **state)
+{
+    struct fixture *f = *state;
+    struct event ev = {.kind = EV_HEALTH_LEASE};
+
+    (void)hello(f, "a", 1, 0, 8);
+    ev.lease.observer = health_observer_named(f->model, "a")->id;
+    ev.lease.answering = xcalloc(1 + 1, 1);
+    (void)hello(f, "a", 1, 0, 64);
+    step(f, &ev);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -247,6 +261,7 @@ int main(void)
         TEST(findings_are_what_holds_now),          TEST(a_snapshot_replaces_all),
         TEST(what_was_found_survives_its_observer), TEST(leases_say_who_answers),
         TEST(our_stall_is_not_their_silence),
+        TEST(a_lease_is_of_the_hosts_that_it_was_sent_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,6 +279,145 @@ static void what_is_adopted_does_not_move(void **state)
     assert_int_equal(cw_lit(w), 0);
 }
 
+/* "The job shall live": what is adopted keeps its circuits, dim or not. */
+static void adopting_a_dim_circuit_breaks_nothing(void **state)
+{
+    static const uint16_t one[] = {3};
+    struct world *w = *state;
+
+    (void)cw_ask_on(w, "4x4x4", one, 1);
+    w->dark[7][3] = true; /* since it was made */
+    forget_all(w);
+    (void)adopt(w, "4x4x4", one, 1);
+    cw_settle(w);
+    assert_int_equal(cw_lit(w), 48);
+}
+
+static unsigned fenced_of(const struct world *w, uint16_t cube)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < w->model->n_liens; i++) {
+        struct chip_port chip;
+        if (model_chip_port(w->model, w->model->liens[i].port, &chip) &&
+            tpunet_chip_of(chip.chip).cube == cube) {
+            n += w->model->liens[i].fenced;
+        }
+    }
+    return n;
+}
+
+/* ocs/40 was FAILED when the backup was made, and is well since: a slice made since runs
+ * over it. */
+static void after_a_restore_no_port_of_a_forgotten_slice_is_disabled(void **state)
+{
+    static const uint16_t one[] = {3};
+    struct part_fault dead = {.part = {.kind = PART_OCS, .ocs = 40}, .health = HEALTH_FAILED};
+    struct world *w = *state;
+
+    (void)cw_ask_on(w, "4x4x4", one, 1);
+    restore_backup(w);
+    model_add_fault(w->model, &dead);
+    begin(w);
+    cw_settle(w);
+    assert_int_equal(w->model->cubes[3].health, HEALTH_QUARANTINED);
+    assert_int_equal(fenced_of(w, 3), 0);
+    assert_int_equal(fenced_of(w, 2), 2); /* nobody has that one */
+    assert_non_null(cw_ask_degradable(w, "4x4x4"));
+}
+
+/* The same with a lien of the backup, whose port has served since. */
+static void after_a_restore_no_lien_disables_a_forgotten_slice(void **state)
+{
+    static const uint16_t one[] = {3};
+    struct lien lien = {.port = {40, TPUNET_NORTH, 3}, .slice = {1, 5}, .fenced = true};
+    struct world *w = *state;
+
+    (void)cw_ask_on(w, "4x4x4", one, 1);
+    restore_backup(w);
+    model_add_lien(w->model, &lien);
+    begin(w);
+    cw_settle(w);
+    assert_int_equal(w->model->cubes[3].health, HEALTH_QUARANTINED);
+    assert_int_equal(fenced_of(w, 3), 0);
+}
+
+/* A slice of the backup was deleted since, and another made on its cube that shares some
+ * circuits with it.  The first has to go before the other can be adopted. */
+static void after_a_restore_a_delete_spares_what_is_quarantined(void **state)
+{
+    static const uint16_t one[] = {1}, pair[] = {1, 2};
+    struct world *w = *state;
+    struct slice *gone = cw_ask_on(w, "4x4x4", one, 1);
+
+    w->model->restored = true;
+    w->model->backup_epoch = w->model->epoch;
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        w->map[o][1] = o < 32 ? 1 : 2;
+        w->map[o][2] = o < 32 ? 2 : 1;
+    }
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        cw_attach(w, o);
+    }
+    assert_int_equal(quarantined(w), 2);
+    cw_delete(w, gone->id, 0);
+    assert_int_equal(w->model->n_slices, 0);
+    assert_int_equal(cw_lit(w), 96);
+    assert_int_equal(quarantined(w), 2);
+    assert_non_null(adopt(w, "4x4x8", pair, 2));
+    assert_false(w->model->restored);
+}
+
+/* It was made around a switch that is dead, and shows no circuit there. */
+static void what_goes_around_a_dead_switch_is_adopted(void **state)
+{
+    static const uint16_t one[] = {3};
+    struct event ev = {.kind = EV_CREATE_SLICE, .cookie = 1};
+    struct part_fault dead = {.part = {.kind = PART_OCS, .ocs = 40}, .health = HEALTH_FAILED};
+    struct world *w = *state;
+
+    (void)cw_ask_on(w, "4x4x4", one, 1);
+    memset(w->map[40], 0xff, sizeof w->map[40]);
+    restore_backup(w);
+    model_add_fault(w->model, &dead);
+    w->dead[40] = true;
+    begin(w);
+    cw_settle(w);
+    assert_int_equal(quarantined(w), 1);
+    ev.create = xcalloc(1, sizeof *ev.create);
+    assert_int_equal(tpunet_shape_parse(&ev.create->shape, "4x4x4", false, NULL), 0);
+    ev.create->adopt = ev.create->accept_degraded = true;
+    ev.create->cubes = xmemdup(one, sizeof one);
+    ev.create->n_cubes = 1;
+    cw_step(w, &ev);
+    assert_int_equal(w->status, 0);
+    assert_int_equal(model_slice(w->model, w->made)->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(cw_lit(w), 47);
+}
+
+/* Nobody ran `podmgr restore`: an old file was put back, or an empty one begun. */
+static void a_database_that_is_behind_is_doubted_as_a_restored_one(void **state)
+{
+    struct event ev = {.kind = EV_OCS_SUPERSEDED,
+                       .ocs = {.ocs = 4, .identity = {.epoch = 41, .instance = 5}}};
+    static const uint16_t one[] = {3};
+    struct world *w = *state;
+
+    (void)cw_ask_on(w, "4x4x4", one, 1);
+    restore_backup(w);
+    w->model->restored = false;
+    memset(w->dead, true, sizeof w->dead);
+    begin(w);
+    memset(w->dead, false, sizeof w->dead);
+    cw_step(w, &ev);
+    assert_int_equal(w->model->epoch, 42);
+    assert_true(w->model->restored);
+    assert_non_null(strstr(w->journal, "database.behind"));
+    assert_int_equal(quarantined(w), 1);
+    assert_null(cw_ask_on(w, "4x4x4", one, 1));
+    assert_int_equal(cw_lit(w), 48);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, cw_setup_unmended, cw_teardown)
@@ -292,6 +431,12 @@ int main(void)
         TEST(after_a_restore_each_start_doubts_failed_switches),
         TEST(after_a_restore_whoever_leaves_explains_nothing),
         TEST(what_is_adopted_does_not_move),
+        TEST(adopting_a_dim_circuit_breaks_nothing),
+        TEST(after_a_restore_no_port_of_a_forgotten_slice_is_disabled),
+        TEST(after_a_restore_no_lien_disables_a_forgotten_slice),
+        TEST(after_a_restore_a_delete_spares_what_is_quarantined),
+        TEST(what_goes_around_a_dead_switch_is_adopted),
+        TEST(a_database_that_is_behind_is_doubted_as_a_restored_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

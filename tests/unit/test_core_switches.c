@@ -425,6 +425,68 @@ static void old_database_takes_an_epoch_above_all(void **state)
     assert_int_equal(w->made.epoch, 42);
 }
 
+static void fail_op_blaming(struct world *w, uint16_t ocs, struct id op, uint16_t port)
+{
+    struct event ev = {.kind = EV_OCS_APPLIED, .applied = {.ocs = ocs, .n_results = 1}};
+
+    ev.applied.identity = (struct ocs_identity){.epoch = w->model->epoch,
+                                                .instance = w->model->instance,
+                                                .north_ports = PORTS,
+                                                .south_ports = PORTS,
+                                                .light = true,
+                                                .boot_id = "boot-0"};
+    ev.applied.results = xcalloc(1, sizeof *ev.applied.results);
+    ev.applied.results->op = op;
+    ev.applied.results->mirror_fault = true;
+    ev.applied.results->port = port;
+    (void)snprintf(ev.applied.results->text, sizeof ev.applied.results->text, "mirror stuck");
+    cw_step(w, &ev);
+}
+
+/* The decoder lets ports pass that the pod lacks, or of others. */
+static void only_ports_of_the_operation_are_blamed(void **state)
+{
+    static const uint16_t one[] = {1}, other[] = {2};
+    static const uint16_t ports[] = {PORTS + 3, 1};
+    struct world *w = *state;
+    struct slice *bystander = cw_ask_on(w, "4x4x4", one, 1);
+
+    for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+        w->mute[9] = true;
+        w->map[9][2] = TPUNET_NONE;
+        struct slice *slice = cw_ask_on(w, "4x4x4", other, 1);
+        struct id id = slice->id;
+        w->map[9][2] = TPUNET_NONE;
+        struct id op = slice->op;
+        fail_op_blaming(w, 9, op, ports[i]);
+        fail_op_blaming(w, 9, op, ports[i]);
+        for (size_t k = 0; k < w->model->n_faults; k++) {
+            assert_true(model_knows(w->model, &w->model->faults[k].part));
+        }
+        assert_int_equal(bystander->state, SLICE_ACTIVE);
+        w->mute[9] = false;
+        cw_delete(w, id, 0);
+        cw_attach(w, 9);
+        cw_settle(w);
+    }
+    assert_int_equal(w->model->n_faults, 0);
+}
+
+/* No epoch is above it, and a database with a larger one is refused at the next start. */
+static void an_epoch_beyond_all_is_nobodys(void **state)
+{
+    static const uint64_t epochs[] = {UINT64_MAX, UINT64_MAX - 1, (uint64_t)INT64_MAX};
+    struct world *w = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(epochs); i++) {
+        w->model->ocs[4].epoch = 0; /* never held by this process */
+        superseded(w, 4, epochs[i]);
+        assert_true(w->model->epoch > 0 && w->model->epoch <= INT64_MAX);
+    }
+    cw_attach(w, 4);
+    assert_non_null(cw_ask(w, "4x4x4"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, cw_setup_unmended, cw_teardown)
@@ -451,6 +513,8 @@ int main(void)
         TEST(foreign_circuit_is_left_until_its_port_is_needed),
         TEST(newer_manager_stops_us),
         TEST(old_database_takes_an_epoch_above_all),
+        TEST(only_ports_of_the_operation_are_blamed),
+        TEST(an_epoch_beyond_all_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

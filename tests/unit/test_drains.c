@@ -764,6 +764,26 @@ static void a_drain_of_a_backup_is_doubted(void **state)
     assert_non_null(cw_ask_degradable(w, "4x4x4"));
 }
 
+/* It may have ended since the backup, and the slice have got its full routes back. */
+static void after_a_restore_routes_are_asked_for_anew(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct drain *d = drain(w, "ocs/40", DRAIN_NOW);
+    struct event start = {.kind = EV_START};
+
+    cw_pass(w, 600);
+    assert_int_equal(d->state, ADMIN_DRAINED);
+    uint64_t version = slice->version;
+    w->model->restored = true;
+    w->model->backup_epoch = w->model->epoch;
+    w->is_slow = true;
+    cw_step(w, &start);
+    cw_pass(w, 600);
+    assert_int_equal(d->state, ADMIN_DRAINING); /* nobody knows what the chips hold */
+    assert_true(slice->version > version);
+}
+
 /* An operation that was begun before the drain ends as it was planned. */
 static void a_drain_meets_an_open_operation(void **state)
 {
@@ -846,6 +866,7 @@ int main(void)
         TEST(it_ends_when_its_time_is_up),
         TEST(nothing_but_his_word_ends_it),
         TEST(a_drain_of_a_backup_is_doubted),
+        TEST(after_a_restore_routes_are_asked_for_anew),
         TEST(a_drain_meets_an_open_operation),
         TEST(a_plan_changes_nothing),
     };

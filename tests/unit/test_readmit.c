@@ -203,6 +203,45 @@ static void dark_links_of_what_goes_around_blame_nobody(void **state)
     assert_int_equal(old->state, SLICE_ACTIVE);
 }
 
+/* What another podmgr loads: the maps are read anew. */
+static void restart(struct world *w)
+{
+    struct event start = {.kind = EV_START};
+
+    for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
+        w->model->ocs[o].boot_id[0] = '\0';
+        for (uint16_t p = 0; p < MODEL_PORTS_MAX; p++) {
+            w->model->ocs[o].north[p].seen = TPUNET_NONE;
+        }
+        if (w->model->ocs[o].state != OCS_STATE_FAILED) {
+            w->model->ocs[o].state = OCS_STATE_UNKNOWN;
+        }
+    }
+    cw_step(w, &start);
+    cw_pass(w, 200);
+}
+
+/* A new podmgr: what was never made there was not lost. */
+static void what_was_never_made_proves_no_loss_of_power(void **state)
+{
+    struct world *w = *state;
+    struct slice *old = cw_create(w, true);
+    struct event ev = {.kind = EV_DELETE_SLICE, .cookie = 2};
+
+    cw_cut_switch(w, old, OCS_CUT);
+    cw_pass(w, 200);
+    assert_int_equal(w->model->ocs[OCS_CUT].state, OCS_STATE_FAILED);
+    struct slice *late = cw_create_degraded(w); /* around the switch that has no light */
+    ev.del.id = old->id;
+    cw_step(w, &ev);
+    cw_pass(w, 200);
+    assert_int_equal(w->model->ocs[OCS_CUT].state, OCS_STATE_FAILED);
+    restart(w);
+    assert_non_null(cw_fault(w, "ocs/17")); /* its controller answered all the while */
+    assert_int_equal(w->model->ocs[OCS_CUT].state, OCS_STATE_FAILED);
+    assert_int_equal(late->state, SLICE_ACTIVE_DEGRADED);
+}
+
 /* Silence is a symptom while it is verified. */
 static void a_switch_that_is_silent_does_not_burn_in(void **state)
 {
@@ -323,6 +362,7 @@ int main(void)
         TEST(an_operators_word_stays),
         TEST(what_is_in_hand_is_given_to_nobody),
         TEST(nobody_begins_on_what_is_in_use_again),
+        TEST(what_was_never_made_proves_no_loss_of_power),
         TEST(a_switch_comes_back_on_probation),
         TEST(dark_links_of_what_goes_around_blame_nobody),
         TEST(a_switch_that_is_silent_does_not_burn_in),

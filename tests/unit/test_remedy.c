@@ -230,6 +230,25 @@ static void who_works_over_a_blamed_switch_is_left_alone(void **state)
     assert_int_equal(works->state, SLICE_FAILED);
 }
 
+/* A person is about to pull the plug of what podmgr has blamed already. */
+static void a_persons_word_counts_for_all_over_the_switch(void **state)
+{
+    struct world *w = *state;
+    struct slice *hurt = cw_create(w, true), *works = cw_create(w, true);
+    struct event word = {.kind = EV_FAIL_PART, .cookie = 3, .who = "operator"};
+
+    cw_cut_switch(w, hurt, OCS_LOST);
+    cw_pass(w, 2000);
+    assert_int_equal(hurt->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(works->state, SLICE_ACTIVE);
+    uint64_t version = hurt->version;
+    word.word.part = (struct part){.kind = PART_OCS, .ocs = OCS_LOST};
+    cw_step(w, &word);
+    cw_pass(w, 200);
+    assert_int_equal(works->state, SLICE_ACTIVE_DEGRADED);
+    assert_int_equal(hurt->version, version); /* it goes around the switch already */
+}
+
 /* Going around one part is not going around all: what fails later hurts, too. */
 static void a_second_switch_is_gone_around_as_well(void **state)
 {
@@ -586,6 +605,80 @@ static void what_is_blamed_is_not_given_again(void **state)
     assert_true(model_cube_free(w->model, 1, NULL, 0));
 }
 
+/* What another podmgr loads: incidents, tickets and the breaker, but no symptom. */
+static void restart(struct world *w)
+{
+    struct event start = {.kind = EV_START};
+    struct model *old = w->model, *m = model_create(&w->pod, 78);
+    struct incidents *none = m->incidents;
+
+    m->epoch = old->epoch;
+    m->remediation->breaker_open = old->remediation->breaker_open;
+    m->incidents = old->incidents;
+    old->incidents = none;
+    for (size_t i = 0; i < incidents_count(m->incidents); i++) { /* store_load_incident() */
+        struct incident *incident = incidents_at(m->incidents, i);
+        incident->recalled = incident_is_open(incident);
+    }
+    model_destroy(old);
+    w->model = m;
+    cw_step(w, &start);
+    cw_hello(w);
+    cw_pass(w, 100);
+}
+
+/* Nobody watches the links of a cube that no slice has: no symptom comes again. */
+static void a_new_podmgr_does_not_give_what_is_blamed(void **state)
+{
+    struct world *w = *state;
+    const struct slice *slice = cw_create(w, true);
+
+    w->model->remediation->breaker_open = true;
+    cw_kill_host(w, slice, 1, 3);
+    cw_pass(w, 100);
+    struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
+    cw_step(w, &del);
+    cw_pass(w, 1100);
+    assert_false(model_cube_free(w->model, 1, NULL, 0));
+    restart(w);
+    assert_true(model_cube_free(w->model, 0, NULL, 0));
+    assert_false(model_cube_free(w->model, 1, NULL, 0));
+    cw_pass(w, (unsigned)incident_defaults.quiet_ms + 2000); /* nothing says so any more */
+    assert_true(model_cube_free(w->model, 1, NULL, 0));
+}
+
+/* A new podmgr has heard of no symptom yet: that is not "well again". */
+static void what_limps_limps_on_under_a_new_podmgr(void **state)
+{
+    struct world *w = *state;
+    struct slice *slice = cw_create(w, true);
+    struct event start = {.kind = EV_START};
+    unsigned port;
+    struct tpunet_fibre fibre = {.cube = 1, .axis = 0, .a = 1, .b = 2};
+    uint32_t chip = tpunet_chip_number(tpunet_fibre_chip(fibre, &port));
+
+    w->model->remediation->breaker_open = true;
+    cw_cut(w, slice, chip, port);
+    cw_pass(w, 100);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    w->missing[0] = (struct chip_port){chip, (uint8_t)port};
+    w->n_missing = 1;
+    remediation_destroy(w->model->remediation); /* what is of this process */
+    w->model->remediation = remediation_create(&w->pod);
+    w->model->remediation->breaker_open = true;
+    slice->verified = false;
+    w->is_slow = true; /* a check takes as long as a discovery */
+    cw_step(w, &start);
+    cw_pass(w, 1000);
+    w->is_slow = false;
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    cw_pass(w, 12000);
+    assert_int_equal(slice->state, SLICE_ACTIVE_DEGRADED);
+    w->n_missing = 0; /* well indeed */
+    cw_pass(w, 12000);
+    assert_int_equal(slice->state, SLICE_ACTIVE);
+}
+
 static void advance(struct world *w, const struct ticket *ticket, enum ticket_state to)
 {
     struct event ev = {.kind = EV_ADVANCE_REPAIR, .cookie = 5, .who = "technician"};
@@ -629,6 +722,7 @@ int main(void)
         TEST(a_lost_switch_is_gone_around_until_it_is_back),
         TEST(links_over_a_map_that_nobody_knows_count),
         TEST(who_works_over_a_blamed_switch_is_left_alone),
+        TEST(a_persons_word_counts_for_all_over_the_switch),
         TEST(a_second_switch_is_gone_around_as_well),
         TEST(it_is_back_for_a_new_podmgr_too),
         TEST(an_operators_word_stands_when_the_switch_is_back),
@@ -650,6 +744,8 @@ int main(void)
         TEST(a_new_slice_costs_no_swaps),
         TEST(what_a_check_misses_is_mended),
         TEST(what_is_blamed_is_not_given_again),
+        TEST(a_new_podmgr_does_not_give_what_is_blamed),
+        TEST(what_limps_limps_on_under_a_new_podmgr),
         TEST(a_technicians_word_begins_the_burn_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <math.h>
+
+#include "agent.pb-c.h"
+#include "agents/pack.h"
 #include "core/keys.h"
 #include "mem.h"
 #include "store/sqlite_util.h"
@@ -1040,6 +1044,28 @@ static void backup_comes_back_marked(void **state)
     (void)unlink(aside);
 }
 
+/* What an agent tells is stored: no word of one may make a commit fail. */
+static void a_verdict_without_numbers_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    Wire__AgentVerdict word = WIRE__AGENT_VERDICT__INIT;
+    struct verdict verdict = {.ok = false};
+    struct error err = {0};
+
+    take_epoch(f, 1);
+    struct slice *slice = add_slice(f, "4x4x8", two_cubes, 2);
+    commit(f);
+    word.slice = (char *)(uintptr_t) "1-1";
+    word.ok = true;
+    word.max_link_load = (double)NAN;
+    if (unpack_verdict(&verdict, &word, 512)) {
+        slice->routes = verdict.routes; /* as take_bringup() does */
+        add_change(f, CHANGE_SLICE)->id = slice->id;
+        if (try_commit(f, &err) < 0) /* podmgr ends here, with EX_IOERR */
+            fail_msg("%s", err.text);
+    }
+}
+
 static int make_dir(void **state)
 {
     (void)state;
@@ -1077,6 +1103,7 @@ int main(void)
         TEST(version_1_becomes_today),
         TEST(statements_are_prepared_once),
         TEST(backup_comes_back_marked),
+        TEST(a_verdict_without_numbers_is_refused),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
