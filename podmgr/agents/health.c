@@ -262,8 +262,8 @@ static void take_lease(struct health_server *s, struct rpc_request *req,
                      "answering: one bit for each host of the hello");
         return;
     }
-    /* As many as there can be: a hello of more hosts may wait in the queue before it. */
-    ev.lease.answering = xcalloc(MODEL_HOSTS_MAX / 8 + 1, 1);
+    ev.lease.n_bytes = lease->answering.len;
+    ev.lease.answering = xcalloc(lease->answering.len + 1, 1);
     if (lease->answering.len > 0) {
         memcpy(ev.lease.answering, lease->answering.data, lease->answering.len);
     }

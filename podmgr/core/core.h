@@ -175,6 +175,7 @@ struct event {
         struct {
             uint32_t observer;
             uint8_t *answering; /* bit i: the i-th of its hosts */
+            size_t n_bytes;
         } lease;
         struct health_report health;
         struct fitness *fitness;    /* PREFLIGHT */

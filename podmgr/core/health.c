@@ -216,7 +216,9 @@ void health_lease(struct model *m, struct event *ev, struct outbox *out)
             continue;
         }
         o->seen = ev->now.mono;
-        for (size_t h = 0; h < o->n_hosts; h++) {
+        /* A hello of other hosts may have stood before it in the queue. */
+        bool of_these = ev->lease.n_bytes == (o->n_hosts + 7) / 8;
+        for (size_t h = 0; h < o->n_hosts && of_these; h++) {
             if (m->health->hosts[o->hosts[h]].observer == o->id) { /* else another's by now */
                 hear(m, ev, o->hosts[h], (ev->lease.answering[h / 8] >> h % 8 & 1) != 0, out);
             }

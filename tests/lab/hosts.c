@@ -83,6 +83,7 @@ static void beat_health(struct lab *lab, unsigned cube)
     if (observer == 0) {
         return; /* its hello is on the way */
     }
+    ev.lease.n_bytes = 2;
     ev.lease.answering = xcalloc(2, 1);
     for (unsigned h = 0; h < TPUNET_CUBE_HOSTS; h++) {
         unsigned host = cube * TPUNET_CUBE_HOSTS + h;

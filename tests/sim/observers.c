@@ -98,6 +98,7 @@ static void lease(struct healthd *d, uint32_t observer)
 {
     struct event ev = {.kind = EV_HEALTH_LEASE, .lease = {.observer = observer}};
 
+    ev.lease.n_bytes = (d->n_hosts + 7U) / 8;
     ev.lease.answering = xcalloc(d->n_hosts / 8U + 1, 1);
     for (unsigned h = 0; h < d->n_hosts; h++) {
         bool answers = (mask_now(d->s, d->first + h, 0) & 15U) != 15;

@@ -36,8 +36,14 @@ static uint32_t observe(struct world *w, const char *name, uint64_t instance, un
 static void lease(struct world *w, uint32_t observer)
 {
     struct event ev = {.kind = EV_HEALTH_LEASE, .lease = {.observer = observer}};
+    size_t n;
+    const struct observer *o = health_observers(w->model, &n);
 
-    ev.lease.answering = xcalloc(CUBES * TPUNET_CUBE_HOSTS / 8, 1);
+    while (o->id != observer) {
+        o++;
+    }
+    ev.lease.n_bytes = (o->n_hosts + 7) / 8;
+    ev.lease.answering = xcalloc(ev.lease.n_bytes, 1);
     cw_step(w, &ev);
 }
 

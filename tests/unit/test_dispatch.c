@@ -106,10 +106,12 @@ static void round_trip(struct world *w)
     memcpy(calls, w->calls, n * sizeof *calls);
     w->n_calls = 0;
     for (size_t i = 0; i < n; i++) {
-        struct ocs_answer answer = {
-            .identity = {.boot_id = "boot", .epoch = w->model->epoch, .generation = 1,
-                         .instance = w->model->instance, .north_ports = PORTS,
-                         .south_ports = PORTS}};
+        struct ocs_answer answer = {.identity = {.boot_id = "boot",
+                                                 .epoch = w->model->epoch,
+                                                 .generation = 1,
+                                                 .instance = w->model->instance,
+                                                 .north_ports = PORTS,
+                                                 .south_ports = PORTS}};
         if (calls[i].apply) {
             w->applies += calls[i].ocs == 0;
             answer.status = w->apply_status;
@@ -135,8 +137,12 @@ static void applies_are_not_repeated_for_ever(void **state)
         w = xcalloc(1, sizeof *w);
         w->driver.ops = &ops;
         w->apply_status = statuses[i];
-        w->pod = (struct pod){.id = "test", .n_cubes = CUBES, .ports_per_side = PORTS,
-                              .vc_classes = 3, .loss_db_max = 3, .lease_ms = 1500};
+        w->pod = (struct pod){.id = "test",
+                              .n_cubes = CUBES,
+                              .ports_per_side = PORTS,
+                              .vc_classes = 3,
+                              .loss_db_max = 3,
+                              .lease_ms = 1500};
         assert_int_equal(tpunet_wiring_create(&w->pod.wiring, CUBES, PORTS, NULL, 0, NULL), 0);
         w->model = model_create(&w->pod, 7);
         w->now = (struct now){.mono = {1000000000}, .wall = {1700000000000}};
@@ -152,7 +158,8 @@ static void applies_are_not_repeated_for_ever(void **state)
             round_trip(w);
         }
         assert_int_equal(w->model->ocs[0].state, OCS_STATE_REACHABLE);
-        struct event hello = {.kind = EV_AGENT_HELLO, .agent = {.name = "tpunetd/t", .instance = 1}};
+        struct event hello = {.kind = EV_AGENT_HELLO,
+                              .agent = {.name = "tpunetd/t", .instance = 1}};
         hello.agent.hosts = xcalloc(CUBES * TPUNET_CUBE_HOSTS, sizeof *hello.agent.hosts);
         for (uint16_t h = 0; h < CUBES * TPUNET_CUBE_HOSTS; h++) {
             hello.agent.hosts[hello.agent.n_hosts++] = h;
