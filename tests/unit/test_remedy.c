@@ -623,7 +623,7 @@ static void restart(struct world *w)
     model_destroy(old);
     w->model = m;
     cw_step(w, &start);
-    cw_hello(w);
+    cw_hello(w, "tpunetd/t1", 1, 0, CUBES * TPUNET_CUBE_HOSTS);
     cw_pass(w, 100);
 }
 
