@@ -14,6 +14,7 @@
  * the slice that a step made or changed. */
 #include "core/remedy.h"
 #include "core/health.h"
+#include "mem.h"
 #include "oracle.h"
 
 #include <jansson.h>
@@ -133,7 +134,25 @@ struct before {
     enum slice_state state;
     bool breaker_open;
     bool current; /* the verdict: of this epoch and the slice's generation */
+    unsigned out; /* cubes that podmgr has taken out of service, */
+    uint64_t which[SIM_CUBES_MAX / 64 + 1];
 };
+
+/* Cubes out of service by podmgr's word: bits, and how many count; on probation they are
+ * a technician's doing. */
+static unsigned cubes_out(const struct model *m, uint64_t which[static SIM_CUBES_MAX / 64 + 1])
+{
+    unsigned out = 0;
+
+    for (size_t i = 0; i < m->n_faults; i++) {
+        const struct part_fault *fault = &m->faults[i];
+        if (fault->part.kind == PART_CUBE && strcmp(fault->who, "podmgr") == 0) {
+            which[fault->part.cube / 64] |= UINT64_C(1) << fault->part.cube % 64;
+            out += m->cubes[fault->part.cube].in_hand != HEALTH_PROBATION;
+        }
+    }
+    return out;
+}
 
 static struct before look_before(const struct manager *m, const struct event *ev)
 {
@@ -141,17 +160,21 @@ static struct before look_before(const struct manager *m, const struct event *ev
                                 : ev->kind == EV_VERDICT ? model_slice(m->model, ev->verdict->slice)
                                                          : NULL;
 
-    return (struct before){.changes = m->out.n_changes,
-                           .journal = m->out.n_journal,
-                           .audits = m->out.n_audits,
-                           .effects = m->out.n_effects,
-                           .slices = m->model->n_slices,
-                           .breaker_open = m->model->remediation->breaker_open,
-                           .there = slice != NULL,
-                           .state = slice != NULL ? slice->state : SLICE_DELETED,
-                           .current = ev->kind == EV_VERDICT && slice != NULL &&
-                                      ev->verdict->epoch == m->model->epoch &&
-                                      ev->verdict->generation == slice->generation};
+    struct before before = {.changes = m->out.n_changes,
+                            .journal = m->out.n_journal,
+                            .audits = m->out.n_audits,
+                            .effects = m->out.n_effects,
+                            .slices = m->model->n_slices,
+                            .breaker_open = m->model->remediation->breaker_open,
+                            .there = slice != NULL,
+                            .state = slice != NULL ? slice->state : SLICE_DELETED,
+                            .current = ev->kind == EV_VERDICT && slice != NULL &&
+                                       ev->verdict->epoch == m->model->epoch &&
+                                       ev->verdict->generation == slice->generation};
+    if (ev->kind == EV_TICK) {
+        before.out = cubes_out(m->model, before.which);
+    }
+    return before;
 }
 
 /* A6: what a restored backup cannot explain may be somebody's, and through an
@@ -415,7 +438,8 @@ static void judge_budgets(struct manager *m, const struct before *before)
 {
     const struct remedy_policy *policy = &m->s->pod.remedy;
     struct oracle *oracle = m->s->oracle;
-    unsigned out = 0;
+    uint64_t which[SIM_CUBES_MAX / 64 + 1] = {0};
+    unsigned taken = 0;
     char id[48];
 
     for (size_t i = before->changes; i < m->out.n_changes; i++) {
@@ -438,14 +462,16 @@ static void judge_budgets(struct manager *m, const struct before *before)
                       before->breaker_open ? "while the breaker is open" : "without a cause");
         }
     }
-    for (size_t i = 0; i < m->model->n_faults; i++) {
-        const struct part_fault *fault = &m->model->faults[i];
-        out += fault->part.kind == PART_CUBE && strcmp(fault->who, "podmgr") == 0 &&
-               m->model->cubes[fault->part.cube].in_hand != HEALTH_PROBATION;
+    /* What relapses from probation counts again, and that was nobody's decision. */
+    (void)cubes_out(m->model, which);
+    for (size_t i = 0; i < ARRAY_LEN(which); i++) {
+        taken += (unsigned)__builtin_popcountll(which[i] & ~before->which[i]);
     }
-    if (out > policy->cubes_out_max || oracle->swaps > policy->swaps_per_hour_max) {
-        sim_found(m->s, V_A7, "%u cubes are out of service of %u, %u swaps of %u", out,
-                  policy->cubes_out_max, oracle->swaps, policy->swaps_per_hour_max);
+    if ((taken > 0 && before->out + taken > policy->cubes_out_max) ||
+        oracle->swaps > policy->swaps_per_hour_max) {
+        sim_found(m->s, V_A7, "%u cubes are taken out of service beside %u, of %u; %u swaps of %u",
+                  taken, before->out, policy->cubes_out_max, oracle->swaps,
+                  policy->swaps_per_hour_max);
     }
 }
 
