@@ -134,7 +134,7 @@ say "${bold}pod up${plain}: 64 cubes, 1024 hosts, 4096 chips, 48 optical switche
 spawn podsim --config "$dir/podsim.yaml"
 spawn podmgr --config "$dir/podmgr.yaml"
 spawn tpunetd --pod demo --name demo --hosts all --cubes 64 \
-    --fabric "ipc://$dir/fabric.sock" --podmgr "ipc://$dir/agents.sock"
+    --fabric "ipc://$dir/fabric.sock" --podmgr "ipc://$dir/agents.sock" --epoch-file "$dir/epoch"
 await 20 "the pod" pod_is_whole
 good "all switches attached, all hosts have a lease"
 

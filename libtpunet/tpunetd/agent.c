@@ -74,6 +74,16 @@ static void on_backoff(uv_timer_t *timer)
     step(timer->data);
 }
 
+static void refuse_older(struct agent *a, uint64_t epoch)
+{
+    log_error("podmgr",
+              "epoch %" PRIu64 " answers, and %" PRIu64 " was here before: it is not obeyed; if "
+              "that one is gone for good, stop tpunetd and remove its epoch_file",
+              epoch, a->t->epoch);
+    a->greeted = false;
+    (void)uv_timer_start(&a->backoff, on_backoff, BACKOFF_MS, 0);
+}
+
 /* What became of a call; *reply is the caller's to free when ACCEPTED. */
 static enum outcome take_reply(struct agent *a, const char *what, int status, const uint8_t *body,
                                size_t len, Wire__AgentReply **reply)
@@ -85,10 +95,12 @@ static enum outcome take_reply(struct agent *a, const char *what, int status, co
     }
     *reply = rpc_unpack(&wire__agent_reply__descriptor, body, len);
     if (*reply != NULL && (*reply)->status == WIRE__AGENT_STATUS__AGENT_OK) {
-        if ((*reply)->epoch > a->t->epoch) {
-            a->t->epoch = (*reply)->epoch;
+        if (claim_take(a->t, (*reply)->epoch)) {
+            return ACCEPTED;
         }
-        return ACCEPTED;
+        refuse_older(a, (*reply)->epoch);
+        wire__agent_reply__free_unpacked(*reply, NULL);
+        return REFUSED;
     }
     if (*reply != NULL && (*reply)->status == WIRE__AGENT_STATUS__AGENT_SAY_HELLO) {
         a->greeted = false;

@@ -63,8 +63,11 @@ static void on_set(void *arg, int status)
 
 void fence_ports(struct tpunetd *t, const Wire__AgentFence *command)
 {
+    if (!claim_take(t, command->epoch)) {
+        log_warning("podmgr", "an order to disable ports that is too old");
+        return;
+    }
     struct fence *fence = xcalloc(1, sizeof *fence);
-
     fence->t = t;
     fence->n = command->n_ports;
     fence->ports = xcalloc(fence->n, sizeof *fence->ports);

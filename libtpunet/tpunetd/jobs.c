@@ -454,7 +454,7 @@ void jobs_bring_up(struct jobs *jobs, const Wire__AgentBringUp *in)
         report_failure(jobs, &stamp, in->check_only, TPUNET_ESTALE, stale);
         return;
     }
-    jobs->t->epoch = in->epoch;
+    (void)claim_take(jobs->t, in->epoch);
     if (*at == NULL || !is_repeated(jobs, *at, &stamp, in->check_only)) {
         start_new(jobs, &stamp, at, in);
     }

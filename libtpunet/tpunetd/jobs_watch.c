@@ -60,7 +60,7 @@ void jobs_watch(struct jobs *jobs, const struct tpunet_stamp *stamp, const Wire_
         log_info(stamp->slice, "an order to watch that is too old");
         return;
     }
-    jobs->t->epoch = stamp->epoch;
+    (void)claim_take(jobs->t, stamp->epoch);
     if (job != NULL && job->bringup == NULL && stamp_compare_age(stamp, &job->installed) > 0 &&
         job->installed.epoch != 0) {
         jobs_remove_at(at); /* its cubes may be others by now */

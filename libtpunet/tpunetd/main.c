@@ -13,7 +13,7 @@
 #include "yconf.h"
 
 /* The command line; what it leaves open comes from the file, then defaults. */
-static const char *file, *pod, *hosts, *cubes, *fabric, *podmgr, *name, *route_cache;
+static const char *file, *pod, *hosts, *cubes, *fabric, *podmgr, *name, *route_cache, *epoch_file;
 static bool json;
 
 static void stop(void *daemon)
@@ -56,6 +56,8 @@ static int read_config(struct tpunetd_config *out, struct yconf *doc, struct err
     out->fabric_url = xstrdup(first_of(fabric, doc, "fabric_url", "ipc:///run/podsim/fabric.sock"));
     const char *cache = first_of(route_cache, doc, "route_cache", "");
     out->route_cache = cache[0] != '\0' ? xstrdup(cache) : NULL;
+    const char *epoch = first_of(epoch_file, doc, "epoch_file", "");
+    out->epoch_file = epoch[0] != '\0' ? xstrdup(epoch) : NULL;
     out->podmgr_url = xstrdup(first_of(podmgr, doc, "podmgr_url", "ipc:///run/podmgr/agents.sock"));
     if (doc != NULL) {
         yconf_finish(doc, yconf_root(doc));
@@ -89,6 +91,7 @@ int main(int argc, char **argv)
         {"fabric", 0, "URL", "where our chips are reached", &fabric, NULL},
         {"podmgr", 0, "URL", "podmgr's endpoint for agents", &podmgr, NULL},
         {"route-cache", 0, "FILE", "keep routes around dead switches there", &route_cache, NULL},
+        {"epoch-file", 0, "FILE", "remember there which podmgr was here last", &epoch_file, NULL},
         OPT_LOG_JSON(&json),
         {0}};
     static const struct program program = {

@@ -18,6 +18,7 @@ void tpunetd_config_fini(struct tpunetd_config *config)
     free(config->fabric_url);
     free(config->podmgr_url);
     free(config->route_cache);
+    free(config->epoch_file);
 }
 
 /* -------------------------------------------------------------- life cycle -- */
@@ -29,7 +30,10 @@ int tpunetd_start(struct tpunetd *t, uv_loop_t *loop, const struct tpunetd_confi
     if (getrandom(&t->instance, sizeof t->instance, 0) != (ssize_t)sizeof t->instance) {
         return err_set(err, E_IO, "no randomness for the instance id");
     }
-    int status = fabric_nng_create(&t->fabric, t, err);
+    int status = claim_load(t, err);
+    if (status == 0) {
+        status = fabric_nng_create(&t->fabric, t, err);
+    }
     if (status < 0) {
         return status;
     }

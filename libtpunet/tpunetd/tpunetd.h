@@ -9,6 +9,7 @@
  *                       │ struct tpunet_fabric
  *                       v
  *   fabric_nng.c ─ proto/fabric.proto ─> the chips of its hosts
+ *   claim.c: which podmgr is obeyed
  *   route_store.c: routes around dead switches, prepared and kept for the jobs
  *   watch.c: link changes of its hosts, to the jobs they concern
  */
@@ -32,6 +33,7 @@ struct tpunetd_config {
     char name[48];
     char *fabric_url, *podmgr_url;
     char *route_cache; /* file, or NULL: see route_store.h */
+    char *epoch_file;  /* or NULL: see claim.c */
     uint16_t *hosts;   /* cube * 16 + host, rising */
     size_t n_hosts;
 };
@@ -50,7 +52,7 @@ struct tpunetd {
     uv_loop_t *loop;
     const struct tpunetd_config *config;
     uint64_t instance;
-    uint64_t epoch; /* highest that podmgr has shown us */
+    uint64_t epoch; /* highest that a podmgr has shown us: claim.c */
     struct fabric_nng *fabric;
     struct agent *agent;
     struct route_store *routes;
@@ -93,6 +95,11 @@ void agent_report_verdict(struct agent *a, const Wire__AgentVerdict *verdict);
 void agent_report_fenced(struct agent *a, const Wire__AgentFenced *report);
 /* There may be something to do: the chips can be reached, or links changed. */
 void agent_wake(struct agent *a);
+
+/* claim.c: what was on the disk when we started; E_CORRUPT, E_CONFIG: another pod's. */
+int claim_load(struct tpunetd *t, struct error *err);
+/* False: a newer podmgr has spoken to us. */
+bool claim_take(struct tpunetd *t, uint64_t epoch);
 
 /* fence.c: disables chip ports and reports those that are disabled. */
 void fence_ports(struct tpunetd *t, const Wire__AgentFence *command);

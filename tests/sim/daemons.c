@@ -203,7 +203,6 @@ static void come_back(void *arg)
     if (!d->up) {
         d->up = true;
         d->instance++;
-        d->epoch = 0;
     }
 }
 

@@ -168,14 +168,16 @@ static void start_podsim(struct pod *pod)
 
 static pid_t start_tpunetd(struct pod *pod, char *name, char *hosts)
 {
-    char fabric[128], podmgr[128], cubes[16];
+    char fabric[128], podmgr[128], cubes[16], epoch[128];
 
+    (void)snprintf(epoch, sizeof epoch, "%s/%s.epoch", pod->dir, name);
     (void)snprintf(fabric, sizeof fabric, "ipc://%s/fabric.sock", pod->dir);
     (void)snprintf(podmgr, sizeof podmgr, "ipc://%s/agents.sock", pod->dir);
     (void)snprintf(cubes, sizeof cubes, "%u", pod->options.cubes);
     return spawn(pod, "tpunetd",
                  (char *[]){"tpunetd", "--pod", "test", "--hosts", hosts, "--cubes", cubes,
-                            "--fabric", fabric, "--podmgr", podmgr, "--name", name, NULL});
+                            "--fabric", fabric, "--podmgr", podmgr, "--name", name,
+                            "--epoch-file", epoch, NULL});
 }
 
 void pod_start_tpunetd(struct pod *pod)

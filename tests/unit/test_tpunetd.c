@@ -57,6 +57,9 @@ struct fixture {
         uint32_t port; /* of the first */
     } fenced;
     unsigned n_fenced;
+    struct tpunetd next; /* once it was restarted */
+    bool restarted;
+    uint64_t says_epoch; /* in its answers, if not that of its commands */
     struct seen_verdict verdicts[VERDICTS_MAX];
     size_t n_verdicts;
     struct seen_link links[LINKS_MAX];
@@ -72,7 +75,7 @@ static void answer(struct fixture *f, struct rpc_request *req, Wire__AgentStatus
 
     reply.version = RPC_VERSION;
     reply.status = status;
-    reply.epoch = f->epoch;
+    reply.epoch = f->says_epoch != 0 ? f->says_epoch : f->epoch;
     reply.n_commands = command != NULL;
     reply.commands = &command;
     rpc_reply(req, &reply.base);
@@ -273,6 +276,7 @@ static int setup(void **state)
     f->config.fabric_url = xstrdup(f->podsim.sim.config.fabric_url);
     f->config.podmgr_url = xstrdup(f->podmgr_url);
     f->config.route_cache = xasprintf("%s/routes", f->podsim.dir);
+    f->config.epoch_file = xasprintf("%s/epoch", f->podsim.dir);
     assert_int_equal(tpunetd_parse_hosts(&f->config, "all", CUBES, &err), 0);
     assert_int_equal(tpunetd_start(&f->daemon, &f->loop, &f->config, &err), 0);
     LOOP_UNTIL(f, f->poll != NULL);
@@ -284,11 +288,15 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
 
-    tpunetd_stop(&f->daemon);
+    tpunetd_stop(f->restarted ? &f->next : &f->daemon);
     podmgr_close(f);
     podsim_fixture_fini(&f->podsim);
     tpunetd_fini(&f->daemon);
-    (void)unlink(f->config.route_cache); /* the last in the directory */
+    if (f->restarted) {
+        tpunetd_fini(&f->next);
+    }
+    (void)unlink(f->config.route_cache);
+    (void)unlink(f->config.epoch_file); /* the last in the directory */
     (void)rmdir(f->podsim.dir);
     tpunetd_config_fini(&f->config);
     free(f->podmgr_url);
@@ -517,9 +525,46 @@ static void older_commands_are_stale(void **state)
     assert_true(verdict(f)->ok);
     bring_up(f, "1-1", 6, false);
     assert_string_equal(verdict(f)->code, "stale");
+    f->says_epoch = 3; /* one that was on its way */
     f->epoch = 2;
     bring_up(f, "1-2", 9, false);
     assert_string_equal(verdict(f)->code, "stale");
+    fence(f, 3, TPUNET_XP, 9);
+    f->epoch = 3;
+    fence(f, 7, TPUNET_XP, 10);
+    LOOP_UNTIL(f, f->n_fenced == 1);
+    assert_int_equal(f->fenced.chip, 7); /* chip 3 was never written to and would have obeyed */
+    assert_int_equal(f->podsim.sim.w->chips[3].disabled_mask, 0);
+}
+
+static void restart_daemon(struct fixture *f)
+{
+    struct error err;
+
+    tpunetd_stop(&f->daemon);
+    if (f->poll != NULL) {
+        rpc_drop(f->poll);
+        f->poll = NULL;
+    }
+    f->restarted = true;
+    assert_int_equal(tpunetd_start(&f->next, &f->loop, &f->config, &err), 0);
+}
+
+/* A deposed podmgr that is still there must not get a tpunetd that was restarted. */
+static void over_a_restart_no_older_podmgr_is_obeyed(void **state)
+{
+    struct fixture *f = *state;
+
+    f->epoch = 3;
+    bring_up(f, "1-1", 7, true);
+    (void)verdict(f);
+    f->epoch = 2;
+    f->hellos = 0;
+    restart_daemon(f);
+    LOOP_UNTIL(f, f->hellos == 2); /* greeted, not accepted, greeted again */
+    assert_null(f->poll);
+    f->epoch = 3;
+    LOOP_UNTIL(f, f->poll != NULL);
 }
 
 /* Generations begin anew with an epoch; the check carries the old one. */
@@ -741,6 +786,7 @@ int main(void)
         LIVE(reports_to_the_next_podmgr),
         LIVE(repeated_command_repeats_the_verdict),
         LIVE(older_commands_are_stale),
+        LIVE(over_a_restart_no_older_podmgr_is_obeyed),
         LIVE(check_does_not_fence),
         LIVE(nonsense_is_invalid),
         LIVE(links_of_slices_are_reported),
