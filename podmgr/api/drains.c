@@ -303,7 +303,7 @@ static void answer_created(struct request *req)
     if (d != NULL) {
         respond_drain(req, 201, d);
     } else {
-        respond_problem(req, 409, "drain-ended", NULL, "somebody ended it in the meantime");
+        respond_gone(req, "ENDED");
     }
 }
 
@@ -311,18 +311,12 @@ void drains_post(struct request *req)
 {
     struct event ev = {.kind = EV_CREATE_DRAIN};
     struct drain_order order = {.mode = DRAIN_GRACEFUL};
-    struct request_key key = {.key = ""};
     json_t *body = request_query_is(req, NULL, 0) ? body_object(req) : NULL;
 
     if (body == NULL) {
         return;
     }
-    if (take_order(req, body, &order) && request_read_key(req, body, &key)) {
-        if (key.key[0] != '\0') {
-            memcpy(order.key, key.key, sizeof order.key);
-            memcpy(order.caller, req->caller, sizeof order.caller);
-            memcpy(order.body_hash, key.body_hash, sizeof order.body_hash);
-        }
+    if (take_order(req, body, &order) && request_read_key(req, body, &ev.key)) {
         ev.drain = xmemdup(&order, sizeof order);
         req->finish = answer_created;
         request_defer(req, &ev);

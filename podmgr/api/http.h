@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "core/keys.h"
 #include "podmgr.h"
 
 enum api_limits {
@@ -75,8 +76,8 @@ struct request {
     const struct route *route;
     void *connection; /* http.c's */
     enum role role;
-    char who[64];                  /* for the audit */
-    char caller[SLICE_CALLER_MAX]; /* the same over connections and processes: "uid 1000" */
+    char who[64];                /* for the audit */
+    char caller[KEY_CALLER_MAX]; /* the same over connections and processes: "uid 1000" */
     uint64_t started_ns;
     char id[80]; /* what {id} matched */
     char *body;
@@ -113,13 +114,9 @@ bool request_read_wait(struct request *req);
 /* Reads If-Match into *version, 0 = any; answers 412 and returns false if it is
  * no ETag of ours. */
 bool request_read_if_match(struct request *req, uint64_t *version);
-/* Reads Idempotency-Key ("" if there is none) and hashes the body; answers 400 and
- * returns false if malformed. */
-struct request_key {
-    char key[129];
-    uint8_t body_hash[SLICE_HASH_SIZE];
-};
-bool request_read_key(struct request *req, const json_t *body, struct request_key *out);
+/* Reads Idempotency-Key and hashes the body: *key is its owner's, NULL if there is
+ * none; answers 400 and returns false if malformed. */
+bool request_read_key(struct request *req, const json_t *body, struct create_key **key);
 /* Reads an unsigned query parameter into *out, which holds the default; answers
  * 400 and returns false if bad. */
 bool request_read_number(struct request *req, const char *name, uint64_t min, uint64_t max,
@@ -133,6 +130,9 @@ void request_release(struct request *req);
 
 /* respond.c */
 void respond_json(struct request *req, int status, json_t *json); /* takes json */
+/* A create whose key made something earlier that is gone since, or that somebody
+ * undid in the same batch. */
+void respond_gone(struct request *req, const char *state);
 void respond_text(struct request *req, int status, const char *content_type, char *text);
 void respond_problem(struct request *req, int status, const char *code, const char *field,
                      const char *fmt, ...) __attribute__((format(printf, 5, 6)));

@@ -1,12 +1,14 @@
-/* The query of a request: known names, each once, with values that mean
- * something. */
+/* What stands beside the body of a request.  Its query: known names, each once, with
+ * values that mean something; and the idempotency key of a create. */
 #include <errno.h>
 #include <inttypes.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/server.h"
+#include "mem.h"
 
 struct name_check {
     const char *const *names;
@@ -91,5 +93,46 @@ bool request_read_number(struct request *req, const char *name, uint64_t min, ui
         return false;
     }
     *out = n;
+    return true;
+}
+
+/* Two bodies are the same request if they say the same, whatever their spacing and
+ * order. */
+static void hash_of(const json_t *body, uint8_t out[static KEY_HASH_SIZE])
+{
+    char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
+    size_t len = strlen(text);
+    struct sha256_ctx ctx;
+
+    sha256_init(&ctx);
+    sha256_update(&ctx, len, (const uint8_t *)text);
+    sha256_digest(&ctx, KEY_HASH_SIZE, out);
+    explicit_bzero(text, len); /* a webhook's secret is in it */
+    free(text);
+}
+
+/* 1 to 128 visible ASCII characters. */
+bool request_read_key(struct request *req, const json_t *body, struct create_key **key)
+{
+    const char *text = request_header(req, "Idempotency-Key");
+    size_t len = text != NULL ? strlen(text) : 0;
+    bool visible = true;
+
+    *key = NULL;
+    if (text == NULL) {
+        return true;
+    }
+    for (size_t i = 0; i < len; i++) {
+        visible = visible && text[i] > ' ' && text[i] < 0x7f;
+    }
+    if (len == 0 || len > KEY_LEN_MAX || !visible) {
+        respond_problem(req, 400, "invalid-header", "Idempotency-Key",
+                        "Idempotency-Key: must be 1 to %d visible ASCII characters", KEY_LEN_MAX);
+        return false;
+    }
+    *key = xcalloc(1, sizeof **key);
+    memcpy((*key)->caller, req->caller, sizeof(*key)->caller);
+    memcpy((*key)->key, text, len + 1);
+    hash_of(body, (*key)->body_hash);
     return true;
 }

@@ -26,6 +26,13 @@ void respond_json(struct request *req, int status, json_t *json)
                  text);
 }
 
+void respond_gone(struct request *req, const char *state)
+{
+    char id[48];
+
+    respond_json(req, 200, json_pack("{s:s,s:s}", "id", id_format(req->made, id), "state", state));
+}
+
 static const char *title_of(int status)
 {
     switch (status) {

@@ -1,12 +1,10 @@
 /* /v1/slices: what a scheduler asks for, checked field by field. */
 #include <inttypes.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/http.h"
-#include "core/keys.h"
 #include "core/slice.h"
 #include "mem.h"
 
@@ -224,50 +222,6 @@ static bool take_fields(struct request *req, json_t *body, struct slice_spec *sp
     return true;
 }
 
-/* Idempotency-Key: 1 to 128 visible ASCII characters.  Two bodies are the same
- * request if they say the same, whatever their spacing and order. */
-bool request_read_key(struct request *req, const json_t *body, struct request_key *out)
-{
-    const char *key = request_header(req, "Idempotency-Key");
-    size_t len = key != NULL ? strlen(key) : 0;
-    bool visible = true;
-
-    if (key == NULL) {
-        return true;
-    }
-    for (size_t i = 0; i < len; i++) {
-        visible = visible && key[i] > ' ' && key[i] < 0x7f;
-    }
-    if (len == 0 || len > KEY_LEN_MAX || !visible) {
-        respond_problem(req, 400, "invalid-header", "Idempotency-Key",
-                        "Idempotency-Key: must be 1 to %d visible ASCII characters", KEY_LEN_MAX);
-        return false;
-    }
-    char *text = json_dumps(body, JSON_COMPACT | JSON_SORT_KEYS);
-    struct sha256_ctx ctx;
-    sha256_init(&ctx);
-    sha256_update(&ctx, strlen(text), (const uint8_t *)text);
-    sha256_digest(&ctx, sizeof out->body_hash, out->body_hash);
-    memcpy(out->key, key, len + 1);
-    free(text);
-    return true;
-}
-
-static bool take_key(struct request *req, json_t *body, struct slice_spec *spec)
-{
-    struct request_key key = {.key = ""};
-
-    if (!request_read_key(req, body, &key)) {
-        return false;
-    }
-    memcpy(spec->key, key.key, sizeof spec->key);
-    memcpy(spec->body_hash, key.body_hash, sizeof spec->body_hash);
-    if (key.key[0] != '\0') {
-        memcpy(spec->caller, req->caller, sizeof spec->caller);
-    }
-    return true;
-}
-
 /* ------------------------------------------------------------- routes -- */
 
 void slices_post(struct request *req)
@@ -282,7 +236,7 @@ void slices_post(struct request *req)
     }
     ev.create = xcalloc(1, sizeof *ev.create);
     ev.create->accept_degraded = true;
-    if (take_fields(req, body, ev.create) && take_key(req, body, ev.create)) {
+    if (take_fields(req, body, ev.create) && request_read_key(req, body, &ev.key)) {
         req->wait = WAIT_SETTLED;
         request_defer(req, &ev);
     } else {
@@ -458,10 +412,7 @@ void answer_slice(struct request *req)
                                   json_string(slice_state_name(SLICE_DELETED)));
         respond_json(req, 200, json_incref(req->last_seen));
     } else if (slice == NULL) { /* made by this key earlier, and gone since */
-        char id[48];
-        respond_json(req, 200,
-                     json_pack("{s:s,s:s}", "id", id_format(req->made, id), "state",
-                               slice_state_name(SLICE_DELETED)));
+        respond_gone(req, slice_state_name(SLICE_DELETED));
     } else if (req->wait == WAIT_DELETED) {
         respond_slice(req, slice->state == SLICE_FAILED ? 200 : 202, slice);
     } else if (req->wait == WAIT_MIGRATED) {

@@ -244,9 +244,8 @@ static void answer_created(struct request *req)
     const struct webhook *hook = model_webhook(req->p->model, req->made);
     char id[48];
 
-    if (hook == NULL) { /* deleted in the same batch */
-        respond_problem(req, 404, "webhook-not-found", NULL, "webhook/%s is deleted already",
-                        id_format(req->made, id));
+    if (hook == NULL) {
+        respond_gone(req, "DELETED");
         return;
     }
     (void)snprintf(req->location, sizeof req->location, "/v1/webhooks/%s", id_format(hook->id, id));
@@ -262,12 +261,11 @@ void webhooks_post(struct request *req)
         return;
     }
     ev.webhook = xcalloc(1, sizeof *ev.webhook);
-    if (take_webhook(req, body, ev.webhook)) {
+    if (take_webhook(req, body, ev.webhook) && request_read_key(req, body, &ev.key)) {
         req->finish = answer_created;
         request_defer(req, &ev);
     } else {
-        webhook_wipe(ev.webhook);
-        free(ev.webhook);
+        event_fini(&ev);
     }
     json_decref(body);
     explicit_bzero(req->body, req->body_len); /* the secret in it */

@@ -194,7 +194,7 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
         liens_tick(m, ev->now, out);
         bringup_tick(m, ev->now, out);
         preflight_tick(m, ev->now, out);
-        slices_expire_keys(m, ev->now, out);
+        creates_tick(m, ev->now, out);
         drains_tick(m, ev->now, out);
         remedy_tick(m, ev->now, out);
         return;
@@ -286,6 +286,7 @@ void core_step(struct model *m, struct event *ev, struct outbox *out)
 
 void event_fini(struct event *ev)
 {
+    free(ev->key);
     switch (ev->kind) {
     case EV_CREATE_SLICE:
         if (ev->create != NULL) {

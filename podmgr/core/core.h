@@ -116,6 +116,7 @@ struct event {
     struct now now;         /* of the batch */
     uint64_t cookie;        /* of the request to answer, 0 = nobody waits */
     char who[64];           /* of a mutation: "unix uid 0 pid 812 admin" */
+    struct create_key *key; /* of a create, owned, NULL: none; core/keys.h */
     union {
         struct slice_spec *create; /* taken by the core */
         struct {

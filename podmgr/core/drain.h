@@ -28,10 +28,7 @@ struct drain_order {
     struct part part;
     enum drain_mode mode;
     char reason[DRAIN_REASON_MAX];
-    struct wall_ms until;          /* 0: until it is ended */
-    char key[129];                 /* idempotency key, "" = none; with it: */
-    char caller[SLICE_CALLER_MAX]; /* whose key it is */
-    uint8_t body_hash[SLICE_HASH_SIZE];
+    struct wall_ms until; /* 0: until it is ended */
 };
 
 struct drain {

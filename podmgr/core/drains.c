@@ -396,30 +396,6 @@ int drain_check(const struct model *m, const struct drain_order *order, struct w
     return 0;
 }
 
-/* A3: true if the key has answered the request; a key is kept as long as its
- * drain. */
-static bool key_answers(const struct model *m, const struct event *ev, struct outbox *out)
-{
-    const struct drain_order *order = ev->drain;
-
-    for (size_t i = 0; order->key[0] != '\0' && i < m->n_drains; i++) {
-        const struct drain *d = m->drains[i];
-        char id[48];
-        if (strcmp(d->order.key, order->key) != 0 || strcmp(d->order.caller, order->caller) != 0) {
-            continue;
-        }
-        if (memcmp(d->order.body_hash, order->body_hash, SLICE_HASH_SIZE) == 0) {
-            emit_done(out, ev->cookie, d->id);
-        } else {
-            emit_refusal(out, ev->cookie, E_MISMATCH, "idempotency-key-reused",
-                         "Idempotency-Key: %s made drain/%s with another request; take a new key",
-                         order->key, id_format(d->id, id));
-        }
-        return true;
-    }
-    return false;
-}
-
 void drains_create(struct model *m, struct event *ev, struct outbox *out)
 {
     struct error err = {0};
@@ -427,11 +403,11 @@ void drains_create(struct model *m, struct event *ev, struct outbox *out)
     const char *code;
     char name[80];
 
-    if (m->epoch == 0) {
-        emit_refusal(out, ev->cookie, E_UNREACHABLE, "not-ready", "podmgr is starting");
+    if (create_is_repeat(m, ev, KEY_DRAIN, out)) {
         return;
     }
-    if (key_answers(m, ev, out)) {
+    if (m->epoch == 0) {
+        emit_refusal(out, ev->cookie, E_UNREACHABLE, "not-ready", "podmgr is starting");
         return;
     }
     int status = drain_check(m, ev->drain, ev->now.wall, &extent, &code, &err);
@@ -447,6 +423,7 @@ void drains_create(struct model *m, struct event *ev, struct outbox *out)
     d->version = 1;
     (void)snprintf(d->who, sizeof d->who, "%s", ev->who);
     model_add_drain(m, d);
+    create_is_made(m, ev, KEY_DRAIN, d->id, out);
     emit_audit(out, ev, "drain.create", part_format(&d->order.part, name), NULL, audited(d));
     tell(m, d, "drain.created", d->who, d->order.reason, ev->now, out);
     emit_done(out, ev->cookie, d->id);

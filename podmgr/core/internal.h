@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "core/core.h"
+#include "core/keys.h"
 
 /* ------------------------------------------------- core.c: the outbox -- */
 
@@ -30,10 +31,20 @@ void emit_journal(struct model *m, struct outbox *out, struct now now, const cha
 void emit_audit(struct outbox *out, const struct event *ev, const char *action, const char *subject,
                 json_t *before, json_t *after);
 
+/* ---------------------------------------- creates.c: idempotency keys (A3) -- */
+
+/* True if the key of the request has answered it, or refused. */
+bool create_is_repeat(const struct model *m, const struct event *ev, enum key_kind kind,
+                      struct outbox *out);
+/* From now on its key answers with it. */
+void create_is_made(struct model *m, const struct event *ev, enum key_kind kind, struct id made,
+                    struct outbox *out);
+/* Old keys go. */
+void creates_tick(struct model *m, struct now now, struct outbox *out);
+
 /* ------------------------------------------- slices.c: the slice machine -- */
 
 void slices_create(struct model *m, struct event *ev, struct outbox *out);
-void slices_expire_keys(struct model *m, struct now now, struct outbox *out);
 void slices_delete(struct model *m, struct event *ev, struct outbox *out);
 void slices_migrate(struct model *m, struct event *ev, struct outbox *out);
 /* Other cubes under a serving slice without an open operation.  E_UNREACHABLE,

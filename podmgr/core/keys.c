@@ -20,6 +20,28 @@ struct keys {
 enum { INDEX_MIN = 1024 };
 static const uint64_t FREE = 0, GONE = UINT64_MAX;
 
+static const char *const kind_names[] = {
+    [KEY_SLICE] = "slice",
+    [KEY_DRAIN] = "drain",
+    [KEY_WEBHOOK] = "webhook",
+};
+
+const char *key_kind_name(enum key_kind kind)
+{
+    return kind_names[kind];
+}
+
+bool key_kind_parse(enum key_kind *out, const char *text)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kind_names); i++) {
+        if (strcmp(text, kind_names[i]) == 0) {
+            *out = (enum key_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static uint64_t hash_of(const char *caller, const char *key) /* FNV-1a */
 {
     const char *const texts[] = {caller, key};
@@ -75,7 +97,7 @@ static size_t slot_of(const struct keys *keys, const char *caller, const char *k
         const struct key_entry *entry = keys_at(keys, keys->index[i]);
         if (entry == NULL) {
             put = put == SIZE_MAX ? i : put; /* GONE */
-        } else if (strcmp(entry->key, key) == 0 && strcmp(entry->caller, caller) == 0) {
+        } else if (strcmp(entry->of.key, key) == 0 && strcmp(entry->of.caller, caller) == 0) {
             return i;
         }
     }
@@ -84,7 +106,7 @@ static size_t slot_of(const struct keys *keys, const char *caller, const char *k
 
 static size_t slot_of_entry(const struct keys *keys, const struct key_entry *entry)
 {
-    return slot_of(keys, entry->caller, entry->key);
+    return slot_of(keys, entry->of.caller, entry->of.key);
 }
 
 const struct key_entry *keys_find(const struct keys *keys, const char *caller, const char *key)

@@ -1,24 +1,42 @@
-/* Idempotency keys: which slice a create with this key made (A3).  A key belongs
- * to the caller that used it: another's same key is another key.
+/* Idempotency keys: which slice, drain or webhook a create with this key made (A3).
+ * A key belongs to the caller that used it: another's same key is another key.  It
+ * outlives what it made: a late repeat must not do again what somebody has undone.
  *
  * Kept at least 24 hours, at most KEYS_MAX of them (the oldest go first).
  * Entries are numbered as they come, so the store and expiry speak of numbers;
  * look-up is by hash.  Those of the first schema lack caller and body: they
- * answer anybody who knows the key, so that no upgrade makes a second slice. */
+ * answer anybody who knows the key, so that no upgrade makes a second slice.
+ * What a repeat is answered is in creates.c. */
 #ifndef PODMGR_CORE_KEYS_H
 #define PODMGR_CORE_KEYS_H
 
-#include "core/slice.h"
+#include "model.h"
 
-enum { KEY_LEN_MAX = 128, KEYS_MAX = 100000, KEY_KEEP_MS = 24 * 3600 * 1000 };
+enum {
+    KEY_LEN_MAX = 128,
+    KEY_CALLER_MAX = 64,
+    KEY_HASH_SIZE = 32, /* SHA-256 */
+    KEYS_MAX = 100000,
+    KEY_KEEP_MS = 24 * 3600 * 1000
+};
+
+enum key_kind { KEY_SLICE, KEY_DRAIN, KEY_WEBHOOK };
+const char *key_kind_name(enum key_kind kind); /* "slice", as in "slice/3-41" */
+bool key_kind_parse(enum key_kind *out, const char *text);
+
+/* A key as a request brings it. */
+struct create_key {
+    char caller[KEY_CALLER_MAX]; /* "uid 1000"; "" = anybody */
+    char key[KEY_LEN_MAX + 1];
+    uint8_t body_hash[KEY_HASH_SIZE]; /* of the request's canonical form */
+};
 
 struct key_entry {
     uint64_t number;
-    char caller[SLICE_CALLER_MAX]; /* "uid 1000"; "" = anybody */
-    char key[KEY_LEN_MAX + 1];
+    struct create_key of;
     bool has_body;
-    uint8_t body_hash[SLICE_HASH_SIZE]; /* of the request's canonical form */
-    struct id slice;
+    enum key_kind kind;
+    struct id made;
     struct wall_ms at;
 };
 struct keys;

@@ -37,12 +37,10 @@ enum {
     SLICE_NAME_MAX = 64,
     SLICE_LABELS_MAX = 4096,
     SLICE_REASON_MAX = 1024,
-    SLICE_CALLER_MAX = 64,
-    SLICE_HASH_SIZE = 32, /* SHA-256 */
 };
 
 /* What a client asks for; validated by the API for syntax, by the core for
- * sense.  The same key asks for the same slice, never for a second one (A3). */
+ * sense. */
 struct slice_spec {
     char name[SLICE_NAME_MAX];
     struct tpunet_shape shape;
@@ -54,10 +52,7 @@ struct slice_spec {
     bool accept_degraded;
     char owner[SLICE_NAME_MAX];
     int32_t priority;
-    char labels[SLICE_LABELS_MAX];      /* JSON object text, "" = none */
-    char key[129];                      /* idempotency key, "" = none; with it: */
-    char caller[SLICE_CALLER_MAX];      /* whose key it is */
-    uint8_t body_hash[SLICE_HASH_SIZE]; /* of the request */
+    char labels[SLICE_LABELS_MAX]; /* JSON object text, "" = none */
 };
 
 struct slice_routes {

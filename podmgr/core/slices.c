@@ -4,8 +4,6 @@
  *   1. Create: placement chooses the cubes, the intent and its operation are
  *      made in the same batch as the slice; nothing is sent before that batch
  *      is durable (D6).
- *      With an idempotency key that is on record the answer is the slice that
- *      it made, or 422 if the request is another (A3).
  *   2. Every torus needs all switches: while one is unreachable, its state is
  *      unknown and nothing new is made (D7).  Over a FAILED or drained one a slice
  *      that accepts degraded is made, with routes around it.
@@ -38,7 +36,6 @@
 #include <string.h>
 
 #include "core/advice.h"
-#include "core/keys.h"
 #include "core/placement.h"
 #include "core/remedy.h"
 
@@ -196,48 +193,6 @@ static bool may_create(const struct model *m, const struct event *ev, struct out
     return switches_allow(m, NULL, ev->create->accept_degraded, ev->cookie, out);
 }
 
-/* A3: true if the key has answered the request. */
-static bool key_answers(const struct model *m, const struct event *ev, struct outbox *out)
-{
-    const struct key_entry *entry =
-        ev->create->key[0] != '\0' ? keys_find(m->keys, ev->create->caller, ev->create->key) : NULL;
-    char id[48];
-
-    if (entry == NULL) {
-        return false;
-    }
-    if (entry->has_body && memcmp(entry->body_hash, ev->create->body_hash, SLICE_HASH_SIZE) != 0) {
-        emit_refusal(out, ev->cookie, E_MISMATCH, "idempotency-key-reused",
-                     "Idempotency-Key: %s made slice/%s with another request; take a new key",
-                     entry->key, id_format(entry->slice, id));
-    } else {
-        emit_done(out, ev->cookie, entry->slice);
-    }
-    return true;
-}
-
-static void remember_key(struct model *m, const struct slice *slice, struct now now,
-                         struct outbox *out)
-{
-    struct key_entry entry = {.has_body = true, .slice = slice->id, .at = now.wall};
-
-    if (slice->spec.key[0] != '\0') {
-        memcpy(entry.caller, slice->spec.caller, sizeof entry.caller);
-        memcpy(entry.key, slice->spec.key, sizeof entry.key);
-        memcpy(entry.body_hash, slice->spec.body_hash, sizeof entry.body_hash);
-        emit_key(out, keys_add(m->keys, &entry));
-    }
-}
-
-void slices_expire_keys(struct model *m, struct now now, struct outbox *out)
-{
-    uint64_t number;
-
-    for (int i = 0; i < 256 && (number = keys_expire_one(m->keys, now.wall)) != 0; i++) {
-        emit_key(out, number);
-    }
-}
-
 static const char *placement_code(int status)
 {
     return status == E_INVALID    ? "invalid-request"
@@ -252,7 +207,7 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
     struct error err = {0};
     char subject[64];
 
-    if (key_answers(m, ev, out) || !may_create(m, ev, out)) {
+    if (create_is_repeat(m, ev, KEY_SLICE, out) || !may_create(m, ev, out)) {
         return;
     }
     int status = ev->create->adopt ? quarantine_adopt(m, ev->create, cubes, &err)
@@ -279,7 +234,7 @@ void slices_create(struct model *m, struct event *ev, struct outbox *out)
     }
     slice->planned_ms = slice_age_ms(slice, ev->now);
     model_add_slice(m, slice);
-    remember_key(m, slice, ev->now, out);
+    create_is_made(m, ev, KEY_SLICE, slice->id, out);
     slice_enter(m, slice, SLICE_ACTIVATING, ev->now, out);
     emit_audit(out, ev, ev->create->adopt ? "slice.adopt" : "slice.create",
                slice_subject(slice, subject), NULL, audited(slice));

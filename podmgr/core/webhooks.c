@@ -116,9 +116,13 @@ static void audit(struct outbox *out, const struct event *ev, const char *action
 
 void webhooks_create(struct model *m, struct event *ev, struct outbox *out)
 {
-    struct webhook hook = *ev->webhook;
+    struct webhook hook;
     uint64_t last = m->next_event - 1;
 
+    if (create_is_repeat(m, ev, KEY_WEBHOOK, out)) {
+        return;
+    }
+    hook = *ev->webhook;
     if (m->n_webhooks == WEBHOOKS_MAX) { /* rule 1 */
         emit_refusal(out, ev->cookie, E_FULL, "too-many-webhooks",
                      "there are %d webhooks, which is the most; delete one", WEBHOOKS_MAX);
@@ -139,6 +143,7 @@ void webhooks_create(struct model *m, struct event *ev, struct outbox *out)
     (void)snprintf(hook.who, sizeof hook.who, "%s", ev->who);
     model_add_webhook(m, &hook);
     emit_webhook(out, hook.id);
+    create_is_made(m, ev, KEY_WEBHOOK, hook.id, out);
     tell(m, out, ev->now, "webhook.created", &hook, described(&hook));
     audit(out, ev, "webhook.create", &hook, NULL, described(&hook));
     emit_done(out, ev->cookie, hook.id);

@@ -30,10 +30,6 @@ int store_put_drain(struct store *store, const struct model *m, struct id id, st
         (void)sqlite3_bind_int64(s, 9, d->drained.ms);
         (void)sqlite3_bind_int64(s, 10, order->until.ms);
         bind_u64(s, 11, d->version);
-        (void)sqlite3_bind_text(s, 12, order->caller, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_text(s, 13, order->key, -1, SQLITE_STATIC);
-        (void)sqlite3_bind_blob(s, 14, order->body_hash,
-                                order->key[0] != '\0' ? SLICE_HASH_SIZE : 0, SQLITE_STATIC);
     }
     return store_run(store, which, err);
 }
@@ -72,11 +68,6 @@ static const char *take_drain(struct drain *d, const struct model *m, sqlite3_st
     d->drained.ms = sqlite3_column_int64(s, 8);
     order->until.ms = sqlite3_column_int64(s, 9);
     d->version = column_u64(s, 10);
-    copy_text(order->caller, sizeof order->caller, s, 11);
-    copy_text(order->key, sizeof order->key, s, 12);
-    if (sqlite3_column_bytes(s, 13) == SLICE_HASH_SIZE) {
-        memcpy(order->body_hash, sqlite3_column_blob(s, 13), SLICE_HASH_SIZE);
-    }
     return NULL;
 }
 

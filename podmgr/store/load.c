@@ -437,14 +437,18 @@ static int load_op(struct store *store, struct model *m, sqlite3_stmt *s, struct
 static int load_key(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err)
 {
     struct key_entry entry = {.number = column_u64(s, 0),
-                              .has_body = sqlite3_column_bytes(s, 3) == SLICE_HASH_SIZE,
-                              .slice = {column_u64(s, 4), column_u64(s, 5)},
+                              .has_body = sqlite3_column_bytes(s, 3) == KEY_HASH_SIZE,
+                              .made = {column_u64(s, 4), column_u64(s, 5)},
                               .at = {sqlite3_column_int64(s, 6)}};
 
-    copy_text(entry.caller, sizeof entry.caller, s, 1);
-    copy_text(entry.key, sizeof entry.key, s, 2);
+    copy_text(entry.of.caller, sizeof entry.of.caller, s, 1);
+    copy_text(entry.of.key, sizeof entry.of.key, s, 2);
     if (entry.has_body) {
-        memcpy(entry.body_hash, sqlite3_column_blob(s, 3), SLICE_HASH_SIZE);
+        memcpy(entry.of.body_hash, sqlite3_column_blob(s, 3), KEY_HASH_SIZE);
+    }
+    if (!key_kind_parse(&entry.kind, (const char *)sqlite3_column_text(s, 7))) {
+        return err_set(err, E_CORRUPT, "%s: table idempotency: number %llu made a '%s'",
+                       store->path, (unsigned long long)entry.number, sqlite3_column_text(s, 7));
     }
     if (entry.number == 0 || !keys_may_add(m->keys, &entry)) {
         return err_set(err, E_CORRUPT,

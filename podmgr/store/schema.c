@@ -136,6 +136,19 @@ static const char *const migrations[] = {
     "  PRIMARY KEY (epoch, seq)) STRICT, WITHOUT ROWID;",
     /* Which circuits the dead_links are: switch and north port of each, u16 each. */
     "ALTER TABLE slices ADD COLUMN around BLOB NOT NULL DEFAULT x'';",
+    /* Keys of all creates are in one table: a drain's stay when it has ended. */
+    "ALTER TABLE idempotency RENAME COLUMN slice_epoch TO made_epoch;"
+    "ALTER TABLE idempotency RENAME COLUMN slice_seq TO made_seq;"
+    "ALTER TABLE idempotency ADD COLUMN kind TEXT NOT NULL DEFAULT 'slice';"
+    "INSERT INTO idempotency SELECT"
+    "  (SELECT coalesce(max(number), 0) FROM idempotency) +"
+    "  row_number() OVER (ORDER BY epoch, seq), caller, key, body_sha256, epoch, seq, created_ms,"
+    "  'drain' FROM drains AS d"
+    "  WHERE key <> '' AND NOT EXISTS (SELECT 1 FROM idempotency AS i"
+    "    WHERE i.caller = d.caller AND i.key = d.key);"
+    "ALTER TABLE drains DROP COLUMN caller;"
+    "ALTER TABLE drains DROP COLUMN key;"
+    "ALTER TABLE drains DROP COLUMN body_sha256;",
 };
 enum { SCHEMA_VERSION = (int)ARRAY_LEN(migrations), APPLICATION_ID = 0x706F646D }; /* "podm" */
 
@@ -164,7 +177,7 @@ static const char *const sql[ST_COUNT] = {
                        "slice_epoch = excluded.slice_epoch, slice_seq = excluded.slice_seq",
     [ST_CIRCUIT_CLEAR] = "DELETE FROM circuits WHERE ocs = ?1 AND north = ?2 AND south <> ?3",
     [ST_CIRCUIT_ALL] = "SELECT * FROM circuits ORDER BY ocs, north",
-    [ST_KEY_PUT] = "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [ST_KEY_PUT] = "INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     [ST_KEY_DELETE] = "DELETE FROM idempotency WHERE number = ?1",
     [ST_KEY_ALL] = "SELECT * FROM idempotency ORDER BY number",
     [ST_FAULT_PUT] = "INSERT OR REPLACE INTO faults VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -189,8 +202,8 @@ static const char *const sql[ST_COUNT] = {
     [ST_TICKET_DELETE] = "DELETE FROM repairs WHERE epoch = ?1 AND seq = ?2",
     [ST_TICKET_ALL] = "SELECT * FROM repairs ORDER BY epoch, seq",
     /* Not OR REPLACE: a second drain of a part must not push the first one out. */
-    [ST_DRAIN_PUT] = "INSERT INTO drains VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-                     "?12, ?13, ?14) ON CONFLICT (epoch, seq) DO UPDATE SET "
+    [ST_DRAIN_PUT] = "INSERT INTO drains VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+                     "ON CONFLICT (epoch, seq) DO UPDATE SET "
                      "state = excluded.state, drained_ms = excluded.drained_ms, "
                      "version = excluded.version",
     [ST_DRAIN_DELETE] = "DELETE FROM drains WHERE epoch = ?1 AND seq = ?2",

@@ -225,13 +225,14 @@ static int put_key(struct store *store, const struct model *m, uint64_t number, 
 
     bind_u64(s, 1, number);
     if (entry != NULL) {
-        bind_text(s, 2, entry->caller);
-        bind_text(s, 3, entry->key);
-        (void)sqlite3_bind_blob(s, 4, entry->body_hash, entry->has_body ? SLICE_HASH_SIZE : 0,
+        bind_text(s, 2, entry->of.caller);
+        bind_text(s, 3, entry->of.key);
+        (void)sqlite3_bind_blob(s, 4, entry->of.body_hash, entry->has_body ? KEY_HASH_SIZE : 0,
                                 SQLITE_STATIC);
-        bind_u64(s, 5, entry->slice.epoch);
-        bind_u64(s, 6, entry->slice.seq);
+        bind_u64(s, 5, entry->made.epoch);
+        bind_u64(s, 6, entry->made.seq);
         (void)sqlite3_bind_int64(s, 7, entry->at.ms);
+        bind_text(s, 8, key_kind_name(entry->kind));
     }
     return store_run(store, which, err);
 }

@@ -25,6 +25,7 @@ enum stage { WANTED, LIVE, DELETING, GONE };
 
 struct wish { /* a slice of ours */
     struct slice_spec spec;
+    struct create_key key;
     uint16_t cubes[TPUNET_CUBES_MAX];
     enum stage stage;
     bool asked_delete; /* it may be gone though we were not told */
@@ -83,7 +84,8 @@ static void ask_with(struct sim *s, enum want want, size_t about, uint64_t if_ve
         if (wish->spec.n_cubes > 0) {
             ev.create->cubes = xmemdup(wish->cubes, wish->spec.n_cubes * sizeof *wish->cubes);
         }
-        ev.create->body_hash[0] ^= want == WANT_OTHER_BODY;
+        ev.key = xmemdup(&wish->key, sizeof wish->key);
+        ev.key->body_hash[0] ^= want == WANT_OTHER_BODY;
     }
     manager_post(s->current, &ev);
 }
@@ -130,8 +132,8 @@ static void wish_for(struct sim *s, const char *shape, bool accept_degraded)
     }
     spec->shape.twisted = tpunet_shape_twistable(&spec->shape) && sim_chance(s, 0.5);
     spec->accept_degraded = accept_degraded;
-    (void)snprintf(spec->key, sizeof spec->key, "key-%zu", c->n);
-    memcpy(spec->body_hash, &c->n, sizeof c->n);
+    (void)snprintf(wish->key.key, sizeof wish->key.key, "key-%zu", c->n);
+    memcpy(wish->key.body_hash, &c->n, sizeof c->n);
 }
 
 static void create(struct sim *s)
@@ -167,12 +169,12 @@ static void created(struct sim *s, struct wish *wish, const struct effect *effec
             }
         }
     } else if (effect->reply.status == 0 && id_compare(effect->id, wish->id) != 0) {
-        sim_found(s, V_A3, "key %s made slice/%s and slice/%s", wish->spec.key,
+        sim_found(s, V_A3, "key %s made slice/%s and slice/%s", wish->key.key,
                   id_format(wish->id, id), id_format(effect->id, other));
     } else if (effect->reply.status != 0 && wish->stage == WANTED) {
         wish->stage = GONE; /* refused for good: the next wish has another key */
     } else if (effect->reply.status != 0) {
-        sim_found(s, V_A3, "key %s is forgotten: %s", wish->spec.key, effect->reply.text);
+        sim_found(s, V_A3, "key %s is forgotten: %s", wish->key.key, effect->reply.text);
     }
 }
 
@@ -244,7 +246,7 @@ void client_answer(struct sim *s, const struct effect *effect)
         return;
     case WANT_OTHER_BODY:
         if (effect->reply.status != E_MISMATCH) {
-            sim_found(s, V_A3, "key %s served another body", wish->spec.key);
+            sim_found(s, V_A3, "key %s served another body", wish->key.key);
         }
         return;
     case WANT_STALE_DELETE:
@@ -368,9 +370,9 @@ void client_restored(struct sim *s)
     c->cookie = c->rival.cookie = 0;
     for (size_t i = 0; i < c->n; i++) {
         struct wish *wish = &c->wishes[i];
-        const struct key_entry *entry = keys_find(m->keys, wish->spec.caller, wish->spec.key);
-        const struct slice *slice = entry != NULL ? model_slice(m, entry->slice) : NULL;
-        wish->id = entry != NULL ? entry->slice : (struct id){0};
+        const struct key_entry *entry = keys_find(m->keys, wish->key.caller, wish->key.key);
+        const struct slice *slice = entry != NULL ? model_slice(m, entry->made) : NULL;
+        wish->id = entry != NULL ? entry->made : (struct id){0};
         wish->stage = slice != NULL ? LIVE : GONE;
         wish->asked_delete = true; /* perhaps */
     }

@@ -434,6 +434,43 @@ static void it_ends_when_it_was_said_to(void **state)
     json_decref(d);
 }
 
+/* A late repeat does not take out of service again what somebody has put back, and a
+ * used key gives no other order, whatever restarts meanwhile. */
+static void a_key_outlives_its_drain(void **state)
+{
+    static const char body[] = "{\"target\":\"cube/4\",\"reason\":\"r\"}",
+                      other[] = "{\"target\":\"cube/5\",\"reason\":\"r\"}",
+                      key[] = "Idempotency-Key: z1";
+    struct pod *pod = *state;
+    long status;
+    json_t *first = http_with(pod, "POST", "/v1/drains", key, body, &status, NULL);
+
+    assert_int_equal(status, 201);
+    end(pod, str(first, "id"));
+    for (int restarts = 0; restarts < 2; restarts++) {
+        json_t *again = http_with(pod, "POST", "/v1/drains", key, body, &status, NULL);
+        assert_int_equal(status, 200);
+        assert_string_equal(str(again, "id"), str(first, "id"));
+        assert_string_equal(str(again, "state"), "ENDED");
+        json_decref(again);
+        json_t *refused = http_with(pod, "POST", "/v1/drains", key, other, &status, NULL);
+        assert_int_equal(status, 422);
+        assert_string_equal(str(refused, "code"), "idempotency-key-reused");
+        json_decref(refused);
+        json_decref(
+            http_with(pod, "POST", "/v1/slices", key, "{\"topology\":\"4x4x4\"}", &status, NULL));
+        assert_int_equal(status, 422);
+        json_t *list = http(pod, "GET", "/v1/drains", NULL, &status);
+        assert_int_equal(json_array_size(json_object_get(list, "drains")), 0);
+        json_decref(list);
+        if (restarts == 0) {
+            pod_kill_podmgr(pod);
+            restart_podmgr(pod);
+        }
+    }
+    json_decref(first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +480,7 @@ int main(void)
         cmocka_unit_test(a_switch_is_replaced),
         cmocka_unit_test(a_power_domain_and_an_optical_link),
         cmocka_unit_test(it_ends_when_it_was_said_to),
+        cmocka_unit_test(a_key_outlives_its_drain),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

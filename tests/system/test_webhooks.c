@@ -664,6 +664,55 @@ static void bad_requests_change_nothing(void **state)
     json_decref(list);
 }
 
+static size_t count_hooks(const struct pod *pod)
+{
+    long status;
+    json_t *list = http(pod, "GET", "/v1/webhooks", NULL, &status);
+    size_t n = json_array_size(json_object_get(list, "webhooks"));
+
+    json_decref(list);
+    return n;
+}
+
+static void a_key_makes_one_webhook(void **state)
+{
+    static const char body[] = "{\"url\":\"http://127.0.0.1:1/\"" SIGNED "}",
+                      other[] = "{\"url\":\"http://127.0.0.1:1/\"" SIGNED ",\"owner\":\"x\"}",
+                      key[] = "Idempotency-Key: hook-1";
+    struct pod *pod = *state;
+    size_t before = count_hooks(pod);
+    long status;
+
+    json_decref(
+        http_with(pod, "POST", "/v1/webhooks", "Idempotency-Key:  a b", body, &status, NULL));
+    assert_int_equal(status, 400);
+    json_t *first = http_with(pod, "POST", "/v1/webhooks", key, body, &status, NULL);
+    assert_int_equal(status, 201);
+    pod_kill_podmgr(pod);
+    pod_start_podmgr(pod);
+    pod_await_ready(pod);
+    json_t *again = http_with(pod, "POST", "/v1/webhooks", key, body, &status, NULL);
+    assert_int_equal(status, 201);
+    assert_string_equal(str(again, "id"), str(first, "id"));
+    assert_true(json_is_true(json_object_get(again, "signed")));
+    assert_null(json_object_get(again, "secret"));
+    json_decref(again);
+    json_t *refused = http_with(pod, "POST", "/v1/webhooks", key, other, &status, NULL);
+    assert_int_equal(status, 422);
+    assert_string_equal(str(refused, "code"), "idempotency-key-reused");
+    json_decref(refused);
+    assert_int_equal(count_hooks(pod), before + 1);
+
+    drop_hook(pod, xstrdup(str(first, "id")));
+    again = http_with(pod, "POST", "/v1/webhooks", key, body, &status, NULL);
+    assert_int_equal(status, 200);
+    assert_string_equal(str(again, "id"), str(first, "id"));
+    assert_string_equal(str(again, "state"), "DELETED");
+    assert_int_equal(count_hooks(pod), before);
+    json_decref(again);
+    json_decref(first);
+}
+
 static void there_are_sixteen_at_most(void **state)
 {
     const struct pod *pod = *state;
@@ -700,6 +749,7 @@ int main(void)
         cmocka_unit_test(a_test_is_sent_at_once),
         cmocka_unit_test(who_is_not_trusted_hears_nothing),
         cmocka_unit_test(secrets_stay_inside),
+        cmocka_unit_test(a_key_makes_one_webhook),
         cmocka_unit_test(there_are_sixteen_at_most),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -690,25 +690,6 @@ static void an_end_is_of_a_version(void **state)
     assert_int_equal(w->audits, audits + 2);
 }
 
-/* A3 */
-static void a_key_gives_the_same_drain(void **state)
-{
-    struct world *w = *state;
-    struct drain_order order = order_of("cube/1", DRAIN_NOW);
-
-    (void)snprintf(order.key, sizeof order.key, "k1");
-    (void)snprintf(order.caller, sizeof order.caller, "uid 0");
-    struct drain *d = give(w, &order);
-    assert_ptr_equal(give(w, &order), d);
-    order.body_hash[0] = 1;
-    assert_null(give(w, &order));
-    assert_int_equal(w->status, E_MISMATCH);
-    (void)snprintf(order.caller, sizeof order.caller, "uid 1");
-    assert_null(give(w, &order));
-    assert_string_equal(w->code, "drain-exists");
-    assert_int_equal(w->model->n_drains, 1);
-}
-
 /* Only his word, or the time that he gave. */
 static void it_ends_when_its_time_is_up(void **state)
 {
@@ -862,7 +843,6 @@ int main(void)
         TEST(a_new_podmgr_recalls_what_it_may),
         TEST(orders_are_checked),
         TEST(an_end_is_of_a_version),
-        TEST(a_key_gives_the_same_drain),
         TEST(it_ends_when_its_time_is_up),
         TEST(nothing_but_his_word_ends_it),
         TEST(a_drain_of_a_backup_is_doubted),

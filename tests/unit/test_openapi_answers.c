@@ -345,6 +345,20 @@ static void backups_fit(void **state)
                               .name = "n", .path = "/d/n.backup", .took_ms = 1.5}));
 }
 
+static void what_is_gone_fits(void **state)
+{
+    static const char *const states[] = {"DELETED", "ENDED"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+        struct request req = {.made = {3, 17}};
+        respond_gone(&req, states[i]);
+        assert_int_equal(req.status, 200);
+        assert_fits("Gone", json_loads(req.answer, 0, NULL));
+        free(req.answer);
+    }
+}
+
 static void webhooks_fit(void **state)
 {
     struct webhook hook = {.id = {1, 2},
@@ -419,6 +433,7 @@ int main(void)
         cmocka_unit_test(audit_records_fit),    cmocka_unit_test(remediation_fits),
         cmocka_unit_test(backups_fit),          cmocka_unit_test(quarantine_groups_fit),
         cmocka_unit_test(goldens_fit),          cmocka_unit_test(webhooks_fit),
+        cmocka_unit_test(what_is_gone_fits),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -14,6 +14,7 @@
 
 #include "agent.pb-c.h"
 #include "agents/pack.h"
+#include "core/drain.h"
 #include "core/keys.h"
 #include "mem.h"
 #include "store/sqlite_util.h"
@@ -512,7 +513,7 @@ static void files_that_are_refused(void **state)
     struct fixture *f = *state;
     take_epoch(f, 1);
     tamper(f, "PRAGMA user_version = 99");
-    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 9");
+    open_is_refused(E_VERSION, "schema version 99 is newer than this podmgr's 10");
 
     start_anew(f);
     tamper(f, "PRAGMA application_id = 7");
@@ -623,6 +624,8 @@ static void contradictions_are_named(void **state)
         {"UPDATE ops SET makes = x'ff'", E_CORRUPT, "its circuits make no sense"},
         {"UPDATE ops SET breaks = x'000001000100000000000000'", E_CORRUPT,
          "its circuits make no sense"},
+        {"INSERT INTO idempotency VALUES (1, '', 'k', x'', 2, 1, 0, 'host')", E_CORRUPT,
+         "table idempotency: number 1 made a 'host'"},
         {"DELETE FROM journal WHERE seq = 2", E_CORRUPT, "table journal: 2 entries from 1 to 3"},
     };
     struct fixture *f = *state;
@@ -836,35 +839,38 @@ static void audit_chain_names_the_broken_record(void **state)
     fixture_open(f);
 }
 
-static void add_key(struct fixture *f, const char *caller, const char *key, uint8_t body)
+static void add_key(struct fixture *f, enum key_kind kind, const char *caller, const char *key,
+                    uint8_t body)
 {
-    struct key_entry entry = {.has_body = true, .slice = {1, 5}, .at = {99}};
-    (void)snprintf(entry.caller, sizeof entry.caller, "%s", caller);
-    (void)snprintf(entry.key, sizeof entry.key, "%s", key);
-    memset(entry.body_hash, body, sizeof entry.body_hash);
+    struct key_entry entry = {.has_body = true, .kind = kind, .made = {1, 5}, .at = {99}};
+    (void)snprintf(entry.of.caller, sizeof entry.of.caller, "%s", caller);
+    (void)snprintf(entry.of.key, sizeof entry.of.key, "%s", key);
+    memset(entry.of.body_hash, body, sizeof entry.of.body_hash);
     add_change(f, CHANGE_KEY)->key = keys_add(f->m->keys, &entry);
 }
 
 static void keys_come_back(void **state)
 {
     struct fixture *f = *state;
-    uint8_t body[SLICE_HASH_SIZE];
+    uint8_t body[KEY_HASH_SIZE];
     take_epoch(f, 1);
-    add_key(f, "uid 1", "k", 7);
-    add_key(f, "uid 2", "k", 8);
+    add_key(f, KEY_SLICE, "uid 1", "k", 7);
+    add_key(f, KEY_DRAIN, "uid 2", "k", 8);
+    add_key(f, KEY_WEBHOOK, "uid 3", "k", 9);
     commit(f);
     reopen(f);
-    for (unsigned i = 1; i <= 2; i++) {
+    for (unsigned i = 1; i <= 3; i++) {
         char caller[8];
         (void)snprintf(caller, sizeof caller, "uid %u", i);
         const struct key_entry *entry = keys_find(f->m->keys, caller, "k");
         assert_int_equal(entry->number, i);
         memset(body, (int)(6 + i), sizeof body);
-        assert_memory_equal(entry->body_hash, body, sizeof body);
-        assert_int_equal(entry->slice.seq, 5);
+        assert_memory_equal(entry->of.body_hash, body, sizeof body);
+        assert_int_equal(entry->kind, KEY_SLICE + i - 1);
+        assert_int_equal(entry->made.seq, 5);
         assert_int_equal(entry->at.ms, 99);
     }
-    assert_null(keys_find(f->m->keys, "uid 3", "k"));
+    assert_null(keys_find(f->m->keys, "uid 4", "k"));
 }
 
 static void webhooks_come_back(void **state)
@@ -920,7 +926,8 @@ static void assert_old_key(const struct fixture *f)
     assert_non_null(entry);
     assert_false(entry->has_body);
     assert_int_equal(entry->number, 3);
-    assert_int_equal(entry->slice.seq, 1);
+    assert_int_equal(entry->kind, KEY_SLICE);
+    assert_int_equal(entry->made.seq, 1);
 }
 
 /* A database of the first schema, as the first podmgr left it. */
@@ -961,6 +968,53 @@ static void version_1_becomes_today(void **state)
     commit(f);
     reopen(f);
     assert_int_equal(f->store->audit.seq, 1);
+}
+
+#define SHA "x'00000000000000000000000000000000000000000000000000000000000000aa'"
+
+/* Drains had their keys in their rows: two have one, one has none, and one has a key
+ * that the same caller gave a slice too: that one stays the slice's. */
+static void keys_of_drains_move_to_the_others(void **state)
+{
+    struct fixture *f = *state;
+    take_epoch(f, 1);
+    add_key(f, KEY_SLICE, "uid 1", "k", 7);
+    add_key(f, KEY_SLICE, "uid 1", "both", 8);
+    commit(f);
+    tamper(f, "ALTER TABLE idempotency DROP COLUMN kind;"
+              "ALTER TABLE idempotency RENAME COLUMN made_epoch TO slice_epoch;"
+              "ALTER TABLE idempotency RENAME COLUMN made_seq TO slice_seq;"
+              "ALTER TABLE drains ADD COLUMN caller TEXT NOT NULL DEFAULT '';"
+              "ALTER TABLE drains ADD COLUMN key TEXT NOT NULL DEFAULT '';"
+              "ALTER TABLE drains ADD COLUMN body_sha256 BLOB NOT NULL DEFAULT x'';"
+              "INSERT INTO drains VALUES"
+              "  (1, 2, 'cube/2', 'now', 'DRAINED', 'w', 'r', 50, 60, 0, 2, 'uid 2', 'k',"
+              "   " SHA "),"
+              "  (1, 3, 'cube/3', 'now', 'DRAINED', 'w', 'r', 51, 60, 0, 2, '', '', x''),"
+              "  (1, 4, 'cube/4', 'now', 'DRAINED', 'w', 'r', 52, 60, 0, 2, 'uid 1', 'both',"
+              "   " SHA "),"
+              "  (1, 5, 'cube/5', 'now', 'DRAINED', 'w', 'r', 53, 60, 0, 2, 'uid 2', 'k2',"
+              "   " SHA ");"
+              "PRAGMA user_version = 9");
+    fixture_open(f);
+    assert_int_equal(keys_count(f->m->keys), 4);
+    assert_int_equal(f->m->n_drains, 4);
+    assert_int_equal(f->m->drains[3]->version, 2);
+    assert_int_equal(keys_find(f->m->keys, "uid 1", "both")->kind, KEY_SLICE);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct key_entry *entry = keys_find(f->m->keys, "uid 2", i == 0 ? "k" : "k2");
+        assert_non_null(entry);
+        assert_int_equal(entry->number, 3 + i);
+        assert_int_equal(entry->kind, KEY_DRAIN);
+        assert_true(entry->has_body);
+        assert_int_equal(entry->of.body_hash[31], 0xaa);
+        assert_int_equal(entry->made.seq, i == 0 ? 2 : 5);
+        assert_int_equal(entry->at.ms, i == 0 ? 50 : 53);
+    }
+    add_key(f, KEY_DRAIN, "uid 2", "k3", 9); /* the next number */
+    commit(f);
+    reopen(f);
+    assert_int_equal(keys_count(f->m->keys), 5);
 }
 
 static void statements_are_prepared_once(void **state)
@@ -1101,6 +1155,7 @@ int main(void)
         TEST(keys_come_back),
         TEST(webhooks_come_back),
         TEST(version_1_becomes_today),
+        TEST(keys_of_drains_move_to_the_others),
         TEST(statements_are_prepared_once),
         TEST(backup_comes_back_marked),
         TEST(a_verdict_without_numbers_is_refused),
