@@ -41,6 +41,19 @@ int listen_tcp(const struct config *config, struct error *err)
     return fd;
 }
 
+/* Does somebody serve it?  Another podmgr may, with a database of its own. */
+static bool is_served(const struct sockaddr_un *addr)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool served = fd >= 0 && (connect(fd, (const struct sockaddr *)addr, sizeof *addr) == 0 ||
+                              errno == EAGAIN); /* its backlog is full */
+
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return served;
+}
+
 /* Everybody on the machine may read; what a peer may do is its uid's role. */
 int listen_unix(const char *path, struct error *err)
 {
@@ -52,8 +65,12 @@ int listen_unix(const char *path, struct error *err)
                        sizeof addr.sun_path - 1);
     }
     memcpy(addr.sun_path, path, strlen(path) + 1);
+    if (is_served(&addr)) {
+        errno = EADDRINUSE;
+        return cannot_listen(-1, path, err);
+    }
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-        (void)unlink(path); /* the database lock proves that no podmgr serves it */
+        (void)unlink(path); /* of one that was killed */
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof addr) != 0 || chmod(path, 0666) != 0 ||
