@@ -138,15 +138,12 @@ struct before {
     uint64_t which[SIM_CUBES_MAX / 64 + 1];
 };
 
-/* Cubes out of service, by podmgr's word or on probation: bits; and how many count: on
- * probation they are a technician's doing, whatever is said of them besides. */
+/* Cubes out of service by podmgr's word: bits, and how many count: on probation they are
+ * a technician's doing. */
 static unsigned cubes_out(const struct model *m, uint64_t which[static SIM_CUBES_MAX / 64 + 1])
 {
     unsigned out = 0;
 
-    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
-        which[c / 64] |= (uint64_t)(m->cubes[c].in_hand == HEALTH_PROBATION) << c % 64;
-    }
     for (size_t i = 0; i < m->n_faults; i++) {
         const struct part_fault *fault = &m->faults[i];
         if (fault->part.kind == PART_CUBE && strcmp(fault->who, "podmgr") == 0) {
@@ -176,6 +173,10 @@ static struct before look_before(const struct manager *m, const struct event *ev
                                        ev->verdict->generation == slice->generation};
     if (ev->kind == EV_TICK) {
         before.out = cubes_out(m->model, before.which);
+        for (unsigned c = 0; c < m->s->cubes; c++) { /* whatever is said of them besides */
+            before.which[c / 64] |= (uint64_t)(m->model->cubes[c].in_hand == HEALTH_PROBATION)
+                                    << c % 64;
+        }
     }
     return before;
 }
