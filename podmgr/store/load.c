@@ -505,20 +505,6 @@ static int load_lien(struct store *store, struct model *m, sqlite3_stmt *s, stru
     return 0;
 }
 
-/* The other direction of what take_op() checks. */
-static int check_open_ops(const struct store *store, const struct model *m, struct error *err)
-{
-    for (size_t i = 0; i < m->n_slices; i++) {
-        const struct slice *slice = m->slices[i];
-        const struct op *op = model_op(m, slice->op);
-        if (!id_is_none(slice->op) && (op == NULL || op->state != OP_OPEN)) {
-            return store_contradiction(store, err, "slices", slice->id,
-                                       "its operation is not open");
-        }
-    }
-    return 0;
-}
-
 /* ---------------------------------------------------------------- all -- */
 
 typedef int load_row_fn(struct store *store, struct model *m, sqlite3_stmt *s, struct error *err);
@@ -563,7 +549,7 @@ int store_load(struct store *store, struct model *m, struct error *err)
     }
     core_mark_repairs(m);
     if (status == 0) {
-        status = check_open_ops(store, m, err);
+        status = store_check_slices(store, m, err);
     }
     if (status == 0) {
         status = store_audit_load(store, err);

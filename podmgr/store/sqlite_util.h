@@ -64,6 +64,8 @@ struct store {
 
 /* The one map from SQLite's codes to ours; the text names the file. */
 int store_failed(const struct store *store, struct error *err, const char *what);
+/* After loading: do slices, circuits and operations fit together? */
+int store_check_slices(const struct store *store, const struct model *m, struct error *err);
 int store_schema_open(struct store *store, struct error *err);
 /* Has somebody exchanged the file under us?  Then closing leaves the log alone. */
 int store_check_place(struct store *store, struct error *err);

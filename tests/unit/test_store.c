@@ -611,6 +611,9 @@ static void contradictions_are_named(void **state)
          "of slice/2-8: no such slice"},
         {"DELETE FROM circuits WHERE ocs = 3 AND north = 7", E_CORRUPT,
          "table ops, row 2-4: its circuits are not those of its slice"},
+        {"DELETE FROM ops; UPDATE slices SET state = 'ACTIVE', op_epoch = 0, op_seq = 0;"
+         "DELETE FROM circuits WHERE ocs = 3 AND north = 7",
+         E_CORRUPT, "table circuits, row 2-3: its circuit ocs/3 north 7 to south 7 is missing"},
         {"UPDATE faults SET part = 'cube/8' WHERE part = 'ocs/11'", E_CORRUPT,
          "table faults: cube/8 cannot be FAILED in this pod"},
         {"UPDATE faults SET health = 'HEALTHY' WHERE part = 'ocs/11'", E_CORRUPT,
