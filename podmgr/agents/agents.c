@@ -128,6 +128,7 @@ static void enqueue(struct agents_server *s, struct command command, uint32_t ag
         return; /* it went meanwhile: the core has heard or will hear of it */
     }
     command.seq = box->next_seq++;
+    command.epoch = s->p->model->epoch;
     VEC_GROW(box->commands, box->n, box->cap);
     box->commands[box->n++] = command;
     if (box->poll != NULL) {

@@ -117,7 +117,7 @@ static void pack_fence(struct packed *out, const struct model *m, uint32_t agent
     Wire__AgentFence *fence = &out->fence;
 
     wire__agent_fence__init(fence);
-    fence->epoch = m->epoch;
+    fence->epoch = command->epoch; /* an older one is refused, and asked for anew */
     fence->generation = command->generation;
     fence->n_ports = core_unfenced(m, agent, ports, FENCE_PORTS);
     fence->ports = pack_ends(ports, fence->n_ports);

@@ -31,6 +31,7 @@ static void handle(void *arg, struct rpc_request *req, const uint8_t *body, size
 
     (void)body;
     (void)len;
+    identity.boot_id = "boot-1";
     identity.north_ports = identity.south_ports = 8;
     reply.version = RPC_VERSION;
     reply.identity = &identity;
