@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "store/sqlite_util.h"
+#include "store/wal.h"
 
 _Static_assert(STORE_HASH_SIZE == SHA256_DIGEST_SIZE, "a link of the chain is a SHA-256");
 
@@ -161,10 +162,15 @@ static int verify_with(const char *path, int flags, struct audit_tip *tip, int *
 {
     sqlite3 *db;
     sqlite3_stmt *s = NULL;
+    struct wal wal;
     int status = 0;
 
     *tip = (struct audit_tip){0};
     *rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (*rc == SQLITE_OK && (status = wal_check(db, path, &wal, err)) < 0) {
+        (void)sqlite3_close(db);
+        return status;
+    }
     if (*rc == SQLITE_OK) {
         *rc = sqlite3_prepare_v2(db, "SELECT * FROM audit ORDER BY seq", -1, &s, NULL);
     }

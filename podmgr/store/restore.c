@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "store/sqlite_util.h"
+#include "store/wal.h"
 
 uint64_t store_epoch_restored(uint64_t backup, uint64_t replaced, struct wall_ms now)
 {
@@ -34,9 +35,10 @@ static int busy(const char *path, struct error *err)
 }
 
 /* A process that has the database open holds its lock.  *epoch: the last one
- * that the database names, 0 if it names none. */
+ * that the database names, 0 if it names none, or may not name the last. */
 static int refuse_live(const char *path, uint64_t *epoch, struct error *err)
 {
+    struct wal wal;
     sqlite3 *db;
     int rc = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 
@@ -45,7 +47,7 @@ static int refuse_live(const char *path, uint64_t *epoch, struct error *err)
                           NULL, NULL);
     }
     *epoch = 0;
-    if (rc == SQLITE_OK) {
+    if (rc == SQLITE_OK && wal_check(db, path, &wal, NULL) == 0) {
         (void)sqlite3_exec(db, "SELECT value FROM meta WHERE key = 'epoch'", take_epoch, epoch,
                            NULL);
     }
@@ -76,17 +78,18 @@ static int lock(const char *path, int *fd, struct error *err)
 static int copy(const char *from, const char *to, struct error *err)
 {
     sqlite3 *source, *target;
+    struct wal wal;
     int rc = sqlite3_open_v2(from, &source, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
     int opened = sqlite3_open_v2(
         to, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    int status = 0;
+    int status = rc == SQLITE_OK ? wal_check(source, from, &wal, err) : 0;
 
-    if (rc == SQLITE_OK && opened == SQLITE_OK) {
+    if (status == 0 && rc == SQLITE_OK && opened == SQLITE_OK) {
         sqlite3_backup *backup = sqlite3_backup_init(target, "main", source, "main");
         (void)sqlite3_backup_step(backup, -1);
         rc = sqlite3_backup_finish(backup);
     }
-    if (rc != SQLITE_OK || opened != SQLITE_OK) {
+    if (status == 0 && (rc != SQLITE_OK || opened != SQLITE_OK)) {
         status = err_set(err, E_IO, "cannot copy %s to %s: %s", from, to,
                          sqlite3_errstr(rc != SQLITE_OK ? rc : opened));
     }

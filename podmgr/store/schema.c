@@ -11,6 +11,7 @@
 
 #include "mem.h"
 #include "store/sqlite_util.h"
+#include "store/wal.h"
 
 /* migrations[v] leads from schema version v to v + 1. */
 static const char *const migrations[] = {
@@ -216,7 +217,7 @@ static const char *const sql[ST_COUNT] = {
     [ST_JOURNAL_PRUNE] = "DELETE FROM journal WHERE seq < ?1",
 };
 
-static int code_of(int rc)
+int store_code(int rc)
 {
     switch (rc & 0xff) {
     case SQLITE_BUSY:
@@ -237,7 +238,7 @@ static int code_of(int rc)
 int store_failed(const struct store *store, struct error *err, const char *what)
 {
     int rc = sqlite3_extended_errcode(store->db);
-    int code = code_of(rc);
+    int code = store_code(rc);
 
     if (code == E_BUSY) {
         return err_set(err, code, "%s: another process has the database open", store->path);
@@ -350,68 +351,10 @@ static int migrate(struct store *store, int version, struct error *err)
     return status == 0 ? exec(store, "COMMIT", "migrate", err) : status;
 }
 
-/* The end of the frames that are of the log's present round: each has the salts of the
- * header, and behind the first that has not SQLite believes none (file format, 4.1). */
-static int find_log_end(sqlite3_file *log, sqlite3_int64 *end)
-{
-    enum { HEADER = 32, FRAME_HEADER = 24, SALTS = 8 };
-    uint8_t header[HEADER], frame[FRAME_HEADER];
-    sqlite3_int64 size = 0;
-    int rc = log->pMethods->xFileSize(log, &size);
-
-    *end = size;
-    if (rc == SQLITE_OK && size >= HEADER) {
-        rc = log->pMethods->xRead(log, header, HEADER, 0);
-    }
-    if (rc != SQLITE_OK || size < HEADER) {
-        return rc;
-    }
-    sqlite3_int64 page = (sqlite3_int64)header[9] << 16 | header[10] << 8 | header[11];
-    bool same = true;
-    for (*end = HEADER; same && rc == SQLITE_OK && *end + FRAME_HEADER + page <= size;) {
-        rc = log->pMethods->xRead(log, frame, FRAME_HEADER, *end);
-        same = memcmp(frame + 8, header + 16, SALTS) == 0;
-        *end += same ? FRAME_HEADER + page : 0;
-    }
-    return rc;
-}
-
-/* Writes the log that an earlier process left over itself and syncs it.  If that
- * process ended because a sync failed, the system may show pages of the log
- * that are not on the disk and that no later sync would write, since it takes
- * them for clean; what is then committed behind them is lost with the power
- * (A2).  Rebello et al., "Can Applications Recover from fsync Failures?",
- * USENIX ATC 2020. */
-static int rewrite_log(struct store *store, struct error *err)
-{
-    sqlite3_file *log = NULL;
-    sqlite3_int64 size = 0;
-    char block[4096];
-    int rc = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
-
-    if (rc != SQLITE_OK || log == NULL || log->pMethods == NULL) {
-        return 0; /* no log yet */
-    }
-    rc = find_log_end(log, &size);
-    for (sqlite3_int64 at = 0; rc == SQLITE_OK && at < size; at += (int)sizeof block) {
-        int n = size - at < (int)sizeof block ? (int)(size - at) : (int)sizeof block;
-        rc = log->pMethods->xRead(log, block, n, at);
-        if (rc == SQLITE_OK) {
-            rc = log->pMethods->xWrite(log, block, n, at);
-        }
-    }
-    if (rc == SQLITE_OK && size > 0) {
-        rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
-    }
-    return rc == SQLITE_OK ? 0
-                           : err_set(err, code_of(rc), "%s: rewrite the log: %s (SQLite %d)",
-                                     store->path, sqlite3_errstr(rc), rc);
-}
-
-static int take_over(struct store *store, struct error *err)
+static int take_over(struct store *store, const struct wal *wal, struct error *err)
 {
     char mode[16];
-    int status = rewrite_log(store, err);
+    int status = wal_rewrite(store->db, store->path, wal, err);
 
     if (status == 0) {
         status = read_text(store, "PRAGMA journal_mode = WAL", mode, sizeof mode, err);
@@ -463,6 +406,7 @@ int store_check_place(struct store *store, struct error *err)
  * that is not ours, is left as it was, to the byte, its log included. */
 int store_schema_open(struct store *store, struct error *err)
 {
+    struct wal wal;
     int version = 0;
 
     keep_log(store, true);
@@ -471,13 +415,16 @@ int store_schema_open(struct store *store, struct error *err)
                       "PRAGMA cell_size_check = ON",
                       "open", err);
     if (status == 0) {
+        status = wal_check(store->db, store->path, &wal, err);
+    }
+    if (status == 0) {
         status = check_identity(store, &version, err);
     }
     if (status == 0) {
         status = check_pages(store, err);
     }
     if (status == 0) {
-        status = take_over(store, err);
+        status = take_over(store, &wal, err);
     }
     if (status == 0) { /* locked: from now on nobody exchanges it */
         status = store_check_place(store, err);

@@ -62,7 +62,8 @@ struct store {
     struct audit_tip audit;
 };
 
-/* The one map from SQLite's codes to ours; the text names the file. */
+/* The one map from SQLite's codes to ours; and for a text that names the file. */
+int store_code(int rc);
 int store_failed(const struct store *store, struct error *err, const char *what);
 /* After loading: do slices, circuits and operations fit together? */
 int store_check_slices(const struct store *store, const struct model *m, struct error *err);
