@@ -1,4 +1,5 @@
 /* healthd: watches hosts, chips and links, and tells podmgr what is wrong. */
+#include <signal.h>
 #include <sysexits.h>
 
 #include "healthd.h"
@@ -19,6 +20,7 @@ static int run(const struct healthd_config *config)
     uv_loop_t *loop = uv_default_loop();
     struct error err;
 
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a write that fails */
     if (healthd_start(&daemon, loop, config, &err) < 0) {
         log_error("healthd", "%s", err.text);
         return EX_OSERR;

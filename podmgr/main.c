@@ -22,7 +22,6 @@ static int run(const struct config *config)
     uv_loop_t *loop = uv_default_loop();
     struct error err;
 
-    (void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no news */
     if (podmgr_start(&podmgr, loop, config, &err) < 0) {
         log_error("podmgr", "%s", err.text);
         return err.code == E_CONFIG ? EX_CONFIG : EX_UNAVAILABLE;
@@ -97,7 +96,10 @@ int main(int argc, char **argv)
     if (words[0] != NULL && !audit && !restores) {
         opts_usage_error(&program, "%s: the commands are: audit verify, restore BACKUP", words[0]);
     }
-    (void)umask(0077); /* the database holds the secrets of webhooks */
+    (void)umask(0077);              /* the database holds the secrets of webhooks */
+    (void)signal(SIGPIPE, SIG_IGN); /* a client that hangs up is no news */
+    /* A file at the limit of its size (ulimit -f) is a write that fails, as on a full disk. */
+    (void)signal(SIGXFSZ, SIG_IGN);
     log_init("podmgr", json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, LOG_INFO);
     if (config_load(&config, file, &err) < 0) {
         log_error("config", "%s", err.text);

@@ -1,4 +1,5 @@
 /* tpunetd: brings slices up and watches their links. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static int run(const struct tpunetd_config *config)
     uv_loop_t *loop = uv_default_loop();
     struct error err;
 
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a write that fails */
     if (tpunetd_start(&daemon, loop, config, &err) < 0) {
         log_error("tpunetd", "%s", err.text);
         return EX_OSERR;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -462,6 +463,39 @@ static void newer_databases_are_left_alone(void **state)
     free(path);
 }
 
+/* As a full disk: podmgr says so and stops, and starts again where there is room. */
+static void a_file_at_the_limit_of_its_size(void **state)
+{
+    const struct rlimit limit = {.rlim_cur = 200 << 10, .rlim_max = RLIM_INFINITY};
+    struct pod *pod = *state;
+    char *path = xasprintf("%s/podmgr.log", pod->dir);
+    int status = 0;
+    long answered = 0;
+    pid_t ended = 0;
+
+    assert_int_equal(prlimit(pod->podmgr, RLIMIT_FSIZE, &limit, NULL), 0);
+    for (double end = now_ms() + 30000; ended == 0 && now_ms() < end;) {
+        json_t *slice =
+            http(pod, "POST", "/v1/slices?wait=5s", "{\"topology\":\"4x4x4\"}", &answered);
+        if (answered == 201 || answered == 200) {
+            (void)slice_down(pod, str(slice, "id"));
+        }
+        json_decref(slice);
+        ended = waitpid(pod->podmgr, &status, WNOHANG);
+    }
+    assert_int_equal(ended, pod->podmgr);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 74);
+    size_t len;
+    char *log = file_bytes(path, &len);
+    assert_non_null(strstr(log, "cannot commit, stopping; nothing acknowledged is lost: "));
+    assert_non_null(strstr(log, "podmgr.db: write: "));
+    free(log);
+    free(path);
+    pod_start_podmgr(pod);
+    pod_await_ready(pod);
+}
+
 static void wrong_configurations_are_named(void **state)
 {
 #define REST "ocs: {url: 'ipc://%u'}\nagents: {url: 'ipc://a'}\n"
@@ -517,6 +551,7 @@ int main(void)
         cmocka_unit_test(slow_readers_cost_little),
         cmocka_unit_test(metrics_are_well_formed),
         cmocka_unit_test(newer_databases_are_left_alone),
+        cmocka_unit_test(a_file_at_the_limit_of_its_size),
         cmocka_unit_test(wrong_configurations_are_named),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
