@@ -69,6 +69,8 @@ void remedy_cleared(struct model *m, const struct part *part, struct now now);
 /* A technician says that it is mended: likewise, of all that it takes along. */
 struct extent;
 void remedy_mended(struct model *m, const struct extent *extent, struct now now);
+/* It is being verified: what its links were when their slice went is no news. */
+void remedy_verifying(struct model *m, const struct extent *extent);
 /* A person says that nothing was broken: how often its links went down counts no more. */
 void remedy_dismissed(struct model *m, const struct extent *extent);
 

@@ -172,6 +172,13 @@ void remedy_mended(struct model *m, const struct extent *extent, struct now now)
     }
 }
 
+void remedy_verifying(struct model *m, const struct extent *extent)
+{
+    if (m->remediation->symptoms != NULL) {
+        each_link(m, extent, symptoms_forget_idle_link);
+    }
+}
+
 void remedy_dismissed(struct model *m, const struct extent *extent)
 {
     if (m->remediation->symptoms != NULL) {

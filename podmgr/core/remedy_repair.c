@@ -5,7 +5,9 @@
  *      when it is given up, or drained by a person, and every slice over it serves
  *      without it.
  *   3. Nothing of a slice runs over what only talks: a controller, a daemon, the
- *      network. */
+ *      network.
+ *   4. While a part is being verified, a link of it that was down when its slice went
+ *      does not count: nobody would ever say that it is up. */
 #include <stdio.h>
 #include <string.h>
 
@@ -87,12 +89,17 @@ struct repair_facts remedy_facts(const struct model *m, const struct ticket *tic
 void remedy_repairs(struct model *m, struct now now, struct outbox *out)
 {
     const struct repair_params params = repair_params_of(m->pod);
+    struct extent extent;
     struct id gone;
 
     for (size_t i = tickets_count(m->tickets); i-- > 0;) {
         struct ticket *ticket = tickets_at(m->tickets, i);
         if (ticket->state == TICKET_CLOSED) {
             continue;
+        }
+        if (ticket->state == TICKET_VERIFYING) { /* rule 4 */
+            extent_of_blamed(m, ticket->kind, ticket->part, &extent);
+            remedy_verifying(m, &extent);
         }
         struct repair_facts facts = remedy_facts(m, ticket);
         if (ticket_tick(ticket, &facts, now.wall, &params)) {

@@ -1,7 +1,9 @@
 /* The rules:
  *
  *   1. A part has one ticket that is not closed.  Another incident that blames
- *      it is added to that ticket.
+ *      it is added to that ticket.  A switch and its controller are two parts of one
+ *      name; what was taken for the controller and nobody has begun on becomes the
+ *      ticket of the switch.
  *   2. Blamed in PROBATION it has relapsed: OPEN again, with its history, and
  *      with twice the probation next time.
  *   3. It is READY_FOR_REPAIR when nothing runs over the part, and never before:
@@ -178,11 +180,13 @@ struct ticket *tickets_find(const struct tickets *list, struct id id)
     return NULL;
 }
 
-struct ticket *tickets_of_part(const struct tickets *list, const char *part)
+struct ticket *tickets_open_of(const struct tickets *list, enum risk_kind kind, const char *part)
 {
     for (size_t i = list->n; i-- > 0;) {
-        if (list->items[i]->state != TICKET_CLOSED && strcmp(list->items[i]->part, part) == 0) {
-            return list->items[i];
+        struct ticket *ticket = list->items[i];
+        if (ticket->state != TICKET_CLOSED && ticket->kind == kind &&
+            strcmp(ticket->part, part) == 0) {
+            return ticket;
         }
     }
     return NULL;
@@ -255,12 +259,30 @@ static struct ticket *open_ticket(struct tickets *list, const struct ticket *dra
     return ticket;
 }
 
+/* Rule 1: not its controller, but the switch itself. */
+static struct ticket *understand_better(struct tickets *list, const struct ticket *draft)
+{
+    struct ticket *ticket =
+        draft->kind == RISK_OCS ? tickets_open_of(list, RISK_OCS_CONTROL, draft->part) : NULL;
+
+    if (ticket == NULL || ticket->state >= TICKET_IN_REPAIR) {
+        return NULL;
+    }
+    ticket->kind = draft->kind;
+    memcpy(ticket->position, draft->position, sizeof ticket->position);
+    memcpy(ticket->action, draft->action, sizeof ticket->action);
+    memcpy(ticket->safe, draft->safe, sizeof ticket->safe);
+    memcpy(ticket->spare, draft->spare, sizeof ticket->spare);
+    return ticket;
+}
+
 struct ticket *tickets_blame(struct tickets *list, const struct ticket *draft, struct id incident,
                              struct wall_ms now, const struct repair_params *params,
                              struct id (*new_id)(void *arg), void *arg, bool *changed)
 {
-    struct ticket *ticket = tickets_of_part(list, draft->part);
+    struct ticket *ticket = tickets_open_of(list, draft->kind, draft->part);
     char text[48], note[TICKET_NOTE_MAX];
+    bool better = ticket == NULL && (ticket = understand_better(list, draft)) != NULL;
 
     if (ticket == NULL) {
         ticket = open_ticket(list, draft, new_id(arg), now, params);
@@ -268,7 +290,7 @@ struct ticket *tickets_blame(struct tickets *list, const struct ticket *draft, s
         return ticket;
     }
     bool relapsed = ticket->state == TICKET_PROBATION;
-    *changed = add_incident(ticket, incident) || relapsed;
+    *changed = add_incident(ticket, incident) || relapsed || better;
     if (*changed) {
         ticket->version++;
     }

@@ -71,8 +71,9 @@ struct tickets *tickets_create(void);
 void tickets_destroy(struct tickets *list);
 size_t tickets_count(const struct tickets *list);
 struct ticket *tickets_at(const struct tickets *list, size_t i);
-struct ticket *tickets_find(const struct tickets *list, struct id id);        /* NULL if gone */
-struct ticket *tickets_of_part(const struct tickets *list, const char *part); /* not CLOSED */
+struct ticket *tickets_find(const struct tickets *list, struct id id); /* NULL if gone */
+/* That is not CLOSED; a switch and its controller have one name. */
+struct ticket *tickets_open_of(const struct tickets *list, enum risk_kind kind, const char *part);
 void tickets_add(struct tickets *list, struct ticket *ticket); /* takes it; newest id */
 
 struct repair_params {

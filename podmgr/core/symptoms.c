@@ -182,13 +182,18 @@ void symptoms_forget_link(struct symptoms *s, uint32_t chip, unsigned port)
     s->ends[riskmap_end(chip, port)] = (struct link_end){0};
 }
 
+void symptoms_forget_idle_link(struct symptoms *s, uint32_t chip, unsigned port)
+{
+    if (!s->watched[chip / TPUNET_CUBE_CHIPS]) {
+        symptoms_forget_link(s, chip, port);
+    }
+}
+
 void symptoms_calm_link(struct symptoms *s, uint32_t chip, unsigned port)
 {
     struct link_end *end = &s->ends[riskmap_end(chip, port)];
 
-    if (!s->watched[chip / TPUNET_CUBE_CHIPS]) {
-        *end = (struct link_end){0}; /* nobody would ever say that it is up */
-    }
+    symptoms_forget_idle_link(s, chip, port);
     end->penalty = 0;
     end->flapping = false;
 }

@@ -37,7 +37,9 @@ void symptoms_proved(struct symptoms *s, uint32_t chip, unsigned port, uint64_t 
 bool symptoms_is_down(const struct symptoms *s, uint32_t chip, unsigned port);
 /* A person has mended the link: what was said of it before counts no more. */
 void symptoms_forget_link(struct symptoms *s, uint32_t chip, unsigned port);
-/* Nor how often it went down; what it is stays, as long as somebody watches it. */
+/* The same, if it is of no slice: nobody would ever say that it is up. */
+void symptoms_forget_idle_link(struct symptoms *s, uint32_t chip, unsigned port);
+/* How often it went down counts no more; what it is stays, if somebody watches it. */
 void symptoms_calm_link(struct symptoms *s, uint32_t chip, unsigned port);
 /* A mirror did not move, or does again. */
 void symptoms_stuck(struct symptoms *s, struct tpunet_ocs_port port, bool stuck, struct wall_ms at);

@@ -312,7 +312,7 @@ static const char *take_ticket(struct ticket *t, const struct model *m, sqlite3_
     t->well_since.ms = sqlite3_column_int64(s, 11);
     t->relapses = (uint32_t)column_u64(s, 12);
     t->version = column_u64(s, 13);
-    if (t->state != TICKET_CLOSED && tickets_of_part(m->tickets, t->part) != NULL) {
+    if (t->state != TICKET_CLOSED && tickets_open_of(m->tickets, t->kind, t->part) != NULL) {
         return "another one of its part is not closed";
     }
     while (*incidents != '\0') {

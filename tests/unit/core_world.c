@@ -1,4 +1,5 @@
 #include "core/remedy.h"
+#include "core/repair.h"
 #include "core_world.h"
 
 #include <setjmp.h>
@@ -463,6 +464,17 @@ void cw_lose_power(struct world *w, uint16_t ocs)
 {
     memset(w->map[ocs], 0xff, sizeof w->map[ocs]);
     cw_silence(w, ocs);
+}
+
+struct ticket *cw_ticket(const struct world *w, const char *part)
+{
+    for (size_t i = tickets_count(w->model->tickets); i-- > 0;) {
+        struct ticket *ticket = tickets_at(w->model->tickets, i);
+        if (ticket->state != TICKET_CLOSED && strcmp(ticket->part, part) == 0) {
+            return ticket;
+        }
+    }
+    return NULL;
 }
 
 const struct part_fault *cw_fault(const struct world *w, const char *name)

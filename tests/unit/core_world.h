@@ -78,6 +78,7 @@ void cw_lose_power(struct world *w, uint16_t ocs);
 void cw_cut(struct world *w, const struct slice *slice, uint32_t chip, unsigned port);
 void cw_kill_host(struct world *w, const struct slice *slice, uint16_t cube, unsigned host);
 void cw_cut_switch(struct world *w, const struct slice *slice, uint16_t ocs);
+struct ticket *cw_ticket(const struct world *w, const char *part); /* not CLOSED, or NULL */
 const struct part_fault *cw_fault(const struct world *w, const char *name);
 
 #endif

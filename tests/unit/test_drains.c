@@ -535,7 +535,7 @@ static void what_is_drained_stays_so_while_slices_come_up(void **state)
         assert_int_equal(slice->state, SLICE_RECONFIGURING);
         assert_int_equal(d->state, ADMIN_DRAINED);
         assert_true(model_given_up(w->model, 40));
-        assert_null(tickets_of_part(w->model->tickets, "ocs/40"));
+        assert_null(cw_ticket(w, "ocs/40"));
 
         cw_delete(w, slice->id, 0);
         assert_null(model_slice(w->model, w->made)); /* nobody waits for ocs/40 */

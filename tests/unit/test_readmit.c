@@ -30,7 +30,7 @@ static int setup(void **state)
 
 static struct ticket *ticket_of(const struct world *w, const char *part)
 {
-    struct ticket *ticket = tickets_of_part(w->model->tickets, part);
+    struct ticket *ticket = cw_ticket(w, part);
 
     if (ticket == NULL) {
         fail_msg("no ticket of %s", part);
@@ -349,8 +349,21 @@ static void what_is_dismissed_is_not_blamed_for_the_same_flaps(void **state)
     struct id id = ticket_of(w, part)->id;
     assert_int_equal(advance(w, ticket_of(w, part), TICKET_CLOSED), 0);
     cw_pass(w, 15000);
-    assert_null(tickets_of_part(w->model->tickets, part));
+    assert_null(cw_ticket(w, part));
     assert_int_equal(tickets_find(w->model->tickets, id)->state, TICKET_CLOSED);
+}
+
+/* A slice went while a link was down, and with it whoever would say that it is up. */
+static void what_nobody_watches_holds_no_burn_in_up(void **state)
+{
+    struct world *w = *state;
+    struct ticket *ticket = after_a_dead_host(w);
+    uint32_t chip = tpunet_chip_number(tpunet_host_chip(1, 3, 0));
+
+    mend(w, ticket);
+    symptoms_link(w->model->remediation->symptoms, chip, TPUNET_XP, false, w->now.wall);
+    cw_pass(w, BURN_IN_MS + 2500);
+    assert_int_equal(ticket->state, TICKET_PROBATION);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, cw_teardown)
@@ -370,6 +383,7 @@ int main(void)
         TEST(another_ticket_holds_the_word),
         TEST(a_drain_is_another_word),
         TEST(what_is_dismissed_is_not_blamed_for_the_same_flaps),
+        TEST(what_nobody_watches_holds_no_burn_in_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,7 +66,7 @@ static void a_dead_host_costs_one_cube(void **state)
     assert_true(did(incident, "SWAP") && did(incident, "QUARANTINE") && did(incident, "TICKET"));
     assert_int_equal(incident->n_slices, 1);
     assert_true(incident->recovered.ms != 0);
-    const struct ticket *ticket = tickets_of_part(w->model->tickets, "host/1-3");
+    const struct ticket *ticket = cw_ticket(w, "host/1-3");
     assert_int_equal(ticket->state, TICKET_READY_FOR_REPAIR);
     assert_int_equal(w->model->n_faults, 1); /* one swap was enough */
 }
@@ -450,7 +450,7 @@ static void broken_copper_found_costs_the_cube(void **state)
     assert_int_equal(cw_fault(w, "cube/0")->health, HEALTH_SUSPECT);
     cw_pass(w, 200);
     assert_non_null(incident_about(w, "link/0-1-1-1+x"));
-    assert_non_null(tickets_of_part(w->model->tickets, "link/0-1-1-1+x"));
+    assert_non_null(cw_ticket(w, "link/0-1-1-1+x"));
 }
 
 static void broken_light_found_costs_both_ports(void **state)
@@ -636,8 +636,7 @@ static void a_new_podmgr_does_not_give_what_is_blamed(void **state)
     w->model->remediation->breaker_open = true;
     cw_kill_host(w, slice, 1, 3);
     cw_pass(w, 100);
-    struct event del = {.kind = EV_DELETE_SLICE, .del = {.id = slice->id}};
-    cw_step(w, &del);
+    cw_delete(w, slice->id, 0);
     cw_pass(w, 1100);
     assert_false(model_cube_free(w->model, 1, NULL, 0));
     restart(w);
@@ -696,7 +695,7 @@ static void a_technicians_word_begins_the_burn_in(void **state)
 
     cw_kill_host(w, cw_create(w, true), 1, 3);
     cw_pass(w, 2000);
-    const struct ticket *ticket = tickets_of_part(w->model->tickets, "host/1-3");
+    const struct ticket *ticket = cw_ticket(w, "host/1-3");
     advance(w, ticket, TICKET_IN_REPAIR);
     cw_pass(w, 20000);
     assert_true(incident_is_open(incident_about(w, "host/1-3")));

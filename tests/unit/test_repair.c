@@ -98,7 +98,7 @@ static void the_whole_way(void **state)
     assert_string_equal(t->history[3].who, "unix uid 0 pid 1 admin");
     assert_string_equal(t->history[5].who, "podmgr");
     assert_int_equal(t->version, 7);
-    assert_null(tickets_of_part(s->list, "host/5-3"));
+    assert_null(tickets_open_of(s->list, RISK_HOST, "host/5-3"));
 }
 
 /* Every state against every other: what a person may and may not. */
@@ -157,6 +157,30 @@ static void rule_1_one_ticket_a_part(void **state)
     }
     assert_int_equal(t->n_incidents, TICKET_INCIDENTS);
     assert_int_equal(t->incidents[0].seq, 10);
+}
+
+/* Its light is gone, too: what may be unplugged, and when, is another answer. */
+static void rule_1_not_the_controller_but_the_switch(void **state)
+{
+    struct setup *s = *state;
+    struct ticket control = {.kind = RISK_OCS_CONTROL, .part = "ocs/5", .action = "restart it"},
+                  ocs = {.kind = RISK_OCS, .part = "ocs/5", .action = "replace it"};
+    bool changed;
+
+    for (int begun = 0; begun < 2; begun++) {
+        struct ticket *t = tickets_blame(s->list, &control, (struct id){1, 7}, (struct wall_ms){1},
+                                         &params, new_id, s, &changed);
+        t->state = begun ? TICKET_IN_REPAIR : t->state;
+        uint64_t version = t->version;
+        struct ticket *u = tickets_blame(s->list, &ocs, (struct id){1, 7}, (struct wall_ms){2},
+                                         &params, new_id, s, &changed);
+        assert_true(changed);
+        assert_true((u == t) == !begun);
+        assert_int_equal(u->kind, RISK_OCS);
+        assert_string_equal(u->action, "replace it");
+        assert_true(begun || u->version > version);
+        u->state = TICKET_CLOSED;
+    }
 }
 
 static void rule_2_relapse(void **state)
@@ -364,6 +388,7 @@ int main(void)
         TEST(the_whole_way),
         TEST(the_table_of_moves),
         TEST(rule_1_one_ticket_a_part),
+        TEST(rule_1_not_the_controller_but_the_switch),
         TEST(rule_2_relapse),
         TEST(rule_3_not_ready_while_in_use),
         TEST(rule_3_without_a_start_nothing_drains),
