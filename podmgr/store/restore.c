@@ -182,15 +182,16 @@ int store_restore(const char *path, const char *backup, const struct pod *pod, c
     (void)snprintf(fresh, sizeof fresh, "%s.restoring", path);
     (void)snprintf(log, sizeof log, "%s-wal", fresh);
     (void)snprintf(aside, aside_size, "%s.before-%lld", path, (long long)clock_read().wall.ms);
-    (void)unlink(fresh); /* of an earlier attempt */
-    (void)unlink(log);
     int status = refuse_live(path, &replaced_epoch, err);
     if (status == 0) {
         status = lock(path, &fd, err);
     }
-    if (status == 0) {
-        status = copy(backup, fresh, err);
+    if (status < 0) {
+        return status; /* another restore may be at it */
     }
+    (void)unlink(fresh); /* of an earlier attempt */
+    (void)unlink(log);
+    status = copy(backup, fresh, err);
     if (status == 0) {
         status = check_and_mark(fresh, pod, replaced_epoch, err);
     }
