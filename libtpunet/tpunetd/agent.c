@@ -100,7 +100,7 @@ static enum outcome take_reply(struct agent *a, const char *what, int status, co
         }
         refuse_older(a, (*reply)->epoch);
         wire__agent_reply__free_unpacked(*reply, NULL);
-        return REFUSED;
+        return NO_ANSWER; /* whoever is obeyed has not heard it */
     }
     if (*reply != NULL && (*reply)->status == WIRE__AGENT_STATUS__AGENT_SAY_HELLO) {
         a->greeted = false;

@@ -1,7 +1,7 @@
 /* The newest podmgr that has spoken to us; what an older one says is not obeyed.  Its epoch
- * is on the disk before anything is done for it, so that a restart of ours lets no older one
- * in.  (Chips refuse older stamps by themselves, but only where the newer podmgr has
- * written to them.) */
+ * is written to the disk before anything is done for it, so that a restart of ours lets no
+ * older one in; a disk that fails holds no slice up.  (Chips refuse older stamps by themselves, but
+ * only where the newer podmgr has written to them.) */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,23 +43,33 @@ int claim_load(struct tpunetd *t, struct error *err)
         return err_set(err, E_CONFIG, "%s is of pod %s, we belong to %s", path, pod,
                        t->config->pod);
     }
+    t->stored_epoch = t->epoch;
     return 0;
+}
+
+static void store(struct tpunetd *t, bool first)
+{
+    char text[TEXT_MAX];
+    struct error err;
+    int len = snprintf(text, sizeof text, "%s %" PRIu64 "\n", t->config->pod, t->epoch);
+
+    if (file_replace(t->config->epoch_file, (const uint8_t *)text, (size_t)len, &err) == 0) {
+        t->stored_epoch = t->epoch;
+    } else if (first) { /* once; each command tries again */
+        log_error("podmgr", "%s; going on, since chips refuse older stamps, too", err.text);
+    }
 }
 
 bool claim_take(struct tpunetd *t, uint64_t epoch)
 {
-    char text[TEXT_MAX];
-    struct error err;
+    bool newer = epoch > t->epoch;
 
     if (epoch < t->epoch) {
         return false;
     }
-    if (epoch > t->epoch && t->config->epoch_file != NULL) {
-        int len = snprintf(text, sizeof text, "%s %" PRIu64 "\n", t->config->pod, epoch);
-        if (file_replace(t->config->epoch_file, (const uint8_t *)text, (size_t)len, &err) < 0) {
-            log_error("podmgr", "%s; going on without", err.text); /* the chips have their stamps */
-        }
-    }
     t->epoch = epoch;
+    if (t->config->epoch_file != NULL && t->stored_epoch != epoch) {
+        store(t, newer);
+    }
     return true;
 }

@@ -52,7 +52,8 @@ struct tpunetd {
     uv_loop_t *loop;
     const struct tpunetd_config *config;
     uint64_t instance;
-    uint64_t epoch; /* highest that a podmgr has shown us: claim.c */
+    uint64_t epoch;        /* highest that a podmgr has shown us: claim.c */
+    uint64_t stored_epoch; /* on the disk */
     struct fabric_nng *fabric;
     struct agent *agent;
     struct route_store *routes;

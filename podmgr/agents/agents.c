@@ -128,7 +128,6 @@ static void enqueue(struct agents_server *s, struct command command, uint32_t ag
         return; /* it went meanwhile: the core has heard or will hear of it */
     }
     command.seq = box->next_seq++;
-    command.epoch = s->p->model->epoch;
     VEC_GROW(box->commands, box->n, box->cap);
     box->commands[box->n++] = command;
     if (box->poll != NULL) {
@@ -139,7 +138,10 @@ static void enqueue(struct agents_server *s, struct command command, uint32_t ag
 static void enqueue_effect(struct agents_server *s, enum command_kind kind,
                            const struct effect *effect)
 {
-    struct command command = {.kind = kind, .slice = effect->id, .generation = effect->generation};
+    struct command command = {.kind = kind,
+                              .slice = effect->id,
+                              .epoch = effect->epoch,
+                              .generation = effect->generation};
 
     enqueue(s, command, effect->agent);
 }
@@ -236,7 +238,8 @@ static void take_verdict(struct agents_server *s, struct rpc_request *req,
     if (!unpack_verdict(ev.verdict, in->verdict,
                         s->p->model->pod->n_cubes * (uint32_t)TPUNET_CUBE_CHIPS)) {
         free(ev.verdict);
-        reply_status(s, req, WIRE__AGENT_STATUS__AGENT_MALFORMED, "verdict: no such slice id");
+        reply_status(s, req, WIRE__AGENT_STATUS__AGENT_MALFORMED,
+                     "verdict: no such slice id, or a number that is none");
         return;
     }
     ev.cookie = remember(s, req);

@@ -18,7 +18,7 @@ struct command {
     enum command_kind kind;
     uint64_t seq;
     struct id slice; /* none: FENCE */
-    uint64_t epoch;  /* in which the generation was given */
+    uint64_t epoch;  /* FENCE: in which the generation was given */
     uint64_t generation;
 };
 

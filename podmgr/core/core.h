@@ -259,6 +259,7 @@ struct effect {
     uint16_t ocs;
     uint32_t agent;
     bool check_only;
+    uint64_t epoch; /* FENCE: of its generation; it may have risen since in the same batch */
     uint64_t generation;
     struct reply reply;
     char text[160];

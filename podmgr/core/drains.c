@@ -321,7 +321,7 @@ void drains_doubt(struct model *m, struct now now, struct outbox *out)
     }
     for (size_t i = 0; i < m->n_drains; i++) {
         if (m->drains[i]->state == ADMIN_DRAINED) {
-            enter(m, m->drains[i], ADMIN_DRAINING, "restored from a backup", now, out);
+            enter(m, m->drains[i], ADMIN_DRAINING, "the database is of before", now, out);
         }
     }
 }

@@ -215,8 +215,8 @@ void faults_suspect(struct model *m, struct tpunet_ocs_port port, const char *re
 /* Both ports of a circuit of the slice are freed unconfirmed. */
 void liens_hold(struct model *m, struct tpunet_xc xc, struct id slice, struct now now,
                 struct outbox *out);
-/* At a start, which has read no map.  At the first one after a restore, what a lien of
- * the backup says of fences is of before, too. */
+/* At a start, which has read no map.  If the database is of before (the first start after a
+ * restore, or switches say so), what a lien says of fences is, too. */
 void liens_start(struct model *m, bool first_of_backup, struct now now, struct outbox *out);
 /* The switch is FAILED: if a restore left its map unknown, all of it is held. */
 void liens_doubt_switch(struct model *m, uint16_t ocs, struct now now, struct outbox *out);
@@ -234,8 +234,8 @@ struct id ops_break(struct model *m, struct tpunet_xc *breaks, size_t n, struct 
 
 void drains_create(struct model *m, struct event *ev, struct outbox *out);
 void drains_end(struct model *m, struct event *ev, struct outbox *out);
-/* At the first start after a restore: drains may have ended since, and slices have other
- * routes than the backup says. */
+/* The database is of before: drains may have ended since, and slices have other routes than
+ * it says. */
 void drains_doubt(struct model *m, struct now now, struct outbox *out);
 /* Ends those whose time is up, moves jobs off, sees who is drained. */
 void drains_tick(struct model *m, struct now now, struct outbox *out);

@@ -15,9 +15,9 @@
  *      backup.  And until all is explained every port is held of a FAILED switch
  *      whose map we have not read, since its mirrors may stand in any circuit made
  *      since; the next podmgr has not read it either.
- *   5. Nor is a port disabled then before every switch that is not given up has shown
- *      its map, nor on a cube in a circuit that nobody intended: the job of a slice made
- *      since the backup may run over it.
+ *   5. Nor is a port disabled then while a switch that is not given up does not answer, nor
+ *      on a cube in a circuit that nobody intended: the job of a slice made since the
+ *      backup may run over it.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -79,10 +79,9 @@ void model_remove_lien(struct model *m, struct tpunet_ocs_port port)
     memmove(m->liens + at, m->liens + at + 1, (m->n_liens - at) * sizeof *m->liens);
 }
 
-/* After a restore, whatever a slice of the backup had may be another's by now. */
 static bool is_ours(const struct model *m, const struct lien *lien)
 {
-    return lien != NULL && (!m->restored || lien->slice.epoch > m->backup_epoch);
+    return lien != NULL && !model_is_doubted(m, lien->slice);
 }
 
 bool model_circuit_left(const struct model *m, struct tpunet_xc xc)
@@ -262,7 +261,9 @@ void liens_tick(struct model *m, struct now now, struct outbox *out)
         asked[slot] = true;
         struct effect *effect = emit_effect(out, EFFECT_FENCE);
         effect->agent = agent;
-        effect->generation = model_new_id(m).seq;
+        struct id id = model_new_id(m);
+        effect->epoch = id.epoch;
+        effect->generation = id.seq;
     }
 }
 

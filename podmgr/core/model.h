@@ -333,6 +333,11 @@ const struct part_fault *model_port_fault(const struct model *m, unsigned cube);
 /* The only writers of intended circuits; they assert D1 and D2. */
 void model_intend(struct model *m, struct tpunet_xc xc, struct id slice);
 void model_forget(struct model *m, struct tpunet_xc xc);
+/* After a restore: of the backup, so whatever it had may be another's by now. */
+static inline bool model_is_doubted(const struct model *m, struct id slice)
+{
+    return m->restored && slice.epoch <= m->backup_epoch;
+}
 /* Makes `to` the slice's intent (taken).  Its cubes are the slice's from now on. */
 void model_change_intent(struct model *m, struct slice *slice, struct tpunet_intent *to);
 /* Of the cubes that the slice leaves, those behind what the operation is to break

@@ -317,6 +317,7 @@ struct findings {
     char why[sizeof((struct op *)0)->reason]; /* of the first, "" = it holds */
     struct tpunet_ocs_port suspects[2 * MODEL_PORTS_MAX];
     size_t n_suspects;
+    bool stuck; /* the port that the switch names is the operation's */
 };
 
 static void blame(struct findings *f, uint16_t ocs, uint8_t side, uint16_t port)
@@ -381,6 +382,7 @@ static void judge_part(const struct model *m, const struct op *op, uint16_t numb
 
     f->why[0] = '\0';
     f->n_suspects = 0;
+    f->stuck = false;
     for (size_t i = 0; i < breaks.n; i++) {
         judge_break(&m->ocs[number], &breaks.first[i], word, f);
     }
@@ -394,6 +396,7 @@ static void judge_part(const struct model *m, const struct op *op, uint16_t numb
     if (f->why[0] != '\0' && !result->done && result->mirror_fault && its &&
         result->port < m->pod->ports_per_side) {
         blame(f, number, result->south ? TPUNET_SOUTH : TPUNET_NORTH, result->port);
+        f->stuck = true;
     }
 }
 
@@ -445,7 +448,7 @@ static void take_result(struct model *m, struct op *op, uint16_t number,
         memcpy(op->reason, f.why, sizeof op->reason);
     }
     bool news = !first && suspect(m, &f, now, out);
-    if (news && result->mirror_fault) {
+    if (news && f.stuck) {
         struct tpunet_ocs_port port = {number, result->south ? TPUNET_SOUTH : TPUNET_NORTH,
                                        result->port};
         remedy_stuck(m, port, now);

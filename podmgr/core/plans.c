@@ -142,16 +142,17 @@ static void withdraw(struct model *m, const struct tpunet_xc *gone, size_t n_gon
     }
 }
 
-/* After a restore, what stands on a cube of which the database does not know all may be of
- * a slice made since: it stays, unexplained, for an operator to clear or adopt. */
-static bool may_be_anothers(const struct model *m, struct tpunet_xc xc)
+/* After a restore, what a slice of the backup had on a cube of which the database does not
+ * know all may be of a slice made since: it stays, unexplained, for an operator to clear or
+ * adopt. */
+static bool may_be_anothers(const struct model *m, const struct op *op, struct tpunet_xc xc)
 {
     uint16_t cubes[2];
     bool seen = m->ocs[xc.ocs].state == OCS_STATE_REACHABLE &&
                 m->ocs[xc.ocs].north[xc.north].seen == xc.south;
 
     model_cubes_of(m, xc, cubes);
-    return m->restored && seen &&
+    return op->kind == OP_RELEASE && model_is_doubted(m, op->slice) && seen &&
            ((cubes[0] != TPUNET_NONE && m->cubes[cubes[0]].unexplained) ||
             (cubes[1] != TPUNET_NONE && m->cubes[cubes[1]].unexplained));
 }
@@ -170,7 +171,7 @@ void plan_slice(struct model *m, struct op *op, const struct tpunet_xc *wanted, 
     for (size_t i = 0; i < n_gone; i++) {
         model_forget(m, gone[i]);
         emit_circuit(out, gone[i]);
-        if (may_stand(m, gone[i]) && !(op->kind == OP_RELEASE && may_be_anothers(m, gone[i]))) {
+        if (may_stand(m, gone[i]) && !may_be_anothers(m, op, gone[i])) {
             add(&breaks, gone[i]);
         }
     }
@@ -210,7 +211,12 @@ bool plan_again(const struct model *m, struct op *op, uint16_t ocs)
     }
     tidy(&breaks);
     op->breaks = breaks.list;
-    op->n_breaks = breaks.n;
+    op->n_breaks = 0;
+    for (size_t i = 0; i < breaks.n; i++) { /* its switch may have been silent until now */
+        if (breaks.list[i].ocs != ocs || !may_be_anothers(m, op, breaks.list[i])) {
+            op->breaks[op->n_breaks++] = breaks.list[i];
+        }
+    }
     return op->n_breaks != before;
 }
 

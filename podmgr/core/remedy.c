@@ -23,8 +23,8 @@
  *   8. A cube that a cause, SEVERE and sure enough, puts out of order is given to
  *      nobody while that lasts (A6), whether or not anything may be done about it:
  *      a slice asked for anew would get it again.  So does what an incident blamed that
- *      was open when podmgr started: nobody watches the links of an idle cube, so they
- *      are not told anew. */
+ *      was open when podmgr started, until it is closed: nobody watches the links of an
+ *      idle cube, so they are not told anew, and the next bring-up would have to find them. */
 #include "core/remedy.h"
 
 #include <stdlib.h>
@@ -412,7 +412,7 @@ static void blame_recalled(struct model *m)
         }
         extent_of_blamed(m, incident->kind, incident->part, &extent);
         for (unsigned c = 0; c < m->pod->n_cubes; c++) {
-            m->cubes[c].blamed = m->cubes[c].blamed || extent.cubes[c];
+            m->cubes[c].blamed = m->cubes[c].blamed || extent_holds_cube(m, &extent, c);
         }
     }
 }

@@ -129,7 +129,7 @@ static void forget_recalled(struct model *m, uint16_t cube)
         struct incident *incident = incidents_at(m->incidents, i);
         if (incident->recalled) {
             extent_of_blamed(m, incident->kind, incident->part, &extent);
-            incident->recalled = !extent.cubes[cube];
+            incident->recalled = !extent_holds_cube(m, &extent, cube);
         }
     }
 }
@@ -159,8 +159,11 @@ void remedy_mended(struct model *m, const struct extent *extent, struct now now)
         return;
     }
     each_link(m, extent, symptoms_forget_link);
-    for (unsigned c = 0; c < m->pod->n_cubes; c++) {
-        m->cubes[c].blamed = m->cubes[c].blamed && !extent->cubes[c];
+    for (uint16_t c = 0; c < m->pod->n_cubes; c++) {
+        if (extent->cubes[c]) {
+            m->cubes[c].blamed = false;
+            forget_recalled(m, c);
+        }
     }
     for (uint16_t o = 0; o < TPUNET_OCSES; o++) {
         for (uint16_t i = 0; i < 2 * m->pod->ports_per_side; i++) {

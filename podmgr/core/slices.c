@@ -328,6 +328,17 @@ static void move_to(struct model *m, struct slice *slice, const uint16_t *cubes,
     ops_reconfigure(m, slice, intent_on(slice, cubes), now, out);
 }
 
+/* After a restore, what it leaves behind may be another's, and would be broken. */
+static const uint16_t *find_unexplained(const struct model *m, const struct slice *slice)
+{
+    for (unsigned i = 0; i < slice->intent->n_cubes && model_is_doubted(m, slice->id); i++) {
+        if (m->cubes[slice->intent->cubes[i]].unexplained) {
+            return &slice->intent->cubes[i];
+        }
+    }
+    return NULL;
+}
+
 int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, size_t n,
                 const char *reason, struct now now, struct outbox *out, struct error *err)
 {
@@ -338,6 +349,13 @@ int slices_swap(struct model *m, struct slice *slice, const struct swap *swaps, 
     assert(id_is_none(slice->op));
     if (!switches_all_reachable(m, slice, slice->spec.accept_degraded, why, sizeof why)) {
         return err_set(err, E_UNREACHABLE, "it needs all switches: %s", why);
+    }
+    const uint16_t *unexplained = find_unexplained(m, slice);
+    if (unexplained != NULL) {
+        return err_set(err, E_CONFLICT,
+                       "cube/%u is in circuits that nobody intended since a restore: clear or "
+                       "adopt them first",
+                       *unexplained);
     }
     int status = placement_replace(m, slice->intent, swaps, n, cubes, err);
     if (status == 0) {
@@ -417,6 +435,7 @@ static bool try_other_cubes(struct model *m, struct slice *slice,
     }
     bool pinned = slice->pinned && slice->state == SLICE_ACTIVATING;
     if (n == 0 || pinned || slice->placements >= PLACEMENTS_MAX ||
+        find_unexplained(m, slice) != NULL ||
         !switches_all_reachable(m, slice, slice->spec.accept_degraded, why, sizeof why) || /* D7 */
         placement_replace(m, slice->intent, swaps, n, cubes, NULL) < 0) {
         return false;

@@ -282,6 +282,7 @@ void switches_attached(struct model *m, struct event *ev, struct outbox *out)
                  json_pack("{s:s,s:I,s:I,s:b}", "boot_id", ocs->boot_id, "generation",
                            (json_int_t)ocs->generation, "circuits", (json_int_t)ev->ocs.n_seen,
                            "lost_power", lost_power));
+    switches_quarantine(m, ev->now, out); /* first: what may be another's is not broken */
     ops_resend(m, ev->ocs.ocs, lost_power, out);
     set_right(m, ev->ocs.ocs, ev->now, out);
 }
@@ -310,7 +311,7 @@ void switches_superseded(struct model *m, struct event *ev, struct outbox *out)
     if (identity->epoch < m->epoch) {
         return; /* answered before we took a larger one (rule 2) */
     }
-    if (identity->epoch > EPOCH_MAX) { /* of no podmgr: there would be none above it */
+    if (identity->epoch >= EPOCH_MAX) { /* of no podmgr: there would be none above it */
         (void)snprintf(ev->ocs.why, sizeof ev->ocs.why, "it reports a claim of epoch %llu",
                        (unsigned long long)identity->epoch);
         switches_lost(m, ev, out);

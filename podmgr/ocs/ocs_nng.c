@@ -57,8 +57,8 @@ static int status_of(Wire__OcsStatus status)
 
 static bool take_identity(struct ocs_identity *out, const Wire__OcsIdentity *in)
 {
-    if (in == NULL || in->boot_id[0] == '\0' || in->north_ports > MODEL_PORTS_MAX || in->south_ports > MODEL_PORTS_MAX ||
-        in->epoch > INT64_MAX / 2) { /* of no podmgr: there would be none above it */
+    if (in == NULL || in->boot_id[0] == '\0' || in->north_ports > MODEL_PORTS_MAX ||
+        in->south_ports > MODEL_PORTS_MAX) {
         return false;
     }
     (void)snprintf(out->boot_id, sizeof out->boot_id, "%s", in->boot_id);

@@ -111,7 +111,7 @@ void daemons_fence(struct manager *m, const struct effect *effect)
             size_t n = core_unfenced(m->model, effect->agent, ports, ARRAY_LEN(ports));
             *f = (struct fencing){.d = d,
                                   .instance = d->instance,
-                                  .epoch = m->model->epoch,
+                                  .epoch = effect->epoch,
                                   .generation = effect->generation,
                                   .ports = sim_copy(s, ports, n * sizeof *ports),
                                   .n = n};

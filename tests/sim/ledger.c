@@ -98,9 +98,10 @@ static void record_op(struct sim *s, const struct op *op, bool deposed)
     } else if (op->id.epoch > s->oracle->old_epoch && !(*at)->deposed &&
                /* else a backup may know less of it, or two podmgrs have gone on with it */
                (!contains((*at)->makes, (*at)->n_makes, op->makes, op->n_makes) ||
-                (op->kind != OP_RESTORE &&
+                (op->kind != OP_RESTORE && !(op->kind == OP_RELEASE && s->oracle->restored) &&
                  !contains(op->breaks, op->n_breaks, (*at)->breaks, (*at)->n_breaks)))) {
-        /* Obstacles may be seen, and a RESTORE may lose what is withdrawn. */
+        /* Obstacles may be seen, a RESTORE may lose what is withdrawn, and a RELEASE after
+         * a restored backup what may be another's. */
         sim_found(s, V_D5, "operation %s stands for two things (makes %zu, %zu; breaks %zu, %zu)",
                   id_format(op->id, id), (*at)->n_makes, op->n_makes, (*at)->n_breaks,
                   op->n_breaks);

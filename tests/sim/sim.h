@@ -3,7 +3,7 @@
  *
  *   client.c ──requests──> manager.c ──calls──> switches.c ──> the world
  *                              │                    ^
- *                              └──bring-ups──> daemons.c
+ *                              └──bring-ups──> bringups.c
  *   chaos.c breaks things, drill.c one alone; the oracle (oracle.h) watches
  *   every change; run.c runs a seed, main.c many of them, table.c says what came
  *   of it.  context.c is what all of these stand on.

@@ -191,7 +191,7 @@ void cw_verdict(struct world *w, struct id slice, uint64_t generation, bool ok, 
 static void fence(struct world *w, const struct effect *effect)
 {
     struct event ev = {.kind = EV_FENCED,
-                       .fenced = {.epoch = w->model->epoch, .generation = effect->generation}};
+                       .fenced = {.epoch = effect->epoch, .generation = effect->generation}};
 
     ev.fenced.ports = xcalloc(64, sizeof *ev.fenced.ports);
     ev.fenced.n = core_unfenced(w->model, effect->agent, ev.fenced.ports, 64);

@@ -342,12 +342,11 @@ static void after_a_restore_no_lien_disables_a_forgotten_slice(void **state)
     assert_int_equal(fenced_of(w, 3), 0);
 }
 
-/* A slice of the backup was deleted since, and another made on its cube that shares some
- * circuits with it.  The first has to go before the other can be adopted. */
-static void after_a_restore_a_delete_spares_what_is_quarantined(void **state)
+/* A slice of the backup was deleted since, and another, of cubes 1 and 2, made on its cube
+ * that shares some circuits with it. */
+static struct slice *share_circuits(struct world *w)
 {
-    static const uint16_t one[] = {1}, pair[] = {1, 2};
-    struct world *w = *state;
+    static const uint16_t one[] = {1};
     struct slice *gone = cw_ask_on(w, "4x4x4", one, 1);
 
     w->model->restored = true;
@@ -360,6 +359,45 @@ static void after_a_restore_a_delete_spares_what_is_quarantined(void **state)
         cw_attach(w, o);
     }
     assert_int_equal(quarantined(w), 2);
+    return gone;
+}
+
+static void after_a_restore_nothing_moves_off_what_is_quarantined(void **state)
+{
+    struct world *w = *state;
+    struct event ev = {.kind = EV_MIGRATE_SLICE, .cookie = 4};
+
+    ev.migrate.id = share_circuits(w)->id;
+    ev.migrate.swaps = xmemdup(&(struct swap){1, 3}, sizeof *ev.migrate.swaps);
+    ev.migrate.n_swaps = 1;
+    cw_step(w, &ev);
+    assert_int_equal(w->status, E_CONFLICT);
+    assert_non_null(strstr(w->text, "cube/1 is in circuits that nobody intended"));
+    assert_int_equal(cw_lit(w), 96);
+}
+
+/* What was asked of a switch while it was silent is asked anew when it shows its map. */
+static void after_a_restore_a_delete_spares_what_a_silent_switch_has(void **state)
+{
+    struct world *w = *state;
+    struct slice *gone = share_circuits(w);
+
+    cw_silence(w, 7);
+    cw_delete(w, gone->id, 0);
+    assert_int_equal(w->model->n_slices, 1); /* it waits for ocs/7 */
+    w->dead[7] = false;
+    cw_attach(w, 7);
+    assert_int_equal(w->model->n_slices, 0);
+    assert_int_equal(cw_lit(w), 96);
+}
+
+/* The first has to go before the other can be adopted. */
+static void after_a_restore_a_delete_spares_what_is_quarantined(void **state)
+{
+    static const uint16_t pair[] = {1, 2};
+    struct world *w = *state;
+    struct slice *gone = share_circuits(w);
+
     cw_delete(w, gone->id, 0);
     assert_int_equal(w->model->n_slices, 0);
     assert_int_equal(cw_lit(w), 96);
@@ -435,6 +473,8 @@ int main(void)
         TEST(after_a_restore_no_port_of_a_forgotten_slice_is_disabled),
         TEST(after_a_restore_no_lien_disables_a_forgotten_slice),
         TEST(after_a_restore_a_delete_spares_what_is_quarantined),
+        TEST(after_a_restore_a_delete_spares_what_a_silent_switch_has),
+        TEST(after_a_restore_nothing_moves_off_what_is_quarantined),
         TEST(what_goes_around_a_dead_switch_is_adopted),
         TEST(a_database_that_is_behind_is_doubted_as_a_restored_one),
     };

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/core.h"
+#include "core/incident.h"
 #include "core_world.h"
 #include "mem.h"
 
@@ -472,6 +473,29 @@ static void only_ports_of_the_operation_are_blamed(void **state)
     assert_int_equal(w->model->n_faults, 0);
 }
 
+/* Its own circuit is dim, and the agent says that another slice's mirror is stuck. */
+static void no_cause_is_found_in_others_ports(void **state)
+{
+    static const uint16_t one[] = {1}, other[] = {2};
+    struct world *w = *state;
+
+    (void)cw_ask_on(w, "4x4x4", other, 1);
+    w->mute[7] = w->dark[7][1] = true;
+    struct slice *slice = cw_ask_on(w, "4x4x4", one, 1);
+    w->model->ocs[7].north[1].seen = 1;
+    w->model->ocs[7].north[1].loss_db = 60;
+    for (int i = 0; i < 2; i++) {
+        fail_op_blaming(w, 7, slice->op, 2);
+    }
+    w->mute[7] = false;
+    cw_settle(w);
+    assert_true(w->model->ocs[7].suspect[TPUNET_NORTH][1]);
+    assert_false(w->model->ocs[7].suspect[TPUNET_NORTH][2]);
+    for (size_t i = 0; i < incidents_count(w->model->incidents); i++) {
+        assert_string_not_equal(incidents_at(w->model->incidents, i)->part, "port/7-n-2");
+    }
+}
+
 /* No epoch is above it, and a database with a larger one is refused at the next start. */
 static void an_epoch_beyond_all_is_nobodys(void **state)
 {
@@ -514,6 +538,7 @@ int main(void)
         TEST(newer_manager_stops_us),
         TEST(old_database_takes_an_epoch_above_all),
         TEST(only_ports_of_the_operation_are_blamed),
+        TEST(no_cause_is_found_in_others_ports),
         TEST(an_epoch_beyond_all_is_nobodys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
