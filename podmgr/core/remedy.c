@@ -22,9 +22,10 @@
  *      start, or since a link came back, has found all of it.
  *   8. A cube that a cause, SEVERE and sure enough, puts out of order is given to
  *      nobody while that lasts (A6), whether or not anything may be done about it:
- *      a slice asked for anew would get it again.  So does what an incident blamed that
- *      was open when podmgr started, until it is closed: nobody watches the links of an
- *      idle cube, so they are not told anew, and the next bring-up would have to find them. */
+ *      a slice asked for anew would get it again.  Where nothing may be done, so does
+ *      what an incident blamed that was open when podmgr started, until it is closed:
+ *      nobody watches the links of an idle cube, so they are not told anew.  (Where
+ *      something may, such a cube is SUSPECT.) */
 #include "core/remedy.h"
 
 #include <stdlib.h>
@@ -403,7 +404,7 @@ static void blame_recalled(struct model *m)
 {
     struct extent extent;
 
-    for (size_t i = incidents_count(m->incidents); i-- > 0;) {
+    for (size_t i = incidents_count(m->incidents); i-- > 0 && remedy_stops(m, 1) != NULL;) {
         const struct incident *incident = incidents_at(m->incidents, i);
         if (!incident->recalled || !incident_is_open(incident) ||
             incident->severity < SEVERITY_SEVERE || incident->kind == RISK_PORT_GROUP ||

@@ -13,7 +13,7 @@
  *      difference is empty is answered from that map.
  *   4. The batch names the generation that this map had.  If the switch's is
  *      another, or no answer came, we attach again, and the core asks again
- *      for what is open.  Refused twice in a row the switch is lost, so that nothing
+ *      for what is open.  Refused again and again the switch is lost, so that nothing
  *      is repeated without a pause.
  *   5. A generation never falls within a boot.  What an agent tells with a lower
  *      one is of before, and not believed: a circuit that it lacks was not lost
@@ -30,7 +30,7 @@
 #include "mem.h"
 
 /* From the third attempt on, breaks do without SUSPECT ports. */
-enum { BATCH_OPS = 64, LAST_ATTEMPTS = 2 };
+enum { BATCH_OPS = 64, LAST_ATTEMPTS = 2, REFUSALS_MAX = 4 };
 
 enum phase { IDLE, ATTACHING, ATTACHED, APPLYING };
 
@@ -39,7 +39,7 @@ struct conversation {
     uint16_t ocs;
     bool connected;
     bool attach_again; /* asked for while something was under way */
-    bool refused;      /* the last batch that was answered was */
+    unsigned refusals; /* of batches, since the last one that was done */
     enum phase phase;
     struct ocs_claim claim;
     struct ocs_identity identity;
@@ -318,7 +318,7 @@ static void on_applied(void *arg, const struct ocs_answer *answer)
     }
     if (answer->status == 0) {
         t->identity = answer->identity;
-        t->refused = false;
+        t->refusals = 0;
         post_applied(t, t->sent, answer->results, answer->n_results);
         t->n_sent = 0;
         if (t->attach_again) {
@@ -333,11 +333,10 @@ static void on_applied(void *arg, const struct ocs_answer *answer)
         (void)step_failed(t, answer);
     } else if (answer->status == E_UNREACHABLE || !t->connected) {
         lose(t, answer->text);
-    } else if (answer->status != E_TIMEOUT && t->refused) {
-        t->refused = false;
+    } else if (answer->status != E_TIMEOUT && ++t->refusals == REFUSALS_MAX) {
+        t->refusals = 0;
         lose(t, answer->text); /* dispatch_retry() attaches, later */
     } else {
-        t->refused = answer->status != E_TIMEOUT;
         attach(t);
     }
 }

@@ -221,7 +221,7 @@ int store_load_incident(struct store *store, struct model *m, sqlite3_stmt *s, s
         incident_destroy(incident);
         return store_contradiction(store, err, "incidents", id, wrong);
     }
-    incident->recalled = incident_is_open(incident);
+    incident->recalled = incident_is_open(incident) && incident->gone.ms == 0;
     incidents_add(m->incidents, incident);
     return 0;
 }

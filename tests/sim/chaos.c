@@ -367,6 +367,7 @@ void chaos_init(struct sim *s)
     for (unsigned f = 0; f < F_COUNT; f++) {
         s->on[f] = sim_chance(s, 0.5);
     }
+    s->on[F_REPAIR] = s->on[F_REPAIR] && sim_chance(s, 0.5); /* he takes his time */
     for (unsigned o = 0; o < SIM_OCSES; o++) {
         s->sw[o].blind = s->on[F_BLIND] && sim_chance(s, 0.25);
     }

@@ -53,7 +53,8 @@ static void judge_restore(struct sim *s, const struct op *op)
     }
 }
 
-/* Two podmgrs that go on with it see different obstacles, each in its own database. */
+/* Two podmgrs that go on with it see different obstacles, each in its own database; and a
+ * RELEASE may lose what may be another's. */
 static void add_breaks(struct sim *s, struct record *record, const struct op *op)
 {
     struct tpunet_xc *all = sim_new(s, (record->n_breaks + op->n_breaks) * sizeof *all);
@@ -105,7 +106,7 @@ static void record_op(struct sim *s, const struct op *op, bool deposed)
         sim_found(s, V_D5, "operation %s stands for two things (makes %zu, %zu; breaks %zu, %zu)",
                   id_format(op->id, id), (*at)->n_makes, op->n_makes, (*at)->n_breaks,
                   op->n_breaks);
-    } else if ((*at)->deposed) {
+    } else if ((*at)->deposed || op->kind == OP_RELEASE) { /* what was sent may yet arrive */
         add_breaks(s, *at, op);
     } else {
         (*at)->breaks = sim_copy(s, op->breaks, op->n_breaks * sizeof *op->breaks);

@@ -89,7 +89,7 @@ void technician_walk(struct sim *s)
 void technician_start(struct sim *s)
 {
     if (s->on[F_REPAIR]) {
-        s->pod.repair.burn_in_ms = 200 + (int64_t)sim_random(s, 2000);
-        s->pod.repair.probation_ms = 500 + (int64_t)sim_random(s, 3000);
+        s->pod.repair.burn_in_ms = 100 + (int64_t)sim_random(s, 800);
+        s->pod.repair.probation_ms = 100 + (int64_t)sim_random(s, 800);
     }
 }
