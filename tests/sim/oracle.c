@@ -60,8 +60,9 @@ static bool on_record(const struct record *record, bool make, struct tpunet_xc x
     return n > 0 && bsearch(&xc, xcs, n, sizeof xc, tpunet_xc_compare) != NULL;
 }
 
-/* A switch may be FAILED before the newest podmgr could claim it, and then obeys the one
- * before: all of its ports that slices go around are disabled, or nothing stands there. */
+/* What was sent to a switch before it was called FAILED may arrive later, and it obeys the
+ * podmgr before until it is claimed.  Nobody relies on it: all of its ports that slices go
+ * around are disabled, or nothing stands there. */
 static void judge_late(struct sim *s, struct tpunet_xc xc)
 {
     const struct entry *north = s->oracle->owner[xc.north], *south = s->oracle->owner[xc.south];
@@ -89,7 +90,7 @@ static void judge_circuit(struct sim *s, const struct record *record, bool make,
         /* By its own lights it was right; the newest podmgr gives nothing to anybody
          * before it has claimed every switch, and then sees a foreign circuit. */
         oracle->foreign[xc.ocs][xc.north] = xc.south;
-    } else if (make && oracle->late && oracle->failed[xc.ocs]) {
+    } else if (make && oracle->failed[xc.ocs]) {
         judge_late(s, xc);
     } else if (make && (north == NULL || north != south)) {
         sim_found(s, V_D2, "operation %s joins cube/%u and cube/%u on ocs/%u, not of one owner",
@@ -98,7 +99,7 @@ static void judge_circuit(struct sim *s, const struct record *record, bool make,
                record->id.epoch > oracle->old_epoch) { /* what the backup had open is finished */
         sim_found(s, V_D3, "operation %s breaks ocs/%u north %u to south %u, unexplained so far",
                   id_format(record->id, id), xc.ocs, xc.north, xc.south);
-    } else if (!make && oracle_intends(oracle, north, xc) &&
+    } else if (!make && !oracle->failed[xc.ocs] && oracle_intends(oracle, north, xc) &&
                id_compare(north->id, record->slice) != 0) {
         sim_found(s, V_D3, "operation %s breaks ocs/%u north %u to south %u of another slice",
                   id_format(record->id, id), xc.ocs, xc.north, xc.south);
@@ -175,7 +176,6 @@ void oracle_moved(struct sim *s, unsigned ocs, struct ocs_claim claim, const str
     }
     judge_map(s, ocs);
     oracle->of_before = claim.epoch <= oracle->old_epoch;
-    oracle->late = claim.epoch <= oracle->loaded_epoch;
     for (uint16_t p = 0; p < s->config.ports_per_side; p++) {
         uint16_t old = oracle->map[ocs][p], now = s->w->ocs[ocs].map[p];
         if (old == now) {
