@@ -176,8 +176,8 @@ static pid_t start_tpunetd(struct pod *pod, char *name, char *hosts)
     (void)snprintf(cubes, sizeof cubes, "%u", pod->options.cubes);
     return spawn(pod, "tpunetd",
                  (char *[]){"tpunetd", "--pod", "test", "--hosts", hosts, "--cubes", cubes,
-                            "--fabric", fabric, "--podmgr", podmgr, "--name", name,
-                            "--epoch-file", epoch, NULL});
+                            "--fabric", fabric, "--podmgr", podmgr, "--name", name, "--epoch-file",
+                            epoch, NULL});
 }
 
 void pod_start_tpunetd(struct pod *pod)
