@@ -268,6 +268,11 @@ void ops_tick(struct model *m, struct now now, struct outbox *out)
 {
     for (size_t i = 0; i < m->n_ops; i++) {
         struct op *op = m->ops[i];
+        if (op->state == OP_OPEN && op->open_parts == 0) {
+            end_op(m, op, now, out); /* loaded, after all of it was struck (plan_again()) */
+            i = (size_t)-1;
+            continue;
+        }
         for (uint16_t o = 0; op->state == OP_OPEN && o < TPUNET_OCSES; o++) {
             struct op_part *part = &op->part[o];
             if (part->state == PART_PENDING && part->retry_at.ns != 0 &&

@@ -36,7 +36,7 @@ static void unplug(struct sim *s, const struct ticket *ticket)
     }
 }
 
-static bool likely(struct sim *s, double p)
+static bool chance(struct sim *s, double p)
 {
     return sim_chance(s, s->chaos ? p : 0.7);
 }
@@ -46,17 +46,17 @@ static void work(struct sim *s, const struct ticket *ticket)
     switch (ticket->state) {
     case TICKET_OPEN:
     case TICKET_DRAINING:
-        if (likely(s, 0.03)) {
+        if (chance(s, 0.03)) {
             advance(s, ticket, TICKET_CLOSED);
         }
         return;
     case TICKET_READY_FOR_REPAIR:
-        if (likely(s, 0.4)) {
+        if (chance(s, 0.4)) {
             advance(s, ticket, TICKET_IN_REPAIR);
         }
         return;
     case TICKET_IN_REPAIR:
-        if (likely(s, 0.4)) {
+        if (chance(s, 0.4)) {
             advance(s, ticket, TICKET_VERIFYING);
         } else if (s->chaos && sim_chance(s, 0.5)) {
             unplug(s, ticket);
@@ -68,7 +68,7 @@ static void work(struct sim *s, const struct ticket *ticket)
         }
         return;
     case TICKET_PROBATION:
-        if (likely(s, 0.1)) {
+        if (chance(s, 0.1)) {
             advance(s, ticket, TICKET_CLOSED);
         }
         return;

@@ -36,7 +36,7 @@ static struct id create_of_kind(struct world *w, enum key_kind kind, const char 
         break;
     case KEY_DRAIN: /* the body says which cube */
         ev.drain = xcalloc(1, sizeof *ev.drain);
-        (void)snprintf(target, sizeof target, "cube/%u", body % CUBES);
+        (void)snprintf(target, sizeof target, "cube/%u", (unsigned)body % CUBES);
         assert_int_equal(part_parse(&ev.drain->part, target, NULL), 0);
         break;
     case KEY_WEBHOOK:

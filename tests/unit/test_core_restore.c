@@ -391,6 +391,22 @@ static void after_a_restore_a_delete_spares_what_a_silent_switch_has(void **stat
     assert_int_equal(cw_lit(w), 96);
 }
 
+/* What is left of a RELEASE may be nothing, and podmgr restarts before it has said so. */
+static void a_release_of_nothing_ends(void **state)
+{
+    struct world *w = *state;
+    struct slice *gone = share_circuits(w);
+
+    cw_silence(w, 7);
+    cw_delete(w, gone->id, 0);
+    struct op *op = model_op(w->model, gone->op);
+    assert_int_equal(op->state, OP_OPEN);
+    op->n_breaks = op->open_parts = 0; /* as it is loaded */
+    op->part[7].state = PART_NONE;
+    cw_tick(w, 25);
+    assert_int_equal(w->model->n_slices, 0);
+}
+
 /* The first has to go before the other can be adopted. */
 static void after_a_restore_a_delete_spares_what_is_quarantined(void **state)
 {
@@ -475,6 +491,7 @@ int main(void)
         TEST(after_a_restore_a_delete_spares_what_is_quarantined),
         TEST(after_a_restore_a_delete_spares_what_a_silent_switch_has),
         TEST(after_a_restore_nothing_moves_off_what_is_quarantined),
+        TEST(a_release_of_nothing_ends),
         TEST(what_goes_around_a_dead_switch_is_adopted),
         TEST(a_database_that_is_behind_is_doubted_as_a_restored_one),
     };
