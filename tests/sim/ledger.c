@@ -419,6 +419,7 @@ void oracle_committed(struct manager *m)
 /* What was said to the one before does not count (A6, D7). */
 static void forget_what_was_told(struct oracle *oracle, const struct model *m)
 {
+    oracle->loaded_epoch = m->epoch;
     for (unsigned o = 0; o < SIM_OCSES; o++) { /* durable, unlike the rest */
         oracle->failed[o] = m->ocs[o].state == OCS_STATE_FAILED;
     }

@@ -102,7 +102,7 @@ static void judge_circuit(struct sim *s, const struct record *record, bool make,
         /* By its own lights it was right; the newest podmgr gives nothing to anybody
          * before it has claimed every switch, and then sees a foreign circuit. */
         oracle->foreign[xc.ocs][xc.north] = xc.south;
-    } else if (make && oracle->failed[xc.ocs]) {
+    } else if (make && (oracle->late || oracle->failed[xc.ocs])) {
         judge_late(s, xc);
     } else if (make && (north == NULL || north != south)) {
         sim_found(s, V_D2, "operation %s joins cube/%u and cube/%u on ocs/%u, not of one owner",
@@ -188,6 +188,7 @@ void oracle_moved(struct sim *s, unsigned ocs, struct ocs_claim claim, const str
     }
     judge_map(s, ocs);
     oracle->of_before = claim.epoch <= oracle->old_epoch;
+    oracle->late = claim.epoch <= oracle->loaded_epoch;
     for (uint16_t p = 0; p < s->config.ports_per_side; p++) {
         uint16_t old = oracle->map[ocs][p], now = s->w->ocs[ocs].map[p];
         if (old == now) {

@@ -71,6 +71,9 @@ struct oracle {
      * and is of no slice that it knows; claims up to old_epoch are of before. */
     bool restored, of_before;
     uint64_t old_epoch;
+    /* Claims up to loaded_epoch are of podmgrs before the newest. */
+    bool late;
+    uint64_t loaded_epoch;
     uint16_t unexplained[SIM_OCSES][SIM_PORTS_MAX];
     struct intended intended[SIM_OCSES][SIM_PORTS_MAX];
     uint16_t left[SIM_OCSES][SIM_PORTS_MAX]; /* stands, of a slice that is gone from there (A8) */
