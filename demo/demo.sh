@@ -109,8 +109,10 @@ create() {
 in_state() {
     [ "$(podctl -o json slice show "$1" | field state)" = "$2" ]
 }
-moved() {
-    in_state "$1" ACTIVE && ! podctl -o json slice show "$1" | grep -qF "\"$2\""
+moved() { # by one answer: between two the swap may begin
+    local slice
+    slice=$(podctl -o json slice show "$1")
+    [ "$(field state <<<"$slice")" = ACTIVE ] && ! grep -qF "\"$2\"" <<<"$slice"
 }
 
 cat >"$dir/podsim.yaml" <<YAML

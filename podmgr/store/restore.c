@@ -144,7 +144,7 @@ static int give_to_owner(const char *fresh, const char *path, int fd, struct err
 
     store_dir_of(path, dir, sizeof dir);
     if ((fd >= 0 ? fstat(fd, &st) : stat(dir, &st)) != 0 || geteuid() != 0 ||
-        chown(fresh, st.st_uid, st.st_gid) == 0) {
+        chown(fresh, st.st_uid, st.st_gid) == 0 || errno == ENOENT) { /* the rename will say so */
         return 0;
     }
     return err_set(err, E_IO, "cannot give %s to uid %u: %s", fresh, (unsigned)st.st_uid,
